@@ -1,0 +1,6 @@
+"""What Kizuna's services say to each other.
+
+One module per *publishing* service holds its facts; `topology` declares the streams and who consumes them;
+`conditions` is the condition language; `catalog` lists every fact for documentation and compatibility checks.
+Data only: pydantic models and constants, no behaviour beyond them.
+"""

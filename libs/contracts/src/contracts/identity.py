@@ -1,0 +1,47 @@
+"""Facts published by identity: who did what, which identifiers are linked, which anchors moved."""
+
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from contracts.fact import Fact
+
+EventKind = Literal["identify", "track", "page", "screen", "group", "alias"]
+
+
+class ResolvedEvent(Fact):
+    """A source's event whose customer is known. `event_id` is derived from (source_id, message_id)."""
+
+    fact_type: ClassVar[str] = "identity.events.resolved.v1"
+
+    source_id: str
+    message_id: str
+    kind: EventKind
+    name: str
+    """Track: the event's name. Page and screen: `Page Viewed` / `Screen Viewed`. Others: `Identified`, `Grouped`, `Aliased`."""
+    received_at: AwareDatetime
+    properties: dict[str, Any] = {}  # free JSON by the Segment specification
+    traits: dict[str, Any] = {}  # free JSON by the Segment specification
+
+
+class IdentifierLinked(Fact):
+    """An identifier was seen for the first time and belongs to `customer_id`. `anchor_id` is the identifier's own."""
+
+    fact_type: ClassVar[str] = "identity.identifiers.linked.v1"
+
+    namespace: str
+    value: str
+    source_id: str
+    rule: str
+    """Why it was linked: `first_seen`, `same_event`, ..."""
+
+
+class AnchorMoved(Fact):
+    """The anchor now belongs to `customer_id`. The highest `version` per anchor wins."""
+
+    fact_type: ClassVar[str] = "identity.anchors.moved.v1"
+
+    former_customer_id: UUID
+    version: int
+    reason: Literal["merge", "split", "undo"]

@@ -1,0 +1,44 @@
+"""Facts published by profile: what is concluded about a customer."""
+
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from contracts.fact import Fact
+
+MembershipReason = Literal["event", "time", "backfill", "move", "definition"]
+
+
+class SegmentFact(Fact):
+    """`anchor_id` is the anchor of the customer's latest event."""
+
+    segment_id: UUID
+    segment_key: str
+    segment_version: int
+    reason: MembershipReason
+
+
+class SegmentEntered(SegmentFact):
+    """The customer fulfils the segment's condition from `occurred_at` on."""
+
+    fact_type: ClassVar[str] = "profile.segment.entered.v1"
+
+
+class SegmentExited(SegmentFact):
+    """The customer no longer fulfils the segment's condition."""
+
+    fact_type: ClassVar[str] = "profile.segment.exited.v1"
+
+
+class RankChanged(Fact):
+    """The customer's rank by the current rank table. `None` is no rank."""
+
+    fact_type: ClassVar[str] = "profile.rank.changed.v1"
+
+    rank_key: str | None
+    former_rank_key: str | None
+
+
+class CustomersChanged(Fact):
+    """Live hint, not stored in any stream: the timeline or traits of this customer changed."""
+
+    fact_type: ClassVar[str] = "live.profile.customers.changed.v1"
