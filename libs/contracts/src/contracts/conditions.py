@@ -1,17 +1,32 @@
 """The condition language, first version: ONE typed tree for segments, signs, ranks, triggers and branches.
 
-Times are UTC instants, windows are whole days of 24 hours counted back from the moment of evaluation, money is decimal in
-the base currency. A missing trait or property compares false, also with `ne`; say `{"kind": "not", ...}` to invert.
+How it reads, and what an implementation is tested against:
+
+- Times are UTC instants, windows are whole days of 24 hours counted back from the moment of evaluation.
+- An event counts from its `occurred_at` on: one dated in the future does not count yet.
+- Numbers compare as numbers, text as text by code point, booleans only with `eq` and `ne`. A trait or property that is
+  missing, `null` or of another type compares false, also with `ne`; say `{"kind": "not", ...}` to invert.
+- Money is decimal in the base currency: the `revenue` of an event in another `currency` counts as missing.
 """
 
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StrictBool, StrictInt, StringConstraints
 
 Comparison = Literal["eq", "ne", "lt", "le", "gt", "ge"]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Scalar = str | bool | int | Decimal
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+
+
+def _json_number(value: Decimal) -> int | float:
+    """Exact: 15 significant digits survive a double. As a string, the number would be read back as text."""
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+Number = Annotated[Decimal, Field(max_digits=15), PlainSerializer(_json_number, return_type=float, when_used="json")]
+Text = Annotated[str, StringConstraints(strict=True, max_length=1000, pattern=r"^[^\x00]*$")]
+Integer = Annotated[StrictInt, Field(ge=-(10**15), le=10**15)]
+Scalar = Text | StrictBool | Integer | Number
 
 
 class _Node(BaseModel):
@@ -19,7 +34,7 @@ class _Node(BaseModel):
 
 
 class PropertyFilter(_Node):
-    """An event counts only when its property compares so. Numbers compare as numbers, text as text."""
+    """An event counts only when its property compares so."""
 
     property: Name
     comparison: Comparison
@@ -27,7 +42,7 @@ class PropertyFilter(_Node):
 
 
 class TraitCondition(_Node):
-    """The folded trait compares with a value; `exists` needs none."""
+    """The folded trait compares with a value; `exists` takes none."""
 
     kind: Literal["trait"]
     trait: Name
@@ -47,7 +62,7 @@ class EventCount(_Node):
     kind: Literal["event_count"]
     event: Name
     comparison: Comparison
-    value: Annotated[int, Field(ge=0)]
+    value: Annotated[int, Field(ge=0, le=10**9)]
     window: Window | None = None
     where: Annotated[list[PropertyFilter], Field(max_length=10)] = []
 
@@ -59,13 +74,13 @@ class EventSum(_Node):
     event: Name
     property: Name
     comparison: Comparison
-    value: Decimal
+    value: Number
     window: Window | None = None
     where: Annotated[list[PropertyFilter], Field(max_length=10)] = []
 
 
 class EventRecency(_Node):
-    """The `first` or `last` such event happened `within` (or not within: `before`) the last `days` days. None at all: false."""
+    """The `first` or `last` such event happened `within` the last `days` days, or `before` them. No event: false."""
 
     kind: Literal["event_first", "event_last"]
     event: Name
@@ -99,3 +114,4 @@ Condition = Annotated[
     TraitCondition | EventCount | EventSum | EventRecency | AllOf | AnyOf | Not,
     Field(discriminator="kind"),
 ]
+"""Checked further where it is stored: at most 200 nodes, 12 levels; `exists` without and all else with a value."""
