@@ -7,7 +7,14 @@ from contracts.campaign import Channel
 from contracts.fact import Fact
 
 FailureReason = Literal[
-    "no_permission", "no_contact_point", "suppressed", "frequency_capped", "quiet_hours", "rejected", "template", "unknown"
+    "no_permission",
+    "no_contact_point",
+    "suppressed",
+    "frequency_capped",
+    "quiet_hours",
+    "rejected",
+    "template",
+    "unknown",
 ]
 
 

@@ -36,7 +36,7 @@ class ConsumerDeclaration(Data):
     service: str
     stream: str
     filter_subjects: list[str]
-    ack_wait_seconds: int = 60
+    ack_wait_seconds: int = 15
     max_ack_pending: int = 4096
 
 
@@ -49,21 +49,35 @@ STREAMS: list[StreamDeclaration] = [
 ]
 
 CONSUMERS: list[ConsumerDeclaration] = [
-    ConsumerDeclaration(service="identity", stream="ingest", filter_subjects=["ingest.>"], ack_wait_seconds=120),
+    ConsumerDeclaration(service="identity", stream="ingest", filter_subjects=["ingest.>"]),
     ConsumerDeclaration(
-        service="profile", stream="identity", filter_subjects=["identity.events.resolved.v1.*", "identity.anchors.moved.v1.*"]
+        service="profile",
+        stream="identity",
+        filter_subjects=["identity.events.resolved.v1.*", "identity.anchors.moved.v1.*"],
     ),
     ConsumerDeclaration(service="profile", stream="campaign", filter_subjects=["campaign.run.ended.v1.*"]),
-    ConsumerDeclaration(service="profile", stream="delivery", filter_subjects=["delivery.message.*.v1.*", "delivery.permission.changed.v1.*"]),
+    ConsumerDeclaration(
+        service="profile",
+        stream="delivery",
+        filter_subjects=["delivery.message.*.v1.*", "delivery.permission.changed.v1.*"],
+    ),
     ConsumerDeclaration(service="profile", stream="survey", filter_subjects=["survey.>"]),
     ConsumerDeclaration(
-        service="campaign", stream="identity", filter_subjects=["identity.events.resolved.v1.*", "identity.anchors.moved.v1.*"]
+        service="campaign",
+        stream="identity",
+        filter_subjects=["identity.events.resolved.v1.*", "identity.anchors.moved.v1.*"],
     ),
     ConsumerDeclaration(service="campaign", stream="profile", filter_subjects=["profile.>"]),
     ConsumerDeclaration(service="campaign", stream="delivery", filter_subjects=["delivery.message.*.v1.*"]),
-    ConsumerDeclaration(service="campaign", stream="survey", filter_subjects=["survey.response.received.v1.*", "survey.commitment.*.v1.*"]),
     ConsumerDeclaration(
-        service="delivery", stream="identity", filter_subjects=["identity.identifiers.linked.v1.*", "identity.anchors.moved.v1.*"]
+        service="campaign",
+        stream="survey",
+        filter_subjects=["survey.response.received.v1.*", "survey.commitment.*.v1.*"],
+    ),
+    ConsumerDeclaration(
+        service="delivery",
+        stream="identity",
+        filter_subjects=["identity.identifiers.linked.v1.*", "identity.anchors.moved.v1.*"],
     ),
     ConsumerDeclaration(service="delivery", stream="campaign", filter_subjects=["campaign.message.requested.v1.*"]),
     ConsumerDeclaration(service="delivery", stream="survey", filter_subjects=["survey.invitation.issued.v1.*"]),

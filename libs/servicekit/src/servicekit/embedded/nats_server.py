@@ -98,6 +98,8 @@ class EmbeddedNats:
     @property
     def pid(self) -> int | None:
         """Process number of the running server, None when there is none."""
+        if self._process is not None and self._process.poll() is None:
+            return self._process.pid
         try:
             number = int(self._process_file.read_text())
         except (FileNotFoundError, ValueError):
@@ -107,7 +109,7 @@ class EmbeddedNats:
         return number
 
     def is_running(self) -> bool:
-        """Whether the server's process lives."""
+        """Whether the server's process lives, whoever started it."""
         return self.pid is not None
 
     @property

@@ -126,11 +126,13 @@ class EmbeddedPostgres:
     @property
     def pid(self) -> int | None:
         """Process number of the running server, None when there is none."""
+        if self._process is not None and self._process.poll() is None:
+            return self._process.pid
         server = self._running_server()
         return server.pid if server is not None else None
 
     def is_running(self) -> bool:
-        """Whether the server's process lives."""
+        """Whether the server's process lives, whoever started it."""
         return self.pid is not None
 
     def url(self, database: str = ADMINISTRATOR, user: str = ADMINISTRATOR, password: str | None = None) -> str:

@@ -1,0 +1,13 @@
+"""What all tests share: the declared streams. The chassis' plugin (`servicekit.testing`) brings the real parts."""
+
+from types import ModuleType
+
+import pytest
+
+from contracts import topology as declared
+
+
+@pytest.fixture(scope="session")
+def topology() -> ModuleType:
+    """The streams and consumers of the platform."""
+    return declared

@@ -1,0 +1,48 @@
+"""Keyset cursors: opaque text that names the last row seen."""
+
+import base64
+import binascii
+import json
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from servicekit.errors import Invalid
+
+
+def encode_cursor(*values: object) -> str:
+    """Encode the last row's sort values (text, int, UUID, datetime, Decimal) as URL-safe text."""
+    parts = [
+        value.isoformat() if isinstance(value, datetime) else value if isinstance(value, int) else str(value)
+        for value in values
+    ]
+    return base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def decode_cursor(text: str, *types: type) -> list[Any]:
+    """Decode a cursor into values of the given types.
+
+    Raises:
+        Invalid: the text is not a cursor of this listing (field `after`).
+    """
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        if not isinstance(parts, list) or len(parts) != len(types):
+            raise ValueError
+        return [_read(part, kind) for part, kind in zip(parts, types, strict=True)]
+    except (ValueError, TypeError, ArithmeticError, binascii.Error):
+        raise Invalid("This is not a cursor of this listing. Pass a cursor as it was given.", field="after") from None
+
+
+def _read(part: object, kind: type) -> object:
+    if kind is datetime:
+        moment = datetime.fromisoformat(str(part))
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment
+    if kind is int and not isinstance(part, int):
+        raise ValueError
+    if kind in {UUID, Decimal}:
+        return kind(str(part))
+    return kind(part)

@@ -1,0 +1,169 @@
+"""Errors that carry meaning, and the one place where they become HTTP (RFC 9457 problem+json)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class ServiceError(Exception):
+    """A refusal with a meaning. `field` names what is wrong with dots and indices, e.g. `steps.2.next`."""
+
+    status = 500
+    code = "internal"
+    title = "Internal error"
+
+    def __init__(self, detail: str, *, field: str | None = None, errors: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = [(field, detail), *errors] if field is not None else list(errors)
+
+
+class Invalid(ServiceError):
+    """The request is understood but wrong."""
+
+    status, code, title = 422, "invalid", "Invalid request"
+
+
+class Unauthorized(ServiceError):
+    """No credential, or one that does not verify."""
+
+    status, code, title = 401, "unauthorized", "Unauthorized"
+
+
+class Forbidden(ServiceError):
+    """The credential is good but does not allow this."""
+
+    status, code, title = 403, "forbidden", "Forbidden"
+
+
+class NotFound(ServiceError):
+    """There is no such thing."""
+
+    status, code, title = 404, "not_found", "Not found"
+
+
+class Conflict(ServiceError):
+    """The present state does not allow this."""
+
+    status, code, title = 409, "conflict", "Conflict"
+
+
+class Gone(ServiceError):
+    """It existed and does no longer."""
+
+    status, code, title = 410, "gone", "Gone"
+
+
+class PreconditionFailed(ServiceError):
+    """`If-Match` names another version than the present one."""
+
+    status, code, title = 412, "precondition_failed", "Precondition failed"
+
+
+class TooLarge(ServiceError):
+    """The body is larger than allowed."""
+
+    status, code, title = 413, "too_large", "Content too large"
+
+
+class Unavailable(ServiceError):
+    """A part this needs is down; try again after `retry_after` seconds."""
+
+    status, code, title = 503, "unavailable", "Service unavailable"
+
+    def __init__(self, detail: str, *, retry_after: int = 2) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+def problem(
+    *, status: int, code: str, title: str, detail: str, instance: str, errors: Sequence[tuple[str, str]] = ()
+) -> JSONResponse:
+    """Build a problem+json response; `errors` are (field, detail) pairs."""
+    body: dict[str, Any] = {
+        "type": f"urn:kizuna:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+    }
+    if errors:
+        body["errors"] = [{"field": field, "detail": text} for field, text in errors]
+    return JSONResponse(body, status_code=status, media_type=PROBLEM_JSON)
+
+
+def render(error: ServiceError, *, instance: str) -> JSONResponse:
+    """Turn a refusal into its problem response, with the headers it calls for."""
+    response = problem(
+        status=error.status,
+        code=error.code,
+        title=error.title,
+        detail=error.detail,
+        instance=instance,
+        errors=error.errors,
+    )
+    if isinstance(error, Unavailable):
+        response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = 'Bearer realm="kizuna"'
+    return response
+
+
+def _field(location: Sequence[int | str]) -> str:
+    parts = [str(part) for part in location]
+    return ".".join(
+        parts[1:] if parts and parts[0] in {"body", "query", "path", "header"} and len(parts) > 1 else parts
+    )
+
+
+async def _on_service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    return render(error, instance=request.url.path)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    broken_json = any(item["type"] == "json_invalid" for item in error.errors())
+    return problem(
+        status=400 if broken_json else 422,
+        code="invalid_json" if broken_json else Invalid.code,
+        title="Body is not JSON" if broken_json else Invalid.title,
+        detail="The body is not valid JSON." if broken_json else "The request does not fit; see errors.",
+        instance=request.url.path,
+        # pydantic's messages may repeat the input; only its fixed part is passed on
+        errors=[(_field(item["loc"]), item["msg"]) for item in error.errors()[:20]],
+    )
+
+
+_HTTP_PROBLEMS = {
+    404: (NotFound.code, NotFound.title),
+    405: ("method_not_allowed", "Method not allowed"),
+    413: (TooLarge.code, TooLarge.title),
+}
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code, title = _HTTP_PROBLEMS.get(error.status_code, ("http_error", "Refused"))
+    response = problem(
+        status=error.status_code,
+        code=code,
+        title=title,
+        detail=str(error.detail),
+        instance=request.url.path,
+    )
+    response.headers.update(error.headers or {})
+    return response
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every refusal of this app a problem+json answer."""
+    app.add_exception_handler(ServiceError, _on_service_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)

@@ -1,0 +1,83 @@
+"""The outbox: a fact is written in the transaction of the change it speaks of; the relay publishes it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+from uuid import UUID, uuid4
+
+from opentelemetry import propagate
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from servicekit.database import raw
+from servicekit.nats import MAX_PAYLOAD_BYTES
+
+OUTBOX_CHANNEL = "kizuna_outbox"
+
+
+class Fact(Protocol):
+    """What the chassis needs to know of a fact; the models are the publishers' (contracts)."""
+
+    fact_type: ClassVar[str]
+
+    @property
+    def event_id(self) -> UUID: ...
+    @property
+    def customer_id(self) -> UUID: ...
+    @property
+    def anchor_id(self) -> UUID: ...
+    @property
+    def occurred_at(self) -> datetime: ...
+    def model_dump_json(self) -> str: ...
+    def model_copy(self, *, update: dict[str, Any] | None = None) -> Any: ...
+
+
+def partition_of(customer_id: UUID, partitions: int) -> int:
+    """Return the partition (0 .. partitions - 1) that a customer's facts go to."""
+    return customer_id.int % partitions
+
+
+def current_traceparent() -> str | None:
+    """Return the W3C trace context of the current span, if there is one."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return carrier.get("traceparent")
+
+
+def pack(facts: Iterable[str], *, limit: int = MAX_PAYLOAD_BYTES) -> Iterable[str]:
+    """Join encoded facts to bodies `{"facts":[...]}` of at most `limit` bytes each (a single larger fact stands alone)."""
+    pending: list[str] = []
+    size = 0
+    for fact in facts:
+        length = len(fact.encode()) + 1
+        if pending and size + length > limit - 16:
+            yield '{"facts":[' + ",".join(pending) + "]}"
+            pending, size = [], 0
+        pending.append(fact)
+        size += length
+    if pending:
+        yield '{"facts":[' + ",".join(pending) + "]}"
+
+
+_INSERT = """
+INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, occurred_at, traceparent)
+SELECT id, 'customer', aggregateid, type, payload, occurred_at, $6
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) AS t (id, aggregateid, type, payload, occurred_at)
+"""
+
+
+async def publish(session: AsyncSession, facts: Sequence[Fact], *, partitions: int = 16) -> None:
+    """Write facts into the outbox of this transaction, one row per type and partition; they go out once it commits."""
+    if not facts:
+        return
+    groups: dict[tuple[str, int], list[Fact]] = defaultdict(list)
+    for fact in facts:
+        groups[fact.fact_type, partition_of(fact.customer_id, partitions)].append(fact)
+    rows = [
+        (uuid4(), str(partition), fact_type, body, group[-1].occurred_at)
+        for (fact_type, partition), group in groups.items()
+        for body in pack(fact.model_dump_json() for fact in group)
+    ]
+    connection = await raw(session)
+    await connection.execute(_INSERT, *(list(column) for column in zip(*rows, strict=True)), current_traceparent())
+    await connection.execute(f"NOTIFY {OUTBOX_CHANNEL}")

@@ -1,0 +1,1 @@
+"""A small service, to test the chassis with: notes about customers."""

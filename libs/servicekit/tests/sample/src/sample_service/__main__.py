@@ -1,0 +1,6 @@
+"""python -m sample_service"""
+
+from sample_service.app import SampleSettings, build
+from servicekit.command import main
+
+main(SampleSettings, build)

@@ -1,0 +1,150 @@
+"""Outbox, relay, inbox, poison and moves on the real PostgreSQL and NATS."""
+
+import json
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+from sample_service.app import Asked, Moved, Noted, NoteRow
+from sqlalchemy import func, text
+from sqlmodel import select
+
+from servicekit.database import raw
+from servicekit.nats import Envelope
+from servicekit.outbox import pack, publish
+from servicekit.testing import RunningService
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def asked(note: str, *, customer_id: UUID | None = None, anchor_id: UUID | None = None) -> Asked:
+    return Asked(
+        event_id=uuid4(), customer_id=customer_id or uuid4(), anchor_id=anchor_id or uuid4(), occurred_at=NOW, text=note
+    )
+
+
+async def texts(sample: RunningService) -> list[str]:
+    async with sample.database.transaction() as session:
+        return sorted((await session.scalars(select(NoteRow.text))).all())
+
+
+async def test_a_fact_goes_in_is_stored_once_and_said_again(sample: RunningService) -> None:
+    facts = [asked(f"note {number}") for number in range(50)]
+    await sample.publish(facts)
+    await sample.publish(facts)  # the same again, as after a lost acknowledgement
+    await sample.drain()
+    assert await texts(sample) == sorted(fact.text for fact in facts)
+    assert sorted(fact.text for fact in await sample.published(Noted)) == sorted(fact.text for fact in facts)
+
+
+async def test_nothing_is_said_when_the_transaction_rolls_back(sample: RunningService) -> None:
+    fact = Noted(event_id=uuid4(), customer_id=uuid4(), anchor_id=uuid4(), occurred_at=NOW)
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        async with sample.database.transaction() as session:
+            await publish(session, [fact])
+            raise RuntimeError("changed my mind")
+    assert await sample.published(Noted) == []
+
+
+async def test_an_atomic_batch_holding_a_known_id_still_goes_out_once(sample: RunningService) -> None:
+    def envelope(identifier: str) -> Envelope:
+        return Envelope(
+            subject="sample.note.noted.v1.1", body=b'{"facts":[]}', id=identifier, source="/t", type="x", time=NOW
+        )
+
+    await sample.nats.publish_all([envelope("first")])
+    await sample.nats.publish_all([envelope("first"), envelope("second"), envelope("third")])
+    state = (await sample.nats.jetstream.stream_info("sample")).state
+    assert state.messages == 3
+
+
+async def test_one_poison_fact_is_put_aside_and_can_be_replayed(sample: RunningService) -> None:
+    facts = [asked("poison" if number == 17 else f"note {number}") for number in range(40)]
+    await sample.publish(facts)
+    await sample.drain()
+    assert len(await texts(sample)) == 39
+    async with sample.database.transaction() as session:
+        dead = (await session.execute(text("SELECT event_id, stream, error FROM dead_letters"))).one()
+    assert dead.event_id == facts[17].event_id
+    assert dead.stream == "asking"
+    assert "poison" not in dead.error.split(" at ")[0]
+
+    sample.service.resources["trouble"].poison_text = "harmless now"  # type: ignore[attr-defined]  # the sample's resource
+    consumer = sample.service.resources["consumer"]
+    assert await consumer.replay() == 1  # type: ignore[attr-defined]  # the sample's resource
+    assert "poison" in await texts(sample)
+    assert await consumer.replay() == 0  # type: ignore[attr-defined]  # the sample's resource
+
+
+async def test_unreadable_messages_are_put_aside_and_block_nobody(sample: RunningService) -> None:
+    good = asked("good")
+    broken = good.model_dump(mode="json") | {"event_id": str(uuid4()), "occurred_at": "yesterday"}
+    bodies = [b"not json", b'{"facts": 3}', json.dumps({"facts": [broken, good.model_dump(mode="json")]}).encode()]
+    for number, body in enumerate(bodies):
+        await sample.nats.publish_all(
+            [
+                Envelope(
+                    subject="asking.note.asked.v1.1",
+                    body=body,
+                    id=f"m{number}",
+                    source="/t",
+                    type=Asked.fact_type,
+                    time=NOW,
+                )
+            ]
+        )
+    await sample.drain()
+    assert await texts(sample) == ["good"]
+    async with sample.database.transaction() as session:
+        assert (await session.execute(text("SELECT count(*) FROM dead_letters"))).scalar_one() == 3
+
+
+async def test_trouble_that_passes_is_waited_for(sample: RunningService) -> None:
+    sample.service.resources["trouble"].transient_failures = 2  # type: ignore[attr-defined]  # the sample's resource
+    await sample.publish([asked("late")])
+    await sample.drain()
+    assert await texts(sample) == ["late"]
+
+
+async def test_rows_of_a_moved_anchor_follow_in_chunks_and_late_facts_too(sample: RunningService) -> None:
+    old, new, anchor, other = uuid4(), uuid4(), uuid4(), uuid4()
+    await sample.publish([asked(f"{number}", customer_id=old, anchor_id=anchor) for number in range(35)])
+    await sample.publish([asked("other", customer_id=old, anchor_id=other)])
+    await sample.drain()
+
+    def move(to: UUID, version: int) -> Moved:
+        return Moved(
+            event_id=uuid4(), customer_id=to, former_customer_id=old, anchor_id=anchor, version=version, occurred_at=NOW
+        )
+
+    await sample.publish([move(new, 2)])
+    await sample.publish([move(uuid4(), 1)])  # late and outdated: the highest version wins
+    await sample.drain()
+    await sample.publish([asked("late", customer_id=old, anchor_id=anchor)])
+    await sample.drain()
+
+    async with sample.database.transaction() as session:
+        counts = {
+            row[0]: row[1]
+            for row in await session.execute(select(NoteRow.customer_id, func.count()).group_by(NoteRow.customer_id))
+        }
+    assert counts == {new: 36, old: 1}
+    assert set(sample.service.resources["recomputed"]) == {old, new}  # type: ignore[call-overload]  # the sample's resource
+
+
+async def test_raw_and_orm_share_the_transaction(sample: RunningService) -> None:
+    async with sample.database.transaction() as session:
+        fact = asked("mine")
+        session.add(NoteRow(**fact.model_dump()))
+        connection = await raw(session)
+        assert await connection.fetchval("SELECT count(*) FROM notes") == 1
+        await session.rollback()
+    assert await texts(sample) == []
+
+
+def test_packs_of_facts_stay_under_the_limit() -> None:
+    facts = [json.dumps({"n": number, "text": "x" * 900}) for number in range(1000)]
+    bodies = list(pack(facts))
+    assert all(len(body) <= 256 * 1024 for body in bodies)
+    assert [item["n"] for body in bodies for item in json.loads(body)["facts"]] == list(range(1000))
+    assert list(pack([])) == []
