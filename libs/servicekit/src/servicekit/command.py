@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvicorn
@@ -69,29 +70,24 @@ def migrations_directory(build: Build) -> Path:
 
 def print_openapi(settings_class: type[ServiceSettings], build: Build) -> None:
     """Print the OpenAPI document as it is committed: `openapi.json` beside pyproject.toml."""
-    print(openapi_text(settings_class, build), end="")
+    sys.stdout.write(openapi_text(settings_class, build))
 
 
 def openapi_text(settings_class: type[ServiceSettings], build: Build) -> str:
     """Return the OpenAPI document as indented JSON."""
-    fields = {
-        name: value
-        for name, value in {
-            "port": 1, "nats_url": "nats://documentation", "database_url": "postgresql://documentation/none", "jwks_file": Path("none"),
-        }.items()
-        if name in settings_class.model_fields
-    }  # fmt: skip
-    settings = settings_class.model_construct(**{**_defaults(settings_class), **fields})
+    settings = settings_class.model_construct(None, **_blanks(settings_class))
     app = create_app(build(settings, clock=SystemClock()))
     return json.dumps(app.openapi(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def _defaults(settings_class: type[ServiceSettings]) -> dict[str, object]:
-    # required settings get a value of their type that nothing is done with
+def _blanks(settings_class: type[ServiceSettings]) -> dict[str, Any]:  # values of the fields' own types
+    """Values that nothing is done with, for the settings that must be given."""
     blanks: dict[object, object] = {str: "http://documentation", int: 1, Path: Path("none")}
-    return {
-        name: blanks.get(field.annotation) for name, field in settings_class.model_fields.items() if field.is_required()
+    required = {
+        name: blanks[field.annotation] for name, field in settings_class.model_fields.items() if field.is_required()
     }
+    addresses = {"database_url": "postgresql://documentation/none", "nats_url": "nats://documentation"}
+    return required | {name: value for name, value in addresses.items() if name in settings_class.model_fields}
 
 
 class _Server(uvicorn.Server):
@@ -130,7 +126,7 @@ async def run(service: Service, command: str, build: Build) -> None:
             timeout_graceful_shutdown=10,
             server_header=False,
             backlog=2048,
-        )  # fmt: skip
+        )
     )
     serving = asyncio.create_task(server.serve())
     working = asyncio.create_task(_work(service, command, server, stop))
@@ -166,6 +162,6 @@ async def _replay(service: Service) -> None:
     try:
         consumers = [worker for worker in service.workers if isinstance(worker, Consumer)]
         count = sum([await consumer.replay() for consumer in consumers])
-        print(f"{count} dead letters handled")
+        sys.stdout.write(f"{count} dead letters handled\n")
     finally:
         await service.close()

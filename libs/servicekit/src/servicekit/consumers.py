@@ -94,7 +94,7 @@ class Consumer:
 
     async def _take(self, messages: list[Msg], stop: asyncio.Event) -> None:
         context, links = _trace_of(messages)
-        attributes = {
+        attributes: dict[str, str | int] = {
             "messaging.system": "nats",
             "messaging.destination.name": self.stream,
             "messaging.batch.message_count": len(messages),
@@ -168,8 +168,13 @@ class Consumer:
             await connection.execute(
                 "INSERT INTO dead_letters (event_id, stream, type, payload, error, failed_at) VALUES ($1, $2, $3, $4, $5, $6) "
                 "ON CONFLICT (event_id) DO UPDATE SET error = excluded.error, failed_at = excluded.failed_at, replayed_at = NULL",
-                poison.event_id, self.stream, poison.fact_type, poison.payload, poison.error, now,
-            )  # fmt: skip
+                poison.event_id,
+                self.stream,
+                poison.fact_type,
+                poison.payload,
+                poison.error,
+                now,
+            )
         self._metrics.dead_letters.labels(self.stream, poison.fact_type).inc()
         log.error(
             "dead_letter", stream=self.stream, type=poison.fact_type, event_id=str(poison.event_id), error=poison.error
@@ -180,8 +185,9 @@ class Consumer:
         async with self._database.transaction() as session:
             rows = await (await raw(session)).fetch(
                 "SELECT event_id, type, payload FROM dead_letters WHERE stream = $1 AND replayed_at IS NULL ORDER BY failed_at LIMIT $2",
-                self.stream, limit,
-            )  # fmt: skip
+                self.stream,
+                limit,
+            )
         succeeded = 0
         for row in rows:
             succeeded += await self._replay_one(row["event_id"], row["type"], row["payload"])

@@ -134,15 +134,22 @@ async def _once(
     fresh = await connection.fetchval(
         "INSERT INTO idempotency_keys (subject, key, fingerprint, created_at) VALUES ($1, $2, $3, $4) "
         "ON CONFLICT DO NOTHING RETURNING true",
-        subject, key, fingerprint, _clock(request).now(),
-    )  # fmt: skip
+        subject,
+        key,
+        fingerprint,
+        _clock(request).now(),
+    )
     if not fresh:
         return await _answered_before(session, subject, key, fingerprint)
     response = await handle(request)
     await connection.execute(
         "UPDATE idempotency_keys SET status = $3, body = $4, headers = $5 WHERE subject = $1 AND key = $2",
-        subject, key, response.status_code, bytes(response.body), json.dumps(_kept_headers(response)),
-    )  # fmt: skip
+        subject,
+        key,
+        response.status_code,
+        bytes(response.body),
+        json.dumps(_kept_headers(response)),
+    )
     return response
 
 

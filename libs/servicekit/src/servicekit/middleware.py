@@ -67,9 +67,12 @@ class TelemetryMiddleware:
 
 def _internal_error(scope: Scope) -> ASGIApp:
     return problem(
-        status=500, code="internal", title="Internal error", detail="Something went wrong here. Try again; if it stays, see the service's log.",
+        status=500,
+        code="internal",
+        title="Internal error",
+        detail="Something went wrong here. Try again; if it stays, see the service's log.",
         instance=scope["path"],
-    )  # fmt: skip
+    )
 
 
 def _route(scope: Scope) -> str:

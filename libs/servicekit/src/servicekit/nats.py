@@ -99,7 +99,7 @@ class NatsConnection:
             name=self._name,
             inbox_prefix=f"_INBOX_{parts.username or self._name}".encode(),
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,
+            reconnect_time_wait=1,
             connect_timeout=3,
             ping_interval=20,
             pending_size=64 * 1024 * 1024,

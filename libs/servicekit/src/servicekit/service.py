@@ -81,9 +81,14 @@ def create_app(service: Service) -> FastAPI:
             await service.close()
 
     app = FastAPI(
-        title=f"Kizuna {service.name}", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None,
+        title=f"Kizuna {service.name}",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
         separate_input_output_schemas=False,
-    )  # fmt: skip
+    )
     app.state.service = service
     install_error_handlers(app)
     app.include_router(health.router)

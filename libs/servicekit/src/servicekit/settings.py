@@ -56,5 +56,5 @@ def load_settings(settings_class: type[SettingsT]) -> SettingsT:
         prefix = str(settings_class.model_config.get("env_prefix", ""))
         for item in error.errors(include_input=False, include_url=False):
             variable = prefix + "_".join(str(part) for part in item["loc"]).upper()
-            print(f"{variable}: {item['msg']}. Set it in the environment of {settings_class.service}.", file=sys.stderr)
+            sys.stderr.write(f"{variable}: {item['msg']}. Set it in the environment of {settings_class.service}.\n")
         raise SystemExit(2) from None

@@ -1,6 +1,6 @@
 """The tables every service has, and how a table with customers' rows follows a move."""
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -106,8 +106,8 @@ def rows_follow(base: type[SQLModel]) -> dict[str, RowsFollow]:
         ValueError: a table with a `customer_id` does not declare `__rows_follow__`, or moves without an `anchor_id`.
     """
     declared: dict[str, RowsFollow] = {}
-    for mapper in base._sa_registry.mappers:  # type: ignore[attr-defined]  # SQLModel keeps its registry there
-        table = mapper.local_table
+    for mapper in base._sa_registry.mappers:  # noqa: SLF001  # SQLModel shows its registry nowhere else
+        table = cast(Table, mapper.local_table)
         if "customer_id" not in table.c:
             continue
         choice = getattr(mapper.class_, "__rows_follow__", None)

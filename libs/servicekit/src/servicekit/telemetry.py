@@ -15,10 +15,31 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 ALLOWED_LOG_KEYS_NOTE = "identifiers of ours (UUIDs, keys of configured things), counts, durations, names of errors"
 
 _PERSONAL = {
-    "value", "values", "email", "phone", "name", "address", "properties", "traits", "body", "payload", "subject", "recipient",
-    "variables", "answers", "token", "write_key", "authorization", "password", "user_id", "anonymous_id", "identifier", "identifiers",
-    "url", "query",
-}  # fmt: skip
+    "value",
+    "values",
+    "email",
+    "phone",
+    "name",
+    "address",
+    "properties",
+    "traits",
+    "body",
+    "payload",
+    "subject",
+    "recipient",
+    "variables",
+    "answers",
+    "token",
+    "write_key",
+    "authorization",
+    "password",
+    "user_id",
+    "anonymous_id",
+    "identifier",
+    "identifiers",
+    "url",
+    "query",
+}
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

@@ -75,15 +75,21 @@ class Environment:
     def token(self, *scopes: str, clock: Clock, department: str | None = None, brands: tuple[str, ...] = ()) -> str:
         """Sign a user's token valid for an hour by `clock`."""
         return sign_token(
-            self.user_key, issuer=USER_ISSUER, subject="tester", scopes=scopes, issued_at=clock.now().timestamp(), lifetime_seconds=3600,
-            department=department, brands=brands,
-        )  # fmt: skip
+            self.user_key,
+            issuer=USER_ISSUER,
+            subject="tester",
+            scopes=scopes,
+            issued_at=clock.now().timestamp(),
+            lifetime_seconds=3600,
+            department=department,
+            brands=brands,
+        )
 
 
 @pytest.fixture
 async def environment(
     postgres: EmbeddedPostgres, nats_server: EmbeddedNats, topology: ModuleType, tmp_path: Path
-) -> AsyncIterator[Environment]:
+) -> Environment:
     """Fresh streams and keys on the session's PostgreSQL and NATS; each test has them for itself.
 
     The fixture `topology` (a module with STREAMS, CONSUMERS, WRITE_KEYS_BUCKET) is the repository's: the chassis imports no contracts.
@@ -92,7 +98,7 @@ async def environment(
     await provision(nats_server.url, topology.STREAMS, topology.CONSUMERS, buckets=[topology.WRITE_KEYS_BUCKET])
     environment = Environment(postgres, nats_server.url, tmp_path, topology, Ed25519PrivateKey.generate())
     _write_keys(environment, ("identity", "profile", "campaign", "delivery", "survey"))
-    yield environment
+    return environment
 
 
 async def _delete_streams(url: str) -> None:
@@ -102,7 +108,7 @@ async def _delete_streams(url: str) -> None:
     try:
         for info in await connection.jetstream.streams_info():
             with suppress(NotFoundError):
-                await connection.jetstream.delete_stream(info.config.name)
+                await connection.jetstream.delete_stream(str(info.config.name))
     finally:
         await connection.close()
 
@@ -165,9 +171,13 @@ class RunningService:
         for (fact_type, partition), group in groups.items():
             for body in pack(fact.model_dump_json() for fact in group):
                 envelope = Envelope(
-                    subject=f"{fact_type}.{partition}", body=body.encode(), id=str(uuid4()), source="/test", type=fact_type,
+                    subject=f"{fact_type}.{partition}",
+                    body=body.encode(),
+                    id=str(uuid4()),
+                    source="/test",
+                    type=fact_type,
                     time=group[-1].occurred_at,
-                )  # fmt: skip
+                )
                 await self.nats.publish_all([envelope])
 
     async def published(self, kind: type[Any]) -> list[Any]:
