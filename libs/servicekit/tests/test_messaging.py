@@ -39,7 +39,7 @@ async def test_a_fact_goes_in_is_stored_once_and_said_again(sample: RunningServi
 
 async def test_nothing_is_said_when_the_transaction_rolls_back(sample: RunningService) -> None:
     fact = Noted(event_id=uuid4(), customer_id=uuid4(), anchor_id=uuid4(), occurred_at=NOW)
-    with pytest.raises(RuntimeError, match="changed my mind"):
+    with pytest.raises(RuntimeError, match="changed my mind"):  # noqa: PT012
         async with sample.database.transaction() as session:
             await publish(session, [fact])
             raise RuntimeError("changed my mind")

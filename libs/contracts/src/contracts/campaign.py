@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from contracts.fact import Fact
 
@@ -29,7 +29,8 @@ class MessageRequested(RunFact):
     template_key: str
     topic: str
     """What the customer's permission is asked for, e.g. `marketing`."""
-    variables: dict[str, Any] = {}  # JSON values a template may use, e.g. {"coupon": "SPRING-1F3K"}
+    variables: dict[str, Any] = Field(default_factory=dict)
+    """JSON values a template may use, e.g. {"coupon": "SPRING-1F3K"}."""
 
 
 class AnswerRequested(RunFact):

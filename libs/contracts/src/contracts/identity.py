@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from contracts.fact import Fact
 
@@ -19,10 +19,10 @@ class ResolvedEvent(Fact):
     message_id: str
     kind: EventKind
     name: str
-    """Track: the event's name. Page and screen: `Page Viewed` / `Screen Viewed`. Others: `Identified`, `Grouped`, `Aliased`."""
+    """Track: the event's name. `Page Viewed`, `Screen Viewed`, `Identified`, `Grouped`, `Aliased` for the other kinds."""
     received_at: AwareDatetime
-    properties: dict[str, Any] = {}  # free JSON by the Segment specification
-    traits: dict[str, Any] = {}  # free JSON by the Segment specification
+    properties: dict[str, Any] = Field(default_factory=dict)  # free JSON by the Segment specification
+    traits: dict[str, Any] = Field(default_factory=dict)  # free JSON by the Segment specification
 
 
 class IdentifierLinked(Fact):

@@ -99,7 +99,10 @@ class _Server(uvicorn.Server):
 
 
 async def run(service: Service, command: str, build: Build) -> None:
-    """Serve and/or work until SIGTERM or SIGINT; then fail ready, drain HTTP, finish what is in hand, flush the outbox."""
+    """Serve and/or work until SIGTERM or SIGINT.
+
+    Then: fail ready, drain HTTP, finish what is in hand, flush the outbox.
+    """
     if service.database is not None:
         head, known = head_and_known(migrations_directory(build))
         database = service.database
@@ -148,7 +151,7 @@ async def run(service: Service, command: str, build: Build) -> None:
 
 
 async def _work(service: Service, command: str, server: uvicorn.Server, stop: asyncio.Event) -> None:
-    while not server.started and not stop.is_set():
+    while not server.started and not stop.is_set():  # noqa: ASYNC110  # uvicorn offers no event
         await asyncio.sleep(0.02)
     log.info("started", command=command, port=service.settings.port)
     if command == "serve":

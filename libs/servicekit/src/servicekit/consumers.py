@@ -1,4 +1,4 @@
-"""Consumers: a batch of facts, their inbox rows and the change are ONE transaction; then the messages are acknowledged."""
+"""Consumers: a batch of facts, their inbox rows and the change are ONE transaction; then the messages are acked."""
 
 import asyncio
 import json
@@ -30,6 +30,22 @@ Handler = Callable[[AsyncSession, list[Any]], Awaitable[None]]
 _POISON_NAMESPACE = UUID("5f1d3c52-0f0e-4a0c-9a7a-6f0d5b0a1c11")
 
 
+_ENTER_ONE = "INSERT INTO inbox (event_id, received_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+_ENTER_NEW = """
+INSERT INTO inbox (event_id, received_at)
+SELECT DISTINCT id, $2::timestamptz FROM unnest($1::uuid[]) AS t (id) ORDER BY id
+ON CONFLICT DO NOTHING RETURNING event_id
+"""
+_PUT_ASIDE = """
+INSERT INTO dead_letters (event_id, stream, type, payload, error, failed_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (event_id) DO UPDATE SET error = excluded.error, failed_at = excluded.failed_at, replayed_at = NULL
+"""
+_DEAD_LETTERS = """
+SELECT event_id, type, payload FROM dead_letters
+WHERE stream = $1 AND replayed_at IS NULL ORDER BY failed_at LIMIT $2
+"""
+
+
 class RetryLater(Exception):
     """Raised by a handler when a part it needs is down: the batch stays and comes again."""
 
@@ -55,9 +71,9 @@ class Batch:
 class Consumer:
     """One durable consumer (named after the service) of one stream.
 
-    `handlers` maps a fact's class to its handler; types are handled in the mapping's order, facts in stream order. Facts seen
-    before are dropped (inbox), facts of moved anchors carry their current customer (anchors table). A batch that fails is
-    halved until the one bad fact is found, which becomes a dead letter in the transaction of its inbox row.
+    `handlers` maps a fact's class to its handler; types are handled in the mapping's order, facts in stream order. Facts
+    seen before are dropped (inbox), facts of moved anchors carry their current customer (anchors table). A batch that
+    fails is halved until the one bad fact is found, which becomes a dead letter in the transaction of its inbox row.
     """
 
     def __init__(
@@ -107,7 +123,7 @@ class Consumer:
                 try:
                     await self.handle(read_batch(messages, self._adapters))
                     break
-                except Exception as error:  # only trouble that passes gets here: handle() puts poison aside
+                except Exception as error:  # noqa: BLE001  # trouble that passes: handle() puts poison aside
                     log.warning("batch_waits", stream=self.stream, error=describe(error), retry_in_seconds=delay)
                     if stop.is_set():
                         return
@@ -164,10 +180,9 @@ class Consumer:
         async with self._database.transaction() as session:
             connection = await raw(session)
             now = self._clock.now()
-            await connection.execute("INSERT INTO inbox VALUES ($1, $2) ON CONFLICT DO NOTHING", poison.event_id, now)
+            await connection.execute(_ENTER_ONE, poison.event_id, now)
             await connection.execute(
-                "INSERT INTO dead_letters (event_id, stream, type, payload, error, failed_at) VALUES ($1, $2, $3, $4, $5, $6) "
-                "ON CONFLICT (event_id) DO UPDATE SET error = excluded.error, failed_at = excluded.failed_at, replayed_at = NULL",
+                _PUT_ASIDE,
                 poison.event_id,
                 self.stream,
                 poison.fact_type,
@@ -184,7 +199,7 @@ class Consumer:
         """Handle this stream's dead letters again; return how many succeeded. One that fails again stays."""
         async with self._database.transaction() as session:
             rows = await (await raw(session)).fetch(
-                "SELECT event_id, type, payload FROM dead_letters WHERE stream = $1 AND replayed_at IS NULL ORDER BY failed_at LIMIT $2",
+                _DEAD_LETTERS,
                 self.stream,
                 limit,
             )
@@ -206,7 +221,7 @@ class Consumer:
                 await connection.execute(
                     "UPDATE dead_letters SET replayed_at = $2 WHERE event_id = $1", event_id, self._clock.now()
                 )
-        except Exception as error:  # it stays a dead letter
+        except Exception as error:  # noqa: BLE001  # whatever it is, it stays a dead letter
             log.error(
                 "replay_failed", stream=self.stream, type=fact_type, event_id=str(event_id), error=describe(error)
             )
@@ -261,8 +276,7 @@ async def take_new(session: AsyncSession, facts: Sequence[Fact], *, clock: Clock
     """Enter the facts into the inbox; return those never handled before, each once, in order."""
     connection = await raw(session)
     rows = await connection.fetch(
-        "INSERT INTO inbox (event_id, received_at) SELECT DISTINCT id, $2::timestamptz FROM unnest($1::uuid[]) AS t (id) "
-        "ORDER BY id ON CONFLICT DO NOTHING RETURNING event_id",
+        _ENTER_NEW,
         [fact.event_id for fact in facts],
         clock.now(),
     )

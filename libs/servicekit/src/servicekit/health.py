@@ -44,7 +44,7 @@ async def _probe(check: Check) -> bool:
     try:
         async with asyncio.timeout(2):
             await check.probe()
-    except Exception:  # whatever it is, this part is missing
+    except Exception:  # noqa: BLE001  # whatever it is, this part is missing
         return False
     return True
 

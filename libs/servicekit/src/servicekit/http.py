@@ -1,4 +1,4 @@
-"""What the routes of a service are made of: one transaction per request, idempotency keys, versions, small base models."""
+"""What routes are made of: one transaction per request, idempotency keys, versions, small base models."""
 
 import hashlib
 import json
@@ -98,8 +98,8 @@ def check_version(present: int | None, demanded: int | None) -> None:
 class TransactionalRoute(APIRoute):
     """Opens ONE transaction per request and commits it before the answer is sent; any exception rolls it back.
 
-    With an `Idempotency-Key` on a POST, PUT, PATCH or DELETE the answer is stored in the same transaction; the same key with the
-    same request gives that answer again, with another request 409.
+    With an `Idempotency-Key` on a POST, PUT, PATCH or DELETE the answer is stored in the same transaction; the same key
+    with the same request gives that answer again, with another request 409.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -84,7 +84,7 @@ def run_migrations(metadata: sa.MetaData) -> None:
 
 
 def include_object(_object: Any, name: str | None, kind: str, _reflected: bool, compare_to: Any) -> bool:
-    """Alembic's filter: partitions (`<table>_p<number>`) are their parent's, indexes made with plain SQL are the migration's."""
+    """Alembic's filter: partitions (`<table>_p<number>`) are their parent's, indexes in plain SQL the migration's."""
     if kind == "table" and name and "_p" in name and name.rsplit("_p", 1)[-1].isdigit():
         return False
     return not (kind == "index" and compare_to is None and _reflected)

@@ -37,8 +37,8 @@ _MOVES_LOCK = 0x6D6F7665
 async def hold_moves(session: AsyncSession) -> None:
     """Let no move be stored before this transaction ends.
 
-    Call it before reading a customer's id that rows are then written with (consumers do so for every batch). Otherwise a move
-    stored and re-keyed in between would miss the rows this transaction has not committed yet.
+    Call it before reading a customer's id that rows are then written with (consumers do so for every batch). Otherwise a
+    move stored and re-keyed in between would miss the rows this transaction has not committed yet.
     """
     await (await raw(session)).execute("SELECT pg_advisory_xact_lock_shared($1)", _MOVES_LOCK)
 
@@ -50,7 +50,8 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[]) AS t (anchor_id, c
 ORDER BY anchor_id, version DESC
 ON CONFLICT (anchor_id) DO UPDATE SET
     customer_id = excluded.customer_id,
-    former_customer_id = CASE WHEN anchors.pending > 0 THEN anchors.former_customer_id ELSE excluded.former_customer_id END,
+    former_customer_id =
+        CASE WHEN anchors.pending > 0 THEN anchors.former_customer_id ELSE excluded.former_customer_id END,
     version = excluded.version,
     pending = anchors.pending + 1
 WHERE excluded.version > anchors.version
@@ -60,8 +61,8 @@ WHERE excluded.version > anchors.version
 class AnchorMoves:
     """The handler of `identity.anchors.moved` and the worker that re-keys rows afterwards, in resumable chunks.
 
-    The mapping is stored first (late facts follow it at once); the rows of big customers follow in chunks of `chunk` rows, each
-    its own transaction, so that nobody is blocked and a kill in between loses nothing.
+    The mapping is stored first (late facts follow it at once); the rows of big customers follow in chunks of `chunk`
+    rows, each its own transaction, so that nobody is blocked and a kill in between loses nothing.
     """
 
     takes_moves = True
@@ -138,7 +139,7 @@ class AnchorMoves:
                 FOR UPDATE OF t
             )
             UPDATE "{table}" t SET customer_id = due.customer_id FROM due WHERE t.ctid = due.ctid
-            """,
+            """,  # noqa: S608
             anchor_ids,
             limit,
         )

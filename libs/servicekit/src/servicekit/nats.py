@@ -143,8 +143,8 @@ class NatsConnection:
     async def publish_all(self, envelopes: Sequence[Envelope]) -> None:
         """Publish to JetStream and wait until every message is stored. Repeating it is harmless.
 
-        Several messages go as one atomic batch, which costs one sync of the stream instead of one each; a batch the server
-        refuses (say, because it holds a known id) is published message by message.
+        Several messages go as one atomic batch, which costs one sync of the stream instead of one each; a batch the
+        server refuses (say, because it holds a known id) is published message by message.
 
         Raises:
             Unavailable: not connected. Any of PUBLISH_ERRORS: a message may not be stored.
@@ -158,7 +158,7 @@ class NatsConnection:
         await self.jetstream.publish(envelope.subject, envelope.body, headers=envelope.headers())
 
     async def _publish_atomic(self, envelopes: Sequence[Envelope]) -> bool:
-        """JetStream atomic batch (ADR-50): all messages are stored, or none. Returns False when the server refused it."""
+        """JetStream atomic batch (ADR-50): all messages are stored, or none. False when the server refused it."""
         client = self.client
         batch_id = client.new_inbox().rsplit(".", 1)[-1]
         for sequence, envelope in enumerate(envelopes[:-1], start=1):
@@ -188,8 +188,8 @@ class NatsConnection:
 class PullSubscription:
     """A durable consumer's messages, as they come.
 
-    nats-py's `fetch` waits for a full batch or its timeout once a message arrived; here a standing request is kept open and
-    `next_messages` returns at once with whatever is there.
+    nats-py's `fetch` waits for a full batch or its timeout once a message arrived; here a standing request is kept open
+    and `next_messages` returns at once with whatever is there.
     """
 
     _EXPIRES_SECONDS = 20

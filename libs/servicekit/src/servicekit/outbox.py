@@ -45,7 +45,7 @@ def current_traceparent() -> str | None:
 
 
 def pack(facts: Iterable[str], *, limit: int = MAX_PAYLOAD_BYTES) -> Iterable[str]:
-    """Join encoded facts to bodies `{"facts":[...]}` of at most `limit` bytes each (a single larger fact stands alone)."""
+    """Join encoded facts to bodies `{"facts":[...]}` of at most `limit` bytes each; a larger fact stands alone."""
     pending: list[str] = []
     size = 0
     for fact in facts:
@@ -62,7 +62,8 @@ def pack(facts: Iterable[str], *, limit: int = MAX_PAYLOAD_BYTES) -> Iterable[st
 _INSERT = """
 INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, occurred_at, traceparent)
 SELECT id, 'customer', aggregateid, type, payload, occurred_at, $6
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) AS t (id, aggregateid, type, payload, occurred_at)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+    AS t (id, aggregateid, type, payload, occurred_at)
 """
 
 

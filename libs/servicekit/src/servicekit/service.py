@@ -1,4 +1,4 @@
-"""A service as a value: what its composition root built. The chassis serves it, runs its workers, and ends it in order."""
+"""A service as a value: what its composition root built. The chassis serves it, runs its workers, ends it in order."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager

@@ -20,7 +20,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import SQLModel
 
 RowsFollow = Literal["move", "recompute", "keep"]
-"""What happens to the rows of an anchor that moved to another customer: re-keyed, concluded anew, or left as history."""
+"""What happens to the rows of an anchor that moved to another customer: re-keyed, concluded anew, or left."""
 
 CHASSIS_TABLES = ("outbox", "inbox", "dead_letters", "anchors", "idempotency_keys")
 

@@ -1,4 +1,4 @@
-"""Tests on the real PostgreSQL and NATS: a pytest plugin (`-p servicekit.testing`) and a running service in one block."""
+"""Tests on the real PostgreSQL and NATS: a pytest plugin (`-p servicekit.testing`), a running service in one block."""
 
 import asyncio
 import json
@@ -92,7 +92,8 @@ async def environment(
 ) -> Environment:
     """Fresh streams and keys on the session's PostgreSQL and NATS; each test has them for itself.
 
-    The fixture `topology` (a module with STREAMS, CONSUMERS, WRITE_KEYS_BUCKET) is the repository's: the chassis imports no contracts.
+    The fixture `topology` (a module with STREAMS, CONSUMERS, WRITE_KEYS_BUCKET) is the repository's: the chassis
+    imports no contracts.
     """
     await _delete_streams(nats_server.url)
     await provision(nats_server.url, topology.STREAMS, topology.CONSUMERS, buckets=[topology.WRITE_KEYS_BUCKET])
@@ -159,9 +160,8 @@ class RunningService:
 
     def headers(self, *scopes: str) -> dict[str, str]:
         """Authorization header with these scopes (default: read and write of this service)."""
-        return {
-            "Authorization": f"Bearer {self.token(*(scopes or (f'{self.service.name}:read', f'{self.service.name}:write')))}"
-        }
+        scopes = scopes or (f"{self.service.name}:read", f"{self.service.name}:write")
+        return {"Authorization": f"Bearer {self.token(*scopes)}"}
 
     async def publish(self, facts: Sequence[Fact], *, partitions: int = 16) -> None:
         """Publish facts as their owner would, each type and partition as one message."""

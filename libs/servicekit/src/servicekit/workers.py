@@ -65,7 +65,7 @@ async def supervise(worker: Worker, stop: asyncio.Event) -> None:
         try:
             await worker.run(stop)
             return
-        except Exception as error:  # any failure of a worker: it must come back
+        except Exception as error:  # noqa: BLE001  # any failure of a worker: it must come back
             if loop.time() - started > 30:
                 delay = 0.2
             log.warning("worker_failed", worker=worker.name, error=describe(error), retry_in_seconds=delay)
@@ -79,7 +79,7 @@ def describe(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        place = f"{code.co_filename.rsplit('/', 2)[-2]}/{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno} {code.co_name}"
+        place = f"{'/'.join(code.co_filename.rsplit('/', 2)[-2:])}:{trace.tb_lineno} {code.co_name}"
         trace = trace.tb_next
     return f"{type(error).__name__} at {place}"
 
