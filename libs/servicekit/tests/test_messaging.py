@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
+from nats.aio.msg import Msg
+from pydantic import TypeAdapter
 from sample_service.app import Asked, Moved, Noted, NoteRow
 from sqlalchemy import func, text
 from sqlmodel import select
 
+from servicekit.consumers import read_batch
 from servicekit.database import raw
 from servicekit.nats import Envelope
 from servicekit.outbox import pack, publish
@@ -148,3 +151,24 @@ def test_packs_of_facts_stay_under_the_limit() -> None:
     assert all(len(body) <= 256 * 1024 for body in bodies)
     assert [item["n"] for body in bodies for item in json.loads(body)["facts"]] == list(range(1000))
     assert list(pack([])) == []
+
+
+async def test_facts_nobody_awaits_are_dropped_before_they_are_read(sample: RunningService) -> None:
+    def message(body: bytes) -> Msg:
+        return Msg(_client=sample.nats.client, data=body, headers={"ce-type": Asked.fact_type})
+
+    def body(*names: str) -> bytes:
+        facts = [asked(name).model_dump(mode="json") | {"name": name} for name in names]
+        return json.dumps({"facts": facts}).encode()
+
+    adapters = {Asked.fact_type: TypeAdapter(list[Asked])}
+
+    def kept(names: frozenset[str], *bodies: bytes) -> list[str]:
+        batch = read_batch([message(each) for each in bodies], adapters, {Asked.fact_type: names})
+        assert batch.poison == []
+        return [fact.text for fact in batch.facts if isinstance(fact, Asked)]
+
+    mixed, other, broken = body("Page Viewed", "購入", "Order Completed"), body("Page Viewed"), b"no json"
+    assert kept(frozenset({"Order Completed"}), mixed, other, broken) == ["Order Completed"]
+    assert kept(frozenset({"購入"}), mixed, other) == ["購入"]
+    assert kept(frozenset(), mixed, other, broken) == []

@@ -27,6 +27,9 @@ tracer = trace.get_tracer(__name__)
 Handler = Callable[[AsyncSession, list[Any]], Awaitable[None]]
 """Takes the transaction and the new facts of one type; the facts' type is the handler's own, hence Any here."""
 
+AwaitedNames = Callable[[], Awaitable[frozenset[str]]]
+"""Asked once for each pull: the `name`s of the facts of one type that matter now."""
+
 _POISON_NAMESPACE = UUID("5f1d3c52-0f0e-4a0c-9a7a-6f0d5b0a1c11")
 
 
@@ -74,6 +77,9 @@ class Consumer:
     `handlers` maps a fact's class to its handler; types are handled in the mapping's order, facts in stream order. Facts
     seen before are dropped (inbox), facts of moved anchors carry their current customer (anchors table). A batch that
     fails is halved until the one bad fact is found, which becomes a dead letter in the transaction of its inbox row.
+
+    `awaited_names` is for types of which most facts are no concern of the service: those with another `name` are dropped
+    before anything costly (validation, inbox), and a message that mentions none of the names is not even decoded.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class Consumer:
         clock: Clock,
         metrics: Metrics,
         batch: int = 32,
+        awaited_names: Mapping[type[Any], AwaitedNames] | None = None,
     ) -> None:
         self.name = f"consumer-{stream}"
         self.stream = stream
@@ -97,6 +104,7 @@ class Consumer:
         self._clock = clock
         self._metrics = metrics
         self._batch = batch
+        self._awaited_names = {kind.fact_type: names for kind, names in (awaited_names or {}).items()}
         self._subscription = PullSubscription(nats, stream=stream, durable=service, window=batch * 2)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -121,7 +129,7 @@ class Consumer:
             delay = 0.2
             while True:
                 try:
-                    await self.handle(read_batch(messages, self._adapters))
+                    await self.handle(await self._read(messages))
                     break
                 except Exception as error:  # noqa: BLE001  # trouble that passes: handle() puts poison aside
                     log.warning("batch_waits", stream=self.stream, error=describe(error), retry_in_seconds=delay)
@@ -134,6 +142,11 @@ class Consumer:
         for message in messages:
             await message.ack()
         self._metrics.consumer_lag.labels(self.stream).set(messages[-1].metadata.num_pending)
+
+    async def _read(self, messages: Sequence[Msg]) -> Batch:
+        types = {(message.headers or {}).get("ce-type", "") for message in messages}
+        names = {fact_type: await ask() for fact_type, ask in self._awaited_names.items() if fact_type in types}
+        return read_batch(messages, self._adapters, names)
 
     async def handle(self, batch: Batch) -> None:
         """Handle a batch so that each fact has its effect once, whatever was handled before.
@@ -229,20 +242,37 @@ class Consumer:
         return True
 
 
-def read_batch(messages: Sequence[Msg], adapters: Mapping[str, TypeAdapter[Any]]) -> Batch:
-    """Decode messages into facts; types nobody handles are dropped, what cannot be read becomes poison."""
+def read_batch(
+    messages: Sequence[Msg], adapters: Mapping[str, TypeAdapter[Any]], names: Mapping[str, frozenset[str]] | None = None
+) -> Batch:
+    """Decode messages into facts; types nobody handles are dropped, what cannot be read becomes poison.
+
+    Of types listed in `names` only facts with one of these names are kept.
+    """
     batch = Batch()
     for message in messages:
         headers = message.headers or {}
         fact_type = headers.get("ce-type", "")
         adapter = adapters.get(fact_type)
-        if adapter is None:
+        awaited = (names or {}).get(fact_type)
+        if adapter is None or (awaited is not None and not _mentions(message.data, awaited)):
             continue
         try:
-            batch.facts.extend(adapter.validate_python(_facts_of(message.data)))
+            items = _facts_of(message.data)
+            chosen = (
+                items
+                if awaited is None
+                else [item for item in items if isinstance(item, dict) and item.get("name") in awaited]
+            )
+            batch.facts.extend(adapter.validate_python(chosen))
         except (ValueError, KeyError, TypeError):
             _read_singly(message, fact_type, adapter, batch)
     return batch
+
+
+def _mentions(body: bytes, names: frozenset[str]) -> bool:
+    """Whether one of the names may stand in the body; writers spell plain ASCII in one way only."""
+    return any(json.dumps(name).encode() in body or not (name.isascii() and name.isprintable()) for name in names)
 
 
 def _facts_of(body: bytes) -> Any:  # JSON of unknown shape, validated by the caller
