@@ -17,7 +17,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --pytho
 	--no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-all check lint types imports dependencies bench lock clean
+.PHONY: help run install test test-all check lint types imports dependencies bench contracts lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/' | expand -t 24
@@ -62,6 +62,9 @@ dependencies: install ## every package declares what it imports, no more and no 
 			--package-module-name-map "kizuna-contracts=contracts,kizuna-servicekit=servicekit,kizuna-local=kizuna_local") \
 			|| { echo "deptry: $$package"; exit 1; }; \
 	done
+
+contracts: install ## write what is derived from the contracts: schema snapshots and docs/events.md
+	@$(BIN)/python libs/contracts/generate.py
 
 bench: install ## measure P1, P2, P9, P11, P12
 	@$(BIN)/python -m tests.bench

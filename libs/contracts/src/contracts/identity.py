@@ -19,7 +19,7 @@ class ResolvedEvent(Fact):
     message_id: str
     kind: EventKind
     name: str
-    """Track: the event's name. `Page Viewed`, `Screen Viewed`, `Identified`, `Grouped`, `Aliased` for the other kinds."""
+    """Track: the event's name. `Page Viewed`, `Screen Viewed`, `Identified`, `Grouped`, `Aliased` for others."""
     received_at: AwareDatetime
     properties: dict[str, Any] = Field(default_factory=dict)  # free JSON by the Segment specification
     traits: dict[str, Any] = Field(default_factory=dict)  # free JSON by the Segment specification

@@ -37,7 +37,7 @@ class Answer(Data):
 
 
 class ResponseReceived(Fact):
-    """The customer answered; a later response to the same invitation replaces the earlier (`revision` counts)."""
+    """The customer answered; a later one to the same invitation replaces the earlier (`revision` counts)."""
 
     fact_type: ClassVar[str] = "survey.response.received.v1"
 
