@@ -1,0 +1,1 @@
+"""Survey: what customers tell us, and what we promise them."""

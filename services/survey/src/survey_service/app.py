@@ -1,0 +1,81 @@
+"""Survey's composition root: everything it is made of, readable top down."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from contracts.campaign import AnswerRequested
+from contracts.identity import AnchorMoved
+from servicekit.clock import Clock, SystemClock
+from servicekit.consumers import Consumer, Handler
+from servicekit.database import Database
+from servicekit.health import Check
+from servicekit.metrics import Metrics
+from servicekit.moves import AnchorMoves
+from servicekit.nats import NatsConnection
+from servicekit.relay import Relay
+from servicekit.service import Service, janitor
+from servicekit.tables import RowsFollow, rows_follow
+from survey_service.handlers import on_answers_requested
+from survey_service.models import Base
+from survey_service.pages import Pages
+from survey_service.routes import commitments, form, questionnaires, responses
+from survey_service.rules.links import LinkSigner
+from survey_service.settings import Settings
+
+PUBLIC = [r"(GET|POST) /f/[^/]+"]
+"""The form behind a personal link: the signed token is the credential."""
+
+LOCKED_FIRST = ("invitations", "commitments")
+"""Answering locks an invitation, reporting on a promise locks its row; both then write the other tables. Re-keying
+these two first makes it wait for such a transaction and see the rows it wrote."""
+
+
+def build(settings: Settings, clock: Clock | None = None) -> Service:
+    """Build the service; nothing is opened or read yet."""
+    clock = clock or SystemClock()
+    metrics = Metrics()
+    database = Database(settings.database_url, pool_size=settings.database_pool_size, application_name="kizuna-survey")
+    nats = NatsConnection(settings.nats_url, name="survey")
+    zone = ZoneInfo(settings.time_zone)
+    links = LinkSigner(settings.link_keys, address=settings.address)
+    moves = AnchorMoves(database=database, tables=tables_to_follow())
+    consumed: dict[str, dict[type[Any], Handler]] = {  # a handler takes its own type of fact
+        "identity": {AnchorMoved: moves},
+        "campaign": {AnswerRequested: on_answers_requested(links=links, clock=clock)},
+    }
+    consumers = [
+        Consumer(
+            stream=stream,
+            service="survey",
+            handlers=handlers,
+            database=database,
+            nats=nats,
+            clock=clock,
+            metrics=metrics,
+        )
+        for stream, handlers in consumed.items()
+    ]
+    return Service(
+        settings=settings,
+        clock=clock,
+        metrics=metrics,
+        database=database,
+        nats=nats,
+        routers=[questionnaires.router, responses.router, commitments.router, form.router],
+        workers=[
+            *consumers,
+            moves.worker,
+            Relay(service="survey", database=database, nats=nats, metrics=metrics),
+            janitor(database, clock),
+        ],
+        checks=[Check("database", database.ping), Check("nats", nats.ping)],
+        public=PUBLIC,
+        resources={"links": links, "pages": Pages(zone=zone), "zone": zone},
+    )
+
+
+def tables_to_follow() -> dict[str, RowsFollow]:
+    """Return how each table's rows follow a move, in the order in which they are re-keyed."""
+    declared = rows_follow(Base)
+    others = sorted(declared.keys() - set(LOCKED_FIRST))
+    return {table: declared[table] for table in (*LOCKED_FIRST, *others)}

@@ -1,0 +1,1 @@
+"""The only place with SQL. Every function takes the caller's session and commits nothing."""

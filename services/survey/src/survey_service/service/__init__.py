@@ -1,0 +1,1 @@
+"""One function per use case. Each works inside its caller's transaction."""
