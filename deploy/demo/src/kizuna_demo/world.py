@@ -47,11 +47,17 @@ def build_world(*, today: date, seed: int) -> World:
     )
 
 
-def told_by_crm(world: World) -> Iterator[Event]:
-    """One `identify` per customer, on the day of the first purchase."""
+def registration_times(world: World) -> dict[str, datetime]:
+    """user_id -> when the customer registered: with the first purchase."""
     registered: dict[str, datetime] = {}
     for purchase in world.purchases:  # per customer the file is in order of time
         registered.setdefault(purchase.user_id, purchase.bought_at)
+    return registered
+
+
+def told_by_crm(world: World) -> Iterator[Event]:
+    """One `identify` per customer, on the day of the first purchase."""
+    registered = registration_times(world)
     for person in world.people:
         yield Event(
             type="identify",

@@ -1,0 +1,139 @@
+"""The story's figures: gathered once from the services, kept in story.json, shown as a table."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kizuna_demo.behaviour import BASE, EFFECT, true_effect
+from kizuna_demo.check import CheckResult
+from kizuna_demo.journey import CAMPAIGN, QUESTIONNAIRE, read_results
+from kizuna_demo.loading import real_purchases
+from kizuna_demo.platform import Json, Platform
+from kizuna_demo.progress import Progress, replace_file
+
+FIGURES_FILE = "story.json"
+Figures = dict[str, Any]  # JSON, see README.md
+
+QUERY = """\
+{
+  customerByIdentifier(namespace: "user_id", value: "%s") {
+    id
+    identifiers { namespace value }
+    traits { name value source }
+    rfm { recencyDays frequency monetary }
+    rank { name }
+    segments { name since }
+    timeline(first: 10) { totalCount edges { node { name occurredAt properties } } }
+    messages { templateKey state sentAt openedAt clickedAt }
+    permissions { channel topic status }
+    responses { questionnaireKey npsScore answers { questionKey value } }
+    commitments { kind subject status ownerDepartment dueOn }
+    journeys { journeyKey arm status outcome }
+  }
+}
+"""
+
+
+async def gather_figures(
+    platform: Platform, *, events: int, progress: Progress, checked: CheckResult, shown_customer: str
+) -> Figures:
+    """Ask every service once. `shown_customer` is the user_id the query to paste is about."""
+    identity = await platform.get("identity", "/v1/coverage")
+    profile = await platform.get("profile", "/v1/totals")
+    ranks = await platform.get("profile", "/v1/ranks/default")
+    segments = await platform.get("profile", "/v1/segments")
+    return {
+        "today": progress.today.isoformat(),
+        "seed": progress.seed,
+        "events": {
+            "told": events + len(progress.simulated),
+            "accepted": identity["accepted_events"],
+            "rejected": identity["rejected_events"],
+            "duplicates": identity["duplicate_events"],
+            "on_timelines": profile["events"],
+        },
+        "purchases": {
+            "of_the_file": real_purchases(profile),
+            "simulated": profile["purchases_simulated"],
+            "revenue": profile["revenue"],
+        },
+        "customers": {
+            "all": identity["customers"],
+            "known": identity["known"],
+            "linked": identity["linked"],
+            "linked_share": _share(identity["linked"], identity["customers"]),
+        },
+        "ranks": [{"key": rank["key"], "name": rank["name"], "size": rank["size"]} for rank in ranks["ranks"]],
+        "segments": [{"key": one["key"], "name": one["name"], "size": one["size"]} for one in segments["items"]],
+        "campaign": await _campaign(platform),
+        "survey": await _survey(platform, customers=identity["known"]),
+        "check": {
+            "customers": checked.customers,
+            "purchases": checked.purchases,
+            "differences": len(checked.differences),
+        },
+        "addresses": _addresses(platform),
+        "query": QUERY % shown_customer,
+    }
+
+
+def read_figures(directory: Path) -> Figures | None:
+    """The figures of a story told to its end, None when there is none."""
+    path = directory / FIGURES_FILE
+    return msgspec.json.decode(path.read_bytes()) if path.exists() else None
+
+
+def write_figures(directory: Path, figures: Figures) -> None:
+    """Keep them beside credentials.json."""
+    replace_file(directory / FIGURES_FILE, msgspec.json.format(msgspec.json.encode(figures)))
+
+
+async def _campaign(platform: Platform) -> Json:
+    results = await read_results(platform)
+    treatment = results["treatment"]
+    return {
+        "key": CAMPAIGN,
+        **{name: results[name] for name in ("treatment", "holdout", "lift", "revenue_lift", "mixed")},
+        "truth": {
+            "base": BASE,
+            "effect_on_reached": EFFECT,
+            "effect": round(true_effect(reached=treatment["reached"], treated=treatment["customers"]), 4),
+        },
+    }
+
+
+async def _survey(platform: Platform, *, customers: int) -> Json:
+    coverage = await platform.get("survey", "/v1/coverage", questionnaire=QUESTIONNAIRE)
+    nps = await platform.get("survey", "/v1/nps", questionnaire=QUESTIONNAIRE)
+    totals = await platform.get("survey", "/v1/totals")
+    return {
+        "invited": coverage["invited"],
+        "answered": coverage["answered"],
+        "coverage": coverage["coverage"],
+        "census_coverage": _share(coverage["answered"], customers),
+        **{name: nps[name] for name in ("nps", "promoters", "passives", "detractors")},
+        "commitments": totals["commitments"],
+    }
+
+
+def _addresses(platform: Platform) -> dict[str, str]:
+    credentials = platform.credentials
+    return {
+        "GraphiQL": f"{credentials.gateway.rstrip('/')}/graphql",
+        "REST of each service": ", ".join(
+            f"{credentials.address(service)}/docs"
+            for service in ("identity", "profile", "campaign", "delivery", "survey")
+        ),
+        "mailbox": f"{credentials.mailbox.rstrip('/')}/messages",
+    }
+
+
+def _share(part: int, whole: int) -> float:
+    return round(part / whole, 4) if whole else 0.0
+
+
+def money(value: object) -> Decimal:
+    """An amount as the services write it: text, or a number."""
+    return Decimal(str(value))

@@ -1,0 +1,146 @@
+"""Ranks and segments are published, then one journey with a holdout; the simulated customers live through it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from kizuna_demo.configuration import apply_configuration, read_configuration
+from kizuna_demo.loading import tell_events
+from kizuna_demo.narration import Narrator
+from kizuna_demo.platform import Json, Platform, chunks
+from kizuna_demo.progress import Progress, save_progress
+from kizuna_demo.simulation import Simulation, told_by_simulation
+from kizuna_demo.waiting import wait_until
+
+CAMPAIGN = "welcome-back"
+QUESTIONNAIRE = "bond-nps"
+SEGMENT = "going-dormant"
+UNDECIDED = ("requested", "reserved", "sending")
+"""States of messages that will still change."""
+_MEMBERS_PAGE = 1000
+
+PUBLISH_SEGMENT = (
+    "mutation ($input: PublishSegmentInput!) { publishSegment(input: $input) { segment { key version } } }"
+)
+PUBLISH_JOURNEY = (
+    "mutation ($input: PublishJourneyInput!) { publishJourney(input: $input) { journey { key version } } }"
+)
+
+
+async def publish_segments(platform: Platform, *, narrator: Narrator) -> None:
+    """Define ranks and segments, and wait until every customer has been looked at."""
+    with narrator.step("Ranks and segments, over everybody"):
+        await apply_configuration(platform, "ranks")
+        for _, segment in read_configuration("segments"):
+            await platform.graphql(PUBLISH_SEGMENT, input=segment)
+        await wait_until(
+            lambda: platform.get("profile", "/v1/segments"),
+            lambda answer: all(segment["backfilled_at"] for segment in answer["items"]),
+            what="segments should be filled",
+        )
+
+
+async def start_journey(platform: Platform, *, progress: Progress, directory: Path, narrator: Narrator) -> None:
+    """Publish the journey; who is in its segment at that moment is remembered, since who buys leaves it."""
+    with narrator.step("Journey: a coupon for the dormant"):
+        await apply_configuration(platform, "creatives", "campaigns")
+        if not progress.journey_customers:
+            progress.journey_customers = {
+                user_id: customer_id
+                async for some in member_pages(platform, SEGMENT)
+                for user_id, customer_id in await user_ids_of(platform, some)
+            }
+            save_progress(directory, progress)
+        for _, journey in read_configuration("journeys"):
+            await platform.graphql(PUBLISH_JOURNEY, input=_camel_case(journey))
+
+
+async def live_through_journey(
+    platform: Platform, simulation: Simulation, *, progress: Progress, directory: Path, narrator: Narrator
+) -> None:
+    """Mails are read while they are sent; then some buy; then those who were asked answer; then all of it is seen."""
+    members = len(progress.journey_customers)
+    with narrator.step("Coupons arrive, are opened, clicked") as bar:
+        await simulation.read_mails_until(lambda: _all_coupons_sent(platform, members), on_mail=bar.advance)
+
+    with narrator.step("Simulated customers buy") as bar:
+        progress.simulated += simulation.decide_purchases(progress)
+        save_progress(directory, progress)
+        await tell_events(platform, "shop", told_by_simulation(progress.simulated), on_progress=bar.advance)
+
+    with narrator.step("They are asked, and some answer") as bar:
+        await simulation.read_mails_until(lambda: _all_invitations_sent(platform), on_mail=bar.advance)
+
+    with narrator.step("All of it comes back as events"):
+        await _wait_for_echoes(platform, simulation, bought=len(progress.simulated))
+
+
+async def member_pages(platform: Platform, segment: str) -> AsyncIterator[list[str]]:
+    """customer_ids of a segment's members, a page at a time."""
+    after: dict[str, str] = {}
+    while True:
+        page = await platform.get("profile", "/v1/customers", segment=segment, first=_MEMBERS_PAGE, **after)
+        yield [item["customer_id"] for item in page["items"]]
+        if not page["next"]:
+            return
+        after = {"after": page["next"]}
+
+
+async def user_ids_of(platform: Platform, customer_ids: list[str]) -> list[tuple[str, str]]:
+    """(user_id, customer_id) of customers who have a user_id."""
+    answers = [
+        await platform.post("identity", "/v1/customers:batchGet", {"customer_ids": some})
+        for some in chunks(customer_ids)
+    ]
+    return [
+        (identifier["value"], customer["customer_id"])
+        for answer in answers
+        for customer in answer["customers"]
+        for identifier in customer["identifiers"]
+        if identifier["namespace"] == "user_id"
+    ]
+
+
+async def read_results(platform: Platform) -> Json:
+    """What the campaign achieved so far."""
+    return await platform.get("campaign", f"/v1/campaigns/{CAMPAIGN}/results")
+
+
+async def _all_coupons_sent(platform: Platform, members: int) -> bool:
+    results = await read_results(platform)
+    assigned = results["treatment"]["customers"] + results["holdout"]["customers"]
+    return bool(assigned >= members) and await _nothing_pending(platform)
+
+
+async def _all_invitations_sent(platform: Platform) -> bool:
+    results = await read_results(platform)
+    coverage = await platform.get("survey", "/v1/coverage", questionnaire=QUESTIONNAIRE)
+    return bool(coverage["invited"] >= results["treatment"]["customers"]) and await _nothing_pending(platform)
+
+
+async def _nothing_pending(platform: Platform) -> bool:
+    totals = await platform.get("delivery", "/v1/totals")
+    return not any(totals["messages"][state] for state in UNDECIDED)
+
+
+async def _wait_for_echoes(platform: Platform, simulation: Simulation, *, bought: int) -> None:
+    """What the customers did has arrived at profile, campaign and survey."""
+
+    async def look() -> tuple[int, int, int, int]:
+        totals = await platform.get("profile", "/v1/totals")
+        results = await read_results(platform)
+        coverage = await platform.get("survey", "/v1/coverage", questionnaire=QUESTIONNAIRE)
+        treatment = results["treatment"]
+        return totals["purchases_simulated"], treatment["opened"], treatment["clicked"], coverage["answered"]
+
+    did = simulation.reached
+    expected = (bought, len(did.opened), len(did.clicked), len(did.answered))
+    await wait_until(
+        look,
+        lambda seen: all(one >= other for one, other in zip(seen, expected, strict=True)),
+        what=f"simulated purchases, opened, clicked, answered should be {expected}",
+    )
+
+
+def _camel_case(journey: Json) -> Json:
+    """The mutation's input: GraphQL names its fields in camel case; trigger and steps are free JSON."""
+    return {("campaignKey" if name == "campaign_key" else name): value for name, value in journey.items()}

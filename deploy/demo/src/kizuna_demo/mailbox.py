@@ -1,0 +1,64 @@
+"""The mailbox as its owners see it: who got which mail, and where the links in it lead."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from html import unescape
+
+from kizuna_demo.platform import Platform
+
+PAGE = 1000
+_ADDRESS = re.compile(r'(?:href|src)="([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail that arrived; `number` counts up from 1."""
+
+    number: int
+    sender: str
+    recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where the addresses in a mail's HTML lead, by what they are for."""
+
+    pixels: tuple[str, ...]
+    tracked: tuple[str, ...]
+    forms: tuple[str, ...]
+
+
+class Mailbox:
+    """Reads mails in the order they arrived, each once."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._address = platform.credentials.mailbox.rstrip("/")
+        self._after = 0
+
+    async def new_mails(self) -> AsyncIterator[Mail]:
+        """Everything that arrived since the last call."""
+        while True:
+            page = await self._platform.ask("GET", f"{self._address}/messages?after={self._after}&limit={PAGE}")
+            for message in page["messages"]:
+                self._after = message["id"]
+                for recipient in message["recipients"]:
+                    yield Mail(number=message["id"], sender=message["sender"], recipient=recipient)
+            if len(page["messages"]) < PAGE:
+                return
+
+    async def links(self, mail: Mail) -> Links:
+        """Open a mail and look where it leads."""
+        message = await self._platform.ask("GET", f"{self._address}/messages/{mail.number}")
+        return find_links(message["html"])
+
+
+def find_links(html: str) -> Links:
+    """Sort the addresses in a mail: delivery's pixel and tracked links, survey's personal forms."""
+    addresses = [unescape(address) for address in _ADDRESS.findall(html)]
+    return Links(
+        pixels=tuple(address for address in addresses if "/o/" in address),
+        tracked=tuple(address for address in addresses if "/c/" in address),
+        forms=tuple(address for address in addresses if "/f/" in address),
+    )

@@ -1,0 +1,132 @@
+"""The platform as anybody with the launcher's credentials reaches it: REST with a bearer token, and GraphQL."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import aiohttp
+import msgspec
+
+from kizuna_demo.errors import StoryError
+from kizuna_demo.ingest import Ingest
+
+Service = Literal["identity", "profile", "campaign", "delivery", "survey"]
+Json = dict[str, Any]  # an answer of the REST or GraphQL APIs
+Item = TypeVar("Item")
+
+LARGEST_BATCH = 1000
+"""Ids in one batch read."""
+_PAUSES_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0)
+_TIMEOUT = aiohttp.ClientTimeout(total=60)
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What the launcher writes to `.kizuna/credentials.json`: addresses, a token, the sources' write keys."""
+
+    gateway: str
+    identity: str
+    profile: str
+    campaign: str
+    delivery: str
+    survey: str
+    mailbox: str
+    token: str
+    write_keys: dict[str, str] = {}
+
+    def address(self, service: Service) -> str:
+        """Where a service answers."""
+        return str(getattr(self, service)).rstrip("/")
+
+
+def read_credentials(path: Path) -> Credentials:
+    """Raises StoryError when the file is missing or not what the launcher writes."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Credentials)
+    except FileNotFoundError:
+        raise StoryError(f"{path} is missing: start the platform first with `kizuna up`.") from None
+    except msgspec.DecodeError as error:
+        raise StoryError(f"{path} is not what `kizuna up` writes ({error}): start the platform again.") from None
+
+
+class Platform:
+    """Requests to the services. Every request the story makes is idempotent, so trouble is answered by repeating it."""
+
+    def __init__(self, session: aiohttp.ClientSession, credentials: Credentials) -> None:
+        self.session = session
+        self.credentials = credentials
+
+    def ingest(self, source: str) -> Ingest:
+        """A source's way in. Raises StoryError when the launcher knows no write key for it."""
+        key = self.credentials.write_keys.get(source)
+        if key is None:
+            raise StoryError(f"There is no write key of the source {source!r} in credentials.json: run `kizuna reset`.")
+        return Ingest(self.session, url=self.credentials.address("identity"), write_key=key)
+
+    async def get(self, service: Service, path: str, **parameters: str | int) -> Json:
+        """GET a path of a service; raises StoryError when it keeps refusing."""
+        return await self.ask("GET", self.credentials.address(service) + path, parameters=parameters)
+
+    async def post(self, service: Service, path: str, body: object) -> Json:
+        """POST JSON to a path of a service; raises StoryError when it keeps refusing."""
+        return await self.ask("POST", self.credentials.address(service) + path, body=body)
+
+    async def put(self, service: Service, path: str, body: object) -> Json:
+        """PUT JSON to a path of a service; raises StoryError when it keeps refusing."""
+        return await self.ask("PUT", self.credentials.address(service) + path, body=body)
+
+    async def graphql(self, query: str, **variables: object) -> Json:
+        """Ask the gateway; raises StoryError for errors of the query."""
+        address = self.credentials.gateway.rstrip("/") + "/graphql"
+        answer = await self.ask("POST", address, body={"query": query, "variables": variables})
+        if answer.get("errors"):
+            raise StoryError(f"The gateway could not answer: {answer['errors'][0].get('message')}")
+        data: Json = answer["data"]
+        return data
+
+    async def ask(
+        self, method: str, address: str, *, body: object = None, parameters: Mapping[str, str | int] | None = None
+    ) -> Json:
+        """Any request with the platform's token; raises StoryError when the answer stays a refusal."""
+        trouble = ""
+        for pause in (*_PAUSES_SECONDS, None):
+            try:
+                return await self._request(method, address, body=body, parameters=parameters)
+            except (TemporaryTrouble, aiohttp.ClientConnectionError, TimeoutError) as error:
+                trouble = str(error) or type(error).__name__
+            if pause is not None:
+                await asyncio.sleep(pause)
+        raise StoryError(f"{method} {address} does not answer ({trouble}): see `kizuna status` and `kizuna logs`.")
+
+    async def _request(
+        self, method: str, address: str, *, body: object, parameters: Mapping[str, str | int] | None
+    ) -> Json:
+        headers = {"Authorization": f"Bearer {self.credentials.token}", "Content-Type": "application/json"}
+        data = None if body is None else encode_json(body)
+        async with self.session.request(
+            method, address, data=data, params=parameters, headers=headers, timeout=_TIMEOUT
+        ) as response:
+            text = await response.read()
+            if response.status == 429 or response.status >= 500:
+                raise TemporaryTrouble(f"HTTP {response.status}")
+            if response.status >= 400:
+                raise StoryError(f"{method} {address}: HTTP {response.status} {text[:500].decode(errors='replace')}")
+            return msgspec.json.decode(text) if text else {}
+
+
+class TemporaryTrouble(Exception):
+    """A service is busy or away for the moment."""
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def encode_json(value: object) -> bytes:
+    """JSON with decimals as exact numbers and instants in ISO 8601."""
+    return _encoder.encode(value)
+
+
+def chunks(items: Sequence[Item], size: int = LARGEST_BATCH) -> Iterator[Sequence[Item]]:
+    """Consecutive slices of at most `size` items."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

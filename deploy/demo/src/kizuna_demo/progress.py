@@ -1,0 +1,60 @@
+"""How far the story got, kept beside credentials.json: an interrupted one goes on, a told one is not told twice."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from kizuna_demo.cdnow import TOKYO
+
+PROGRESS_FILE = "story-progress.json"
+
+
+class SimulatedPurchase(msgspec.Struct, frozen=True):
+    """What a simulated customer bought while the story was told."""
+
+    order_id: str
+    user_id: str
+    bought_at: datetime
+    amount: Decimal
+    discs: int
+
+    @property
+    def bought_on(self) -> date:
+        """The day in Tokyo."""
+        return self.bought_at.astimezone(TOKYO).date()
+
+
+class Progress(msgspec.Struct):
+    """Fixed at the story's first start: `today` (dates are shifted by it) and `seed`. The rest grows."""
+
+    today: date
+    seed: int
+    done: list[str] = []
+    """Steps that need no repetition."""
+    journey_customers: dict[str, str] = {}
+    """user_id -> customer_id of the dormant at the moment the journey was published."""
+    invited: list[str] = []
+    """user_ids of those whom the coupon mail reached: the only way the simulation learns who is in which arm."""
+    simulated: list[SimulatedPurchase] = []
+
+
+def load_progress(directory: Path, *, today: date, seed: int) -> Progress:
+    """What an earlier run left, or a fresh start."""
+    path = directory / PROGRESS_FILE
+    if path.exists():
+        return msgspec.json.decode(path.read_bytes(), type=Progress)
+    return Progress(today=today, seed=seed)
+
+
+def save_progress(directory: Path, progress: Progress) -> None:
+    """Replace the file in one step, so that an interruption leaves the former one."""
+    replace_file(directory / PROGRESS_FILE, msgspec.json.encode(progress))
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write beside, then rename."""
+    beside = path.with_suffix(".new")
+    beside.write_bytes(content)
+    beside.replace(path)

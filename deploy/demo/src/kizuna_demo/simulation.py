@@ -1,0 +1,192 @@
+"""Simulated customers: they read their mails, follow links, buy, and answer; all of it through what real customers use.
+
+Nothing here asks the platform who is in which arm: a simulated customer who found the coupon in the mailbox was reached,
+everybody else of the segment was not (held out, no address, or no permission).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+import yaml
+
+from kizuna_demo.behaviour import Behaviour, draw_behaviour, purchases_by_customer
+from kizuna_demo.configuration import CONFIGURATION
+from kizuna_demo.errors import StoryError
+from kizuna_demo.mailbox import Mail, Mailbox
+from kizuna_demo.platform import Platform, TemporaryTrouble, encode_json
+from kizuna_demo.progress import Progress, SimulatedPurchase
+from kizuna_demo.segment_spec import Event
+from kizuna_demo.world import World, order_properties
+from servicekit.clock import Clock
+
+COUPON_SENDER = "news@shop.example"
+INVITATION_SENDER = "voice@shop.example"
+
+_BUSY_CUSTOMERS = 8
+"""How many customers do something at the same moment."""
+_LOOK_AGAIN_SECONDS = 0.5
+_ATTEMPTS = 8
+_TIMEOUT = aiohttp.ClientTimeout(total=30)
+
+
+@dataclass(slots=True)
+class Reached:
+    """What the simulated customers did, by user_id."""
+
+    coupon: set[str] = field(default_factory=set)
+    invitation: set[str] = field(default_factory=set)
+    opened: set[str] = field(default_factory=set)
+    clicked: set[str] = field(default_factory=set)
+    answered: set[str] = field(default_factory=set)
+    commitments: int = 0
+
+
+class Simulation:
+    """The customers of the journey, each with a drawn behaviour."""
+
+    def __init__(self, platform: Platform, *, world: World, members: Iterable[str], clock: Clock) -> None:
+        """`members`: user_ids of those in the segment when the journey was published."""
+        past = purchases_by_customer(world.purchases)
+        self._promises = offered_promises()
+        self._behaviours: Mapping[str, Behaviour] = {
+            user_id: draw_behaviour(user_id, past=past[user_id], promises=len(self._promises), seed=world.seed)
+            for user_id in members
+        }
+        self._user_ids = {person.email: person.user_id for person in world.people if person.email}
+        self._platform = platform
+        self._mailbox = Mailbox(platform)
+        self._busy = asyncio.Semaphore(_BUSY_CUSTOMERS)
+        self._clock = clock
+        self.reached = Reached()
+
+    async def read_mails_until(self, over: Callable[[], Awaitable[bool]], *, on_mail: Callable[[int], None]) -> None:
+        """React to every mail that arrives, until nothing more will. `on_mail` hears how many just came."""
+        last_look = False
+        while not last_look:
+            last_look = await over()  # asked before looking, so that the last look misses nothing
+            async with asyncio.TaskGroup() as group:
+                async for mail in self._mailbox.new_mails():
+                    on_mail(1)
+                    group.create_task(self._react(mail))
+            if not last_look:
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    def decide_purchases(self, progress: Progress) -> list[SimulatedPurchase]:
+        """Who buys, now that everybody knows whether the coupon reached them. What was decided before stays."""
+        decided = {purchase.user_id for purchase in progress.simulated}
+        return [
+            SimulatedPurchase(
+                order_id=f"simulated-{user_id}",
+                user_id=user_id,
+                bought_at=self._clock.now(),
+                amount=behaviour.amount,
+                discs=behaviour.discs,
+            )
+            for user_id, behaviour in self._behaviours.items()
+            if user_id not in decided and behaviour.buys(reached=user_id in self.reached.coupon)
+        ]
+
+    def most_talkative(self) -> str:
+        """The user_id of a customer with much to see: reached, bought, answered, stated commitments."""
+        return max(
+            self._behaviours,
+            key=lambda user_id: (
+                user_id in self.reached.answered and any(self._behaviours[user_id].commitments),
+                user_id in self.reached.clicked,
+                self._behaviours[user_id].buys(reached=user_id in self.reached.coupon),
+            ),
+        )
+
+    async def _react(self, mail: Mail) -> None:
+        user_id = self._user_ids.get(mail.recipient)
+        behaviour = self._behaviours.get(user_id) if user_id else None
+        if user_id is None or behaviour is None:
+            return
+        async with self._busy:
+            if mail.sender == COUPON_SENDER:
+                self.reached.coupon.add(user_id)
+                await self._read_coupon(mail, user_id, behaviour=behaviour)
+            elif mail.sender == INVITATION_SENDER:
+                self.reached.invitation.add(user_id)
+                await self._answer(mail, user_id, behaviour=behaviour)
+
+    async def _read_coupon(self, mail: Mail, user_id: str, *, behaviour: Behaviour) -> None:
+        if not behaviour.opens:
+            return
+        links = await self._mailbox.links(mail)
+        await self._visit("GET", links.pixels[0])
+        self.reached.opened.add(user_id)
+        if behaviour.clicks:
+            await self._visit("GET", links.tracked[0])
+            self.reached.clicked.add(user_id)
+
+    async def _answer(self, mail: Mail, user_id: str, *, behaviour: Behaviour) -> None:
+        if not behaviour.answers:
+            return
+        links = await self._mailbox.links(mail)
+        await self._visit("GET", links.pixels[0])
+        await self._visit("GET", links.forms[0])
+        answers = answers_of(behaviour, promises=self._promises)
+        await self._visit("POST", links.forms[0], body=encode_json({"answers": answers}))
+        self.reached.answered.add(user_id)
+        self.reached.commitments += sum(behaviour.commitments)
+
+    async def _visit(self, method: str, address: str, *, body: bytes | None = None) -> None:
+        """Go to a public address, not further where it redirects: the shop at the other end does not exist."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json"} if body else {}
+        trouble: Exception | None = None
+        for attempt in range(_ATTEMPTS):
+            try:
+                async with self._platform.session.request(
+                    method, address, data=body, headers=headers, allow_redirects=False, timeout=_TIMEOUT
+                ) as response:
+                    if response.status < 400:
+                        await response.read()
+                        return
+                    if response.status != 429 and response.status < 500:
+                        raise StoryError(
+                            f"{method} of a link in a mail: HTTP {response.status} {await response.text()}"
+                        )
+                    trouble = TemporaryTrouble(f"HTTP {response.status}")
+            except (aiohttp.ClientConnectionError, TimeoutError) as error:
+                trouble = error
+            await asyncio.sleep(0.25 * 2**attempt)
+        raise StoryError(f"{method} of a link in a mail does not work: {trouble}")
+
+
+def answers_of(behaviour: Behaviour, *, promises: list[str]) -> dict[str, int | str | list[str]]:
+    """The questionnaire's answers; the follow-up question depends on the score."""
+    answers: dict[str, int | str | list[str]] = {"recommend": behaviour.score}
+    wanted = [promise for promise, stated in zip(promises, behaviour.commitments, strict=True) if stated]
+    if wanted:
+        answers["stay_while"] = wanted
+    if behaviour.score <= 6:
+        answers["what_was_missing"] = behaviour.words
+    elif behaviour.score >= 9:
+        answers["what_was_good"] = behaviour.words
+    return answers
+
+
+def offered_promises() -> list[str]:
+    """The keys of the promises our questionnaire offers."""
+    document = yaml.safe_load((CONFIGURATION / "50-survey.yaml").read_text(encoding="utf-8"))
+    questions = document["questionnaires"][0]["questions"]
+    return [
+        option["key"] for question in questions if question["kind"] == "commitment" for option in question["options"]
+    ]
+
+
+def told_by_simulation(purchases: Iterable[SimulatedPurchase]) -> Iterable[Event]:
+    """The purchases as the shop tells them, marked as simulated."""
+    for purchase in purchases:
+        order = order_properties(order_id=purchase.order_id, amount=purchase.amount, discs=purchase.discs)
+        yield Event(
+            type="track",
+            event="Order Completed",
+            message_id=f"demo-{purchase.order_id}",
+            timestamp=purchase.bought_at,
+            user_id=purchase.user_id,
+            properties={**order, "simulated": True},
+        )

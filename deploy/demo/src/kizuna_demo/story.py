@@ -1,0 +1,99 @@
+"""The story: a real customer base goes once round the loop, through the public APIs only.
+
+Read `tell` from top to bottom. Every step may be repeated: a story that was interrupted goes on when told again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+import aiohttp
+from rich.console import Console
+
+from kizuna_demo.cdnow import TOKYO
+from kizuna_demo.check import check_customers
+from kizuna_demo.configuration import apply_configuration, apply_sources
+from kizuna_demo.errors import first_story_error
+from kizuna_demo.figures import Figures, gather_figures, read_figures, write_figures
+from kizuna_demo.journey import live_through_journey, publish_segments, start_journey
+from kizuna_demo.loading import tell_the_world, wait_for_timelines
+from kizuna_demo.narration import Narrator
+from kizuna_demo.platform import Platform, read_credentials
+from kizuna_demo.progress import load_progress, save_progress
+from kizuna_demo.simulation import Simulation
+from kizuna_demo.table import show_table
+from kizuna_demo.world import build_world
+from servicekit.clock import Clock, SystemClock
+
+SEED = 20260
+
+
+def run(credentials_path: Path) -> Figures:
+    """Tell the story to the platform behind these credentials; returns the figures of story.json.
+
+    Told already: shows its figures again. Raises StoryError with a sentence when it cannot go on.
+    """
+    try:
+        return asyncio.run(tell(credentials_path, clock=SystemClock(), narrator=Narrator(Console())))
+    except ExceptionGroup as group:
+        raise first_story_error(group) or group from None
+
+
+async def tell(credentials_path: Path, *, clock: Clock, narrator: Narrator) -> Figures:
+    """The whole story."""
+    directory = credentials_path.parent
+    figures = read_figures(directory)
+    if figures is None:
+        figures = await _tell_anew(credentials_path, clock=clock, narrator=narrator)
+        write_figures(directory, figures)
+    show_table(figures, narrator.console)
+    return figures
+
+
+async def _tell_anew(credentials_path: Path, *, clock: Clock, narrator: Narrator) -> Figures:
+    directory = credentials_path.parent
+    progress = load_progress(directory, today=clock.now().astimezone(TOKYO).date(), seed=SEED)
+    save_progress(directory, progress)
+    moments = {"started": clock.now()}
+    with narrator.step("Reading CDNOW, generating people"):
+        world = build_world(today=progress.today, seed=progress.seed)
+
+    async with connected(credentials_path) as platform:
+        with narrator.step("Sources, topics, templates, questionnaire"):
+            await apply_configuration(platform, "namespaces", "topics", "templates", "questionnaires")
+        events = await tell_the_world(platform, world, narrator=narrator)
+        await wait_for_timelines(platform, events, narrator=narrator)
+        moments["on_timelines"] = clock.now()
+
+        await publish_segments(platform, narrator=narrator)
+        await start_journey(platform, progress=progress, directory=directory, narrator=narrator)
+        simulation = Simulation(platform, world=world, members=progress.journey_customers, clock=clock)
+        await live_through_journey(platform, simulation, progress=progress, directory=directory, narrator=narrator)
+
+        with narrator.step("Comparing every customer with the file"):
+            checked = await check_customers(platform, world.purchases, progress.simulated, clock=clock)
+        moments["told"] = clock.now()
+        figures = await gather_figures(
+            platform, events=events, progress=progress, checked=checked, shown_customer=simulation.most_talkative()
+        )
+    return {**figures, "moments": _moments(moments)}
+
+
+@asynccontextmanager
+async def connected(credentials_path: Path) -> AsyncIterator[Platform]:
+    """A platform with the sources' write keys at hand."""
+    credentials = read_credentials(credentials_path)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=32)) as session:
+        credentials = await apply_sources(Platform(session, credentials), credentials_path)
+        yield Platform(session, credentials)
+
+
+def _moments(moments: dict[str, datetime]) -> dict[str, str | float]:
+    """When things were so far, and how many seconds each part took."""
+    return {
+        **{name: moment.isoformat() for name, moment in moments.items()},
+        "loading_seconds": round((moments["on_timelines"] - moments["started"]).total_seconds(), 1),
+        "journey_seconds": round((moments["told"] - moments["on_timelines"]).total_seconds(), 1),
+    }

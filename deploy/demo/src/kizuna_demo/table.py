@@ -1,0 +1,89 @@
+"""The table at the end of the story."""
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+
+from kizuna_demo.figures import Figures, money
+
+Row = tuple[str, str]
+
+
+def show_table(figures: Figures, console: Console) -> None:
+    """Print the figures, the addresses to open and the query to paste."""
+    table = Table(title="Once round the loop", box=box.SIMPLE_HEAD, show_header=False, title_justify="left")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for section in (_base(figures), _structure(figures), _campaign(figures), _voice(figures), _addresses(figures)):
+        for name, text in section:
+            table.add_row(name, text)
+        table.add_section()
+    console.print(table)
+    console.print("Paste this at GraphiQL:", style="bold")
+    console.print(Syntax(figures["query"], "graphql", background_color="default"))
+
+
+def _base(figures: Figures) -> Iterator[Row]:
+    events, customers, purchases, check = (figures[name] for name in ("events", "customers", "purchases", "check"))
+    yield "events accepted / on timelines", f"{events['accepted']:,} / {events['on_timelines']:,}"
+    yield "customers", f"{customers['all']:,}, known {customers['known']:,}"
+    yield "linked", f"{customers['linked']:,} ({customers['linked_share']:.1%}) by two or more kinds of identifiers"
+    yield (
+        "purchases",
+        f"{purchases['of_the_file']:,} of the file + {purchases['simulated']:,} simulated; "
+        f"{money(purchases['revenue']):,.2f} USD",
+    )
+    verdict = "all equal" if check["differences"] == 0 else f"[red]{check['differences']:,} differ[/red]"
+    yield "held against the file", f"recency, frequency, monetary of {check['customers']:,} customers: {verdict}"
+
+
+def _structure(figures: Figures) -> Iterator[Row]:
+    yield "ranks", " · ".join(f"{rank['name']} {rank['size']:,}" for rank in figures["ranks"])
+    yield "segments", " · ".join(f"{segment['name']} {segment['size']:,}" for segment in figures["segments"])
+
+
+def _campaign(figures: Figures) -> Iterator[Row]:
+    campaign = figures["campaign"]
+    treatment, holdout, lift, truth = (campaign[name] for name in ("treatment", "holdout", "lift", "truth"))
+    yield "journey", f"{treatment['customers']:,} treated, {holdout['customers']:,} held out"
+    yield (
+        "sent / opened / clicked",
+        f"{treatment['reached']:,} / {treatment['opened']:,} / {treatment['clicked']:,}"
+        f" ({treatment['failed']:,} could not be sent: no address or no permission)",
+    )
+    if lift:
+        yield (
+            "bought",
+            f"{lift['treatment']:.1%} of the treated, {lift['holdout']:.1%} of the held out (simulated customers)",
+        )
+        yield (
+            "measured lift",
+            f"{lift['difference']:+.1%} ({lift['confidence']:.0%} interval {lift['low']:+.1%} to {lift['high']:+.1%})",
+        )
+    yield (
+        "true effect",
+        f"{truth['effect']:+.1%} on the treated ({truth['effect_on_reached']:+.1%} on whom the coupon reached)",
+    )
+
+
+def _voice(figures: Figures) -> Iterator[Row]:
+    survey = figures["survey"]
+    yield (
+        "survey",
+        f"{survey['answered']:,} of {survey['invited']:,} invited answered ({survey['coverage'] or 0:.1%}); "
+        f"{survey['census_coverage']:.1%} of all known customers",
+    )
+    yield (
+        "NPS",
+        f"{survey['nps']} ({survey['promoters']:,} promoters, {survey['passives']:,} passives, "
+        f"{survey['detractors']:,} detractors)",
+    )
+    yield "commitments", ", ".join(f"{count:,} {status}" for status, count in survey["commitments"].items())
+
+
+def _addresses(figures: Figures) -> Iterator[Row]:
+    yield from figures["addresses"].items()
+    yield "token, write keys", "credentials.json, beside story.json"
