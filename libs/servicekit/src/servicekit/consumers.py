@@ -78,8 +78,8 @@ class Consumer:
     seen before are dropped (inbox), facts of moved anchors carry their current customer (anchors table). A batch
     fails is halved until the one bad fact is found, which becomes a dead letter in the transaction of its inbox row.
 
-    `awaited_names` is for types of which most facts are no concern of the service: those with another `name` are dropped
-    before anything costly (validation, inbox), and a message that mentions none of the names is not even decoded.
+    `awaited_names` is for types of which most facts are no concern of the service: those with another `name` are
+    dropped before anything costly (validation, inbox), and a message that mentions none of them is not even decoded.
     """
 
     def __init__(
