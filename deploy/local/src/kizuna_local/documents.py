@@ -23,6 +23,7 @@ COLLECTIONS = {
     "Source": ("identity", "sources"),
     "Ranks": ("profile", "ranks"),
     "Segment": ("profile", "segments"),
+    "Topic": ("delivery", "topics"),
     "Template": ("delivery", "templates"),
     "Questionnaire": ("survey", "questionnaires"),
     "Creative": ("campaign", "creatives"),

@@ -1,6 +1,6 @@
 """Bring YAML documents to the running platform; what is there already stays as it is.
 
-Kinds: Source, Namespace, Segment, Ranks, Template, Creative, Campaign, Journey, Questionnaire. A document is
+Kinds: Source, Namespace, Segment, Ranks, Topic, Template, Creative, Campaign, Journey, Questionnaire. A document is
 {kind, key, spec}, and for segments and journeys `publish: true`.
 """
 
