@@ -145,18 +145,27 @@ def sign_token(
 
 
 class ServiceTokens:
-    """Short tokens by which a service asks another, signed with its own key."""
+    """Short tokens by which a service asks another, signed with its own key.
+
+    The key is read with the first token, so that a composition root can be built where there is none (OpenAPI).
+    """
 
     _LIFETIME_SECONDS = 120
 
     def __init__(self, *, service: str, key_file: Path, clock: Clock) -> None:
-        key = load_pem_private_key(key_file.read_bytes(), password=None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError(f"{key_file.name} is not an Ed25519 private key.")
-        self._key = key
+        self._key_file = key_file
+        self._key: Ed25519PrivateKey | None = None
         self._issuer = SERVICE_ISSUER_PREFIX + service
         self._clock = clock
         self._tokens: dict[str, tuple[float, str]] = {}
+
+    def _read_key(self) -> Ed25519PrivateKey:
+        if self._key is None:
+            key = load_pem_private_key(self._key_file.read_bytes(), password=None)
+            if not isinstance(key, Ed25519PrivateKey):
+                raise ValueError(f"{self._key_file.name} is not an Ed25519 private key.")
+            self._key = key
+        return self._key
 
     def bearer(self, scope: str) -> str:
         """Return a token with this one scope, reused until half its life is over."""
@@ -164,7 +173,7 @@ class ServiceTokens:
         known = self._tokens.get(scope)
         if known is None or now - known[0] > self._LIFETIME_SECONDS / 2 or now < known[0]:
             token = sign_token(
-                self._key,
+                self._read_key(),
                 issuer=self._issuer,
                 subject=self._issuer,
                 scopes=(scope,),
