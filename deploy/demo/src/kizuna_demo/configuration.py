@@ -1,77 +1,39 @@
-"""Sets the platform up by the YAML files in deploy/demo/config, through the public APIs only.
+"""What the platform is told to be: the YAML files in deploy/demo/config, as `kizuna apply -f` takes them.
 
-A file holds lists by kind (`sources:`, `segments:`, ...); each entry's `key` is its name, the rest the request's body.
-Putting the same thing again changes nothing.
+They are brought to the services by the launcher's own `apply`, hence through the public APIs; segments and the journey
+are published by the story itself, with GraphQL, when their time has come.
 """
 
+import asyncio
 from pathlib import Path
-from typing import Any
 
-import msgspec
-import yaml
+import httpx
 
-from kizuna_demo.platform import Credentials, Json, Platform, Service
-from kizuna_demo.progress import replace_file
+from kizuna_demo.errors import StoryError
+from kizuna_local.documents import Applier, Document, read_documents
+from kizuna_local.errors import LauncherError
 
 CONFIGURATION = Path(__file__).parents[2] / "config"
 
-PLACES: dict[str, tuple[Service, str]] = {
-    "sources": ("identity", "/v1/sources"),
-    "namespaces": ("identity", "/v1/namespaces"),
-    "segments": ("profile", "/v1/segments"),
-    "ranks": ("profile", "/v1/ranks"),
-    "topics": ("delivery", "/v1/topics"),
-    "templates": ("delivery", "/v1/templates"),
-    "questionnaires": ("survey", "/v1/questionnaires"),
-    "creatives": ("campaign", "/v1/creatives"),
-    "campaigns": ("campaign", "/v1/campaigns"),
-    "journeys": ("campaign", "/v1/journeys"),
-}
-"""Kind -> who keeps it, and where."""
 
-Entry = dict[str, Any]  # an entry of a file; its service checks it
+def documents(*kinds: str) -> list[Document]:
+    """The documents of these kinds, in the files' order."""
+    found = [document for file in sorted(CONFIGURATION.glob("*.yaml")) for document in read_documents(file)]
+    return [document for document in found if document.kind in kinds]
 
 
-def read_configuration(*kinds: str) -> list[tuple[str, Entry]]:
-    """(kind, entry) of the files in order of their names; only these kinds, or all."""
-    documents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(CONFIGURATION.glob("*.yaml"))]
-    return [
-        (kind, entry)
-        for document in documents
-        for kind, entries in document.items()
-        for entry in entries
-        if not kinds or kind in kinds
-    ]
+async def apply_documents(credentials_path: Path, *kinds: str) -> None:
+    """Bring the documents of these kinds to the services; new write keys land in credentials.json.
 
-
-async def apply_configuration(platform: Platform, *kinds: str) -> list[Json]:
-    """Put everything of these kinds (or all) where it belongs; returns the services' answers."""
-    answers = []
-    for kind, entry in read_configuration(*kinds):
-        service, place = PLACES[kind]
-        body = {name: value for name, value in entry.items() if name != "key"}
-        answers.append(await platform.put(service, f"{place}/{entry['key']}", body))
-    return answers
-
-
-async def apply_sources(platform: Platform, credentials_path: Path) -> Credentials:
-    """Make the sources and keep their write keys in credentials.json: they are shown only once.
-
-    A source whose key is not known here gets a new one.
+    What is there already stays as it is. Raises StoryError with the place of a mistake.
     """
-    keys = dict(platform.credentials.write_keys)
-    for source in await apply_configuration(platform, "sources"):
-        source_id = source["source_id"]
-        if source.get("write_key"):
-            keys[source_id] = source["write_key"]
-        elif source_id not in keys:
-            keys[source_id] = (await platform.post("identity", f"/v1/sources/{source_id}:rotateKey", {}))["write_key"]
-    _keep_write_keys(credentials_path, keys)
-    return msgspec.structs.replace(platform.credentials, write_keys=keys)
+    await asyncio.to_thread(_apply, credentials_path, documents(*kinds))
 
 
-def _keep_write_keys(path: Path, keys: dict[str, str]) -> None:
-    content = msgspec.json.decode(path.read_bytes())
-    if content.get("write_keys") != keys:
-        content["write_keys"] = keys
-        replace_file(path, msgspec.json.format(msgspec.json.encode(content)))
+def _apply(credentials_path: Path, wanted: list[Document]) -> None:
+    with httpx.Client(timeout=30) as client:
+        try:
+            for _ in Applier(client, credentials_path).apply(wanted):
+                pass
+        except LauncherError as error:
+            raise StoryError(str(error)) from error

@@ -10,7 +10,7 @@ from kizuna_demo.behaviour import BASE, EFFECT, true_effect
 from kizuna_demo.check import CheckResult
 from kizuna_demo.journey import CAMPAIGN, QUESTIONNAIRE, read_results
 from kizuna_demo.loading import real_purchases
-from kizuna_demo.platform import Json, Platform
+from kizuna_demo.platform import SERVICES, Json, Platform
 from kizuna_demo.progress import Progress, replace_file
 
 FIGURES_FILE = "story.json"
@@ -122,10 +122,7 @@ def _addresses(platform: Platform) -> dict[str, str]:
     credentials = platform.credentials
     return {
         "GraphiQL": f"{credentials.gateway.rstrip('/')}/graphql",
-        "REST of each service": ", ".join(
-            f"{credentials.address(service)}/docs"
-            for service in ("identity", "profile", "campaign", "delivery", "survey")
-        ),
+        **{f"REST of {service}": f"{credentials.address(service)}/docs" for service in SERVICES},
         "mailbox": f"{credentials.mailbox.rstrip('/')}/messages",
     }
 

@@ -36,7 +36,10 @@ class Ingest:
     def __init__(self, session: aiohttp.ClientSession, *, url: str, write_key: str) -> None:
         self._session = session
         self._address = f"{url}/v1/batch"
-        self._auth = aiohttp.BasicAuth(write_key, "")
+        self._headers = {
+            "Authorization": aiohttp.encode_basic_auth(write_key, ""),
+            "Content-Type": "application/json",
+        }
 
     async def tell(self, events: Iterable[Event], *, on_progress: Callable[[int], None] = lambda _: None) -> Told:
         """Send all events; returns when every one is acknowledged. `on_progress` hears how many just were.
@@ -73,9 +76,8 @@ class Ingest:
             told.repeated += 1
 
     async def _post(self, batch: Batch) -> int:
-        headers = {"Content-Type": "application/json"}
         async with self._session.post(
-            self._address, data=batch.body, headers=headers, auth=self._auth, timeout=_REQUEST_TIMEOUT
+            self._address, data=batch.body, headers=self._headers, timeout=_REQUEST_TIMEOUT
         ) as response:
             if response.status == 429 or response.status >= 500:
                 raise _TryAgain(f"HTTP {response.status}")

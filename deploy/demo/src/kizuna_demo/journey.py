@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from kizuna_demo.configuration import apply_configuration, read_configuration
+from kizuna_demo.configuration import documents
 from kizuna_demo.loading import tell_events
 from kizuna_demo.narration import Narrator
 from kizuna_demo.platform import Json, Platform, chunks
 from kizuna_demo.progress import Progress, save_progress
 from kizuna_demo.simulation import Simulation, told_by_simulation
 from kizuna_demo.waiting import wait_until
+from kizuna_local.documents import Document
 
 CAMPAIGN = "welcome-back"
 QUESTIONNAIRE = "bond-nps"
@@ -27,11 +28,10 @@ PUBLISH_JOURNEY = (
 
 
 async def publish_segments(platform: Platform, *, narrator: Narrator) -> None:
-    """Define ranks and segments, and wait until every customer has been looked at."""
+    """Define the segments, and wait until every customer has been looked at."""
     with narrator.step("Ranks and segments, over everybody"):
-        await apply_configuration(platform, "ranks")
-        for _, segment in read_configuration("segments"):
-            await platform.graphql(PUBLISH_SEGMENT, input=segment)
+        for document in documents("Segment"):
+            await platform.graphql(PUBLISH_SEGMENT, input={"key": document.key, **document.spec})
         await wait_until(
             lambda: platform.get("profile", "/v1/segments"),
             lambda answer: all(segment["backfilled_at"] for segment in answer["items"]),
@@ -42,7 +42,6 @@ async def publish_segments(platform: Platform, *, narrator: Narrator) -> None:
 async def start_journey(platform: Platform, *, progress: Progress, directory: Path, narrator: Narrator) -> None:
     """Publish the journey; who is in its segment at that moment is remembered, since who buys leaves it."""
     with narrator.step("Journey: a coupon for the dormant"):
-        await apply_configuration(platform, "creatives", "campaigns")
         if not progress.journey_customers:
             progress.journey_customers = {
                 user_id: customer_id
@@ -50,8 +49,8 @@ async def start_journey(platform: Platform, *, progress: Progress, directory: Pa
                 for user_id, customer_id in await user_ids_of(platform, some)
             }
             save_progress(directory, progress)
-        for _, journey in read_configuration("journeys"):
-            await platform.graphql(PUBLISH_JOURNEY, input=_camel_case(journey))
+        for document in documents("Journey"):
+            await platform.graphql(PUBLISH_JOURNEY, input=_journey_input(document))
 
 
 async def live_through_journey(
@@ -141,6 +140,7 @@ async def _wait_for_echoes(platform: Platform, simulation: Simulation, *, bought
     )
 
 
-def _camel_case(journey: Json) -> Json:
-    """The mutation's input: GraphQL names its fields in camel case; trigger and steps are free JSON."""
-    return {("campaignKey" if name == "campaign_key" else name): value for name, value in journey.items()}
+def _journey_input(document: Document) -> Json:
+    """The mutation's input: GraphQL names fields in camel case; trigger and steps are free JSON."""
+    spec = {("campaignKey" if name == "campaign_key" else name): value for name, value in document.spec.items()}
+    return {"key": document.key, **spec}

@@ -13,6 +13,7 @@ from kizuna_demo.ingest import Ingest
 
 Service = Literal["identity", "profile", "campaign", "delivery", "survey"]
 Json = dict[str, Any]  # an answer of the REST or GraphQL APIs
+SERVICES: tuple[Service, ...] = ("identity", "profile", "campaign", "delivery", "survey")
 Item = TypeVar("Item")
 
 LARGEST_BATCH = 1000

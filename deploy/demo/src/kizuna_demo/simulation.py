@@ -1,7 +1,7 @@
-"""Simulated customers: they read their mails, follow links, buy, and answer; all of it through what real customers use.
+"""Simulated customers read their mails, follow links, buy and answer, all of it through what real customers use.
 
-Nothing here asks the platform who is in which arm: a simulated customer who found the coupon in the mailbox was reached,
-everybody else of the segment was not (held out, no address, or no permission).
+Nothing here asks the platform who is in which arm: a simulated customer who found the coupon in the mailbox was
+reached, everybody else of the segment was not (held out, no address, or no permission).
 """
 
 import asyncio
@@ -9,10 +9,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
-import yaml
 
 from kizuna_demo.behaviour import Behaviour, draw_behaviour, purchases_by_customer
-from kizuna_demo.configuration import CONFIGURATION
+from kizuna_demo.configuration import documents
 from kizuna_demo.errors import StoryError
 from kizuna_demo.mailbox import Mail, Mailbox
 from kizuna_demo.platform import Platform, TemporaryTrouble, encode_json
@@ -171,11 +170,9 @@ def answers_of(behaviour: Behaviour, *, promises: list[str]) -> dict[str, int | 
 
 def offered_promises() -> list[str]:
     """The keys of the promises our questionnaire offers."""
-    document = yaml.safe_load((CONFIGURATION / "50-survey.yaml").read_text(encoding="utf-8"))
-    questions = document["questionnaires"][0]["questions"]
-    return [
-        option["key"] for question in questions if question["kind"] == "commitment" for option in question["options"]
-    ]
+    questions = [question for document in documents("Questionnaire") for question in document.spec["questions"]]
+    offers = [question for question in questions if question["kind"] == "commitment"]
+    return [option["key"] for offer in offers for option in offer["options"]]
 
 
 def told_by_simulation(purchases: Iterable[SimulatedPurchase]) -> Iterable[Event]:

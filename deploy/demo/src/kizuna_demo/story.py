@@ -14,7 +14,7 @@ from rich.console import Console
 
 from kizuna_demo.cdnow import TOKYO
 from kizuna_demo.check import check_customers
-from kizuna_demo.configuration import apply_configuration, apply_sources
+from kizuna_demo.configuration import apply_documents
 from kizuna_demo.errors import first_story_error
 from kizuna_demo.figures import Figures, gather_figures, read_figures, write_figures
 from kizuna_demo.journey import live_through_journey, publish_segments, start_journey
@@ -60,13 +60,12 @@ async def _tell_anew(credentials_path: Path, *, clock: Clock, narrator: Narrator
     with narrator.step("Reading CDNOW, generating people"):
         world = build_world(today=progress.today, seed=progress.seed)
 
-    async with connected(credentials_path) as platform:
-        with narrator.step("Sources, topics, templates, questionnaire"):
-            await apply_configuration(platform, "namespaces", "topics", "templates", "questionnaires")
+    async with connected(credentials_path, narrator=narrator) as platform:
         events = await tell_the_world(platform, world, narrator=narrator)
         await wait_for_timelines(platform, events, narrator=narrator)
         moments["on_timelines"] = clock.now()
 
+        await apply_documents(credentials_path, "Ranks", "Creative", "Campaign")
         await publish_segments(platform, narrator=narrator)
         await start_journey(platform, progress=progress, directory=directory, narrator=narrator)
         simulation = Simulation(platform, world=world, members=progress.journey_customers, clock=clock)
@@ -82,12 +81,12 @@ async def _tell_anew(credentials_path: Path, *, clock: Clock, narrator: Narrator
 
 
 @asynccontextmanager
-async def connected(credentials_path: Path) -> AsyncIterator[Platform]:
-    """A platform with the sources' write keys at hand."""
-    credentials = read_credentials(credentials_path)
+async def connected(credentials_path: Path, *, narrator: Narrator) -> AsyncIterator[Platform]:
+    """A platform that knows our sources, with their write keys at hand."""
+    with narrator.step("Sources, topics, templates, questionnaire"):
+        await apply_documents(credentials_path, "Source", "Namespace", "Topic", "Template", "Questionnaire")
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=32)) as session:
-        credentials = await apply_sources(Platform(session, credentials), credentials_path)
-        yield Platform(session, credentials)
+        yield Platform(session, read_credentials(credentials_path))
 
 
 def _moments(moments: dict[str, datetime]) -> dict[str, str | float]:

@@ -31,11 +31,8 @@ def _base(figures: Figures) -> Iterator[Row]:
     yield "events accepted / on timelines", f"{events['accepted']:,} / {events['on_timelines']:,}"
     yield "customers", f"{customers['all']:,}, known {customers['known']:,}"
     yield "linked", f"{customers['linked']:,} ({customers['linked_share']:.1%}) by two or more kinds of identifiers"
-    yield (
-        "purchases",
-        f"{purchases['of_the_file']:,} of the file + {purchases['simulated']:,} simulated; "
-        f"{money(purchases['revenue']):,.2f} USD",
-    )
+    counted = f"{purchases['of_the_file']:,} of the file + {purchases['simulated']:,} simulated"
+    yield "purchases", f"{counted}; {money(purchases['revenue']):,.2f} USD"
     verdict = "all equal" if check["differences"] == 0 else f"[red]{check['differences']:,} differ[/red]"
     yield "held against the file", f"recency, frequency, monetary of {check['customers']:,} customers: {verdict}"
 
@@ -49,38 +46,23 @@ def _campaign(figures: Figures) -> Iterator[Row]:
     campaign = figures["campaign"]
     treatment, holdout, lift, truth = (campaign[name] for name in ("treatment", "holdout", "lift", "truth"))
     yield "journey", f"{treatment['customers']:,} treated, {holdout['customers']:,} held out"
-    yield (
-        "sent / opened / clicked",
-        f"{treatment['reached']:,} / {treatment['opened']:,} / {treatment['clicked']:,}"
-        f" ({treatment['failed']:,} could not be sent: no address or no permission)",
-    )
+    reached = f"{treatment['reached']:,} / {treatment['opened']:,} / {treatment['clicked']:,}"
+    yield "sent / opened / clicked", f"{reached}, {treatment['failed']:,} not to be reached (no address or permission)"
     if lift:
-        yield (
-            "bought",
-            f"{lift['treatment']:.1%} of the treated, {lift['holdout']:.1%} of the held out (simulated customers)",
-        )
-        yield (
-            "measured lift",
-            f"{lift['difference']:+.1%} ({lift['confidence']:.0%} interval {lift['low']:+.1%} to {lift['high']:+.1%})",
-        )
-    yield (
-        "true effect",
-        f"{truth['effect']:+.1%} on the treated ({truth['effect_on_reached']:+.1%} on whom the coupon reached)",
-    )
+        shares = f"{lift['treatment']:.1%} of the treated, {lift['holdout']:.1%} of the held out"
+        interval = f"{lift['confidence']:.0%} interval {lift['low']:+.1%} to {lift['high']:+.1%}"
+        yield "bought (simulated)", shares
+        yield "measured lift", f"{lift['difference']:+.1%} ({interval})"
+    on_reached = f"{truth['effect_on_reached']:+.1%} on those whom the coupon reached"
+    yield "true effect", f"{truth['effect']:+.1%} on the treated: {on_reached}"
 
 
 def _voice(figures: Figures) -> Iterator[Row]:
     survey = figures["survey"]
-    yield (
-        "survey",
-        f"{survey['answered']:,} of {survey['invited']:,} invited answered ({survey['coverage'] or 0:.1%}); "
-        f"{survey['census_coverage']:.1%} of all known customers",
-    )
-    yield (
-        "NPS",
-        f"{survey['nps']} ({survey['promoters']:,} promoters, {survey['passives']:,} passives, "
-        f"{survey['detractors']:,} detractors)",
-    )
+    answered = f"{survey['answered']:,} of {survey['invited']:,} invited answered ({survey['coverage'] or 0:.1%})"
+    yield "survey", f"{answered}; {survey['census_coverage']:.1%} of all known customers"
+    groups = ", ".join(f"{survey[group]:,} {group}" for group in ("promoters", "passives", "detractors"))
+    yield "NPS", f"{survey['nps']} ({groups})"
     yield "commitments", ", ".join(f"{count:,} {status}" for status, count in survey["commitments"].items())
 
 
