@@ -1,0 +1,1 @@
+"""Delivery: may we, did we, what came back."""

@@ -1,0 +1,121 @@
+"""The composition root: everything delivery is made of, readable top to bottom."""
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from contracts.campaign import MessageRequested
+from contracts.identity import AnchorMoved, IdentifierLinked
+from contracts.survey import InvitationIssued
+from delivery_service.clients import ProfileClient
+from delivery_service.handlers import identifiers_linked, invitations_issued, messages_requested
+from delivery_service.models import Base
+from delivery_service.rendering import TemplateCompiler
+from delivery_service.routes import configuration, customers, public
+from delivery_service.sender import MailWriter, Sender
+from delivery_service.service import sending
+from delivery_service.service.sending import SendingRules
+from delivery_service.settings import Settings
+from delivery_service.smtp import SmtpRelay
+from delivery_service.tokens import TokenSigner
+from servicekit.auth import ServiceTokens
+from servicekit.clients import JsonClient
+from servicekit.clock import Clock, SystemClock
+from servicekit.consumers import Consumer, Handler
+from servicekit.database import Database
+from servicekit.health import Check
+from servicekit.metrics import Metrics
+from servicekit.moves import AnchorMoves
+from servicekit.nats import NatsConnection
+from servicekit.relay import Relay
+from servicekit.service import Service, janitor
+from servicekit.tables import rows_follow
+from servicekit.workers import PeriodicWorker, Worker
+
+
+def build(settings: Settings, clock: Clock | None = None) -> Service:
+    """Build the service from its settings."""
+    clock = clock or SystemClock()
+    metrics = Metrics()
+    database = Database(settings.database_url, pool_size=settings.database_pool_size, application_name="delivery")
+    nats = NatsConnection(settings.nats_url, name="delivery")
+    signer = TokenSigner(settings.secret_file)
+    compiler = TemplateCompiler()
+    rules = SendingRules(
+        zone=ZoneInfo(settings.time_zone),
+        quiet_hours=settings.quiet,
+        contact_grace=timedelta(seconds=settings.contact_grace_seconds),
+        lease=timedelta(seconds=settings.lease_seconds),
+        max_attempts=settings.max_attempts,
+    )
+    smtp = SmtpRelay(
+        settings.smtp_url, connections=settings.smtp_connections, timeout_seconds=settings.smtp_timeout_seconds
+    )
+    closers = [smtp.close]
+    workers: list[Worker] = []
+    if settings.signing_key_file is not None:
+        tokens = ServiceTokens(service="delivery", key_file=settings.signing_key_file, clock=clock)
+        profile = JsonClient(settings.profile_url, tokens=tokens, scope="profile:read", timeout_seconds=10)
+        closers.append(profile.close)
+        sender = Sender(
+            database=database,
+            traits=ProfileClient(profile),
+            relay=smtp,
+            writer=MailWriter(signer=signer, public_url=settings.address, clock=clock),
+            compiler=compiler,
+            rules=rules,
+            clock=clock,
+            batch_size=settings.batch_size,
+            lanes=settings.lanes,
+            poll_seconds=settings.poll_seconds,
+        )
+        moves = AnchorMoves(database=database, tables=rows_follow(Base))
+        handlers: dict[str, dict[type, Handler]] = {
+            "identity": {AnchorMoved: moves, IdentifierLinked: identifiers_linked()},
+            "campaign": {MessageRequested: messages_requested(clock=clock, wake_sender=sender.wake)},
+            "survey": {InvitationIssued: invitations_issued(clock=clock, wake_sender=sender.wake)},
+        }
+        consumers = [
+            Consumer(
+                stream=stream,
+                service="delivery",
+                handlers=of_stream,
+                database=database,
+                nats=nats,
+                clock=clock,
+                metrics=metrics,
+            )
+            for stream, of_stream in handlers.items()
+        ]
+        workers = [
+            Relay(service="delivery", database=database, nats=nats, metrics=metrics),
+            moves.worker,
+            *consumers,
+            sender,
+            _lease_keeper(database, clock),
+            janitor(database, clock),
+        ]
+    return Service(
+        settings=settings,
+        clock=clock,
+        metrics=metrics,
+        nats=nats,
+        database=database,
+        routers=[configuration.router, customers.router, public.router],
+        public=public.PUBLIC,
+        workers=workers,
+        checks=[Check("database", database.ping), Check("nats", nats.ping)],
+        resources={"signer": signer, "compiler": compiler},
+        starters=[signer.load],
+        closers=closers,
+    )
+
+
+def _lease_keeper(database: Database, clock: Clock) -> Worker:
+    """A worker that takes over from crashed batches."""
+
+    async def sweep() -> bool:
+        async with database.transaction() as session:
+            await sending.end_expired_leases(session, now=clock.now())
+        return False
+
+    return PeriodicWorker("lease-keeper", 5, sweep)

@@ -1,0 +1,49 @@
+"""What delivery consumes: translate, then call the service."""
+
+from collections.abc import Callable
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.campaign import MessageRequested
+from contracts.identity import IdentifierLinked
+from contracts.survey import InvitationIssued
+from delivery_service.service import intake, permissions
+from servicekit.clock import Clock
+from servicekit.consumers import Handler
+from servicekit.database import after_commit
+
+
+def identifiers_linked() -> Handler:
+    """Identity linked identifiers: addresses become contact points."""
+
+    async def handle(session: AsyncSession, facts: list[IdentifierLinked]) -> None:
+        await permissions.link_contact_points(session, facts)
+
+    return handle
+
+
+def messages_requested(*, clock: Clock, wake_sender: Callable[[], None]) -> Handler:
+    """Campaign wants messages sent."""
+
+    async def handle(session: AsyncSession, facts: list[MessageRequested]) -> None:
+        await intake.take_requests(session, facts, now=clock.now())
+        _wake_after_commit(session, wake_sender)
+
+    return handle
+
+
+def invitations_issued(*, clock: Clock, wake_sender: Callable[[], None]) -> Handler:
+    """Survey wants invitations sent."""
+
+    async def handle(session: AsyncSession, facts: list[InvitationIssued]) -> None:
+        await intake.take_invitations(session, facts, now=clock.now())
+        _wake_after_commit(session, wake_sender)
+
+    return handle
+
+
+def _wake_after_commit(session: AsyncSession, wake_sender: Callable[[], None]) -> None:
+    async def wake() -> None:
+        wake_sender()
+
+    after_commit(session, wake)

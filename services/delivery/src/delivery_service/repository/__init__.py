@@ -1,0 +1,1 @@
+"""The only place with SQL. Everything is set-wise over batches and runs in the caller's transaction."""

@@ -1,0 +1,1 @@
+"""Delivery's use cases, one function each, inside the caller's transaction."""
