@@ -4,6 +4,7 @@ from types import ModuleType
 
 import pytest
 
+import gateway  # noqa: F401  # now, or pytest takes the folder of that name at the root for the package
 from contracts import topology as declared
 
 

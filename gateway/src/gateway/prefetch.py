@@ -1,0 +1,97 @@
+"""Ask the services for a customer's fields while identity is still saying who the customer is.
+
+`customer(id:)` needs identity first (is there such a customer, and under which id now?), everything else second. Almost always
+the answer is "yes, under this id", so what the query selects is asked for at the same time; when the id turns out to be a former
+one, the fields load again with the present one.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Iterator, Mapping
+from typing import TypeGuard
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLResolveInfo,
+    InlineFragmentNode,
+    IntValueNode,
+    SelectionSetNode,
+    StringValueNode,
+    ValueNode,
+    VariableNode,
+)
+
+from gateway.loaders import Loaders, MessagePage, TimelinePage
+from gateway.types.arguments import MAX_PAGE_SIZE
+from gateway.types.customer import DEFAULT_MESSAGES, DEFAULT_TIMELINE
+
+_PROFILE_FIELDS = frozenset({"traits", "rfm", "rank", "segments"})
+
+
+def prefetch_customer(loaders: Loaders, customer_id: str, info: GraphQLResolveInfo) -> None:
+    """Start loading what the operation selects below this customer field. Never raises; errors show where the field is read."""
+    for node in _fields(info.field_nodes[0].selection_set, info.fragments):
+        load = _load(loaders, customer_id, node, variables=info.variable_values)  # type: ignore[arg-type]  # Strawberry passes the plain dict
+        if isinstance(load, asyncio.Future):
+            load.add_done_callback(_look_away)
+
+
+def _load(
+    loaders: Loaders, customer_id: str, node: FieldNode, *, variables: Mapping[str, object]
+) -> Awaitable[object] | None:
+    name = node.name.value
+    if node.directives:  # @skip, @include: the executor decides
+        return None
+    if name in _PROFILE_FIELDS:
+        return loaders.profile.load(customer_id)
+    if name == "permissions":
+        return loaders.permissions.load(customer_id)
+    if name == "responses":
+        return loaders.responses.load(customer_id)
+    if name == "commitments":
+        return loaders.commitments.load(customer_id)
+    if name == "journeys":
+        return loaders.journeys.load(customer_id)
+    given = {argument.name.value: _value(argument.value, variables) for argument in node.arguments or ()}
+    if name == "timeline":
+        first, after = given.get("first", DEFAULT_TIMELINE), given.get("after")
+        if _is_page_size(first) and (after is None or isinstance(after, str)):
+            return loaders.timeline.load(TimelinePage(customer_id, first, after))
+    if name == "messages":
+        first = given.get("first", DEFAULT_MESSAGES)
+        if _is_page_size(first):
+            return loaders.messages.load(MessagePage(customer_id, first))
+    return None
+
+
+def _is_page_size(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and 1 <= value <= MAX_PAGE_SIZE
+
+
+def _value(node: ValueNode, variables: Mapping[str, object]) -> object:
+    if isinstance(node, VariableNode):
+        return variables.get(node.name.value)
+    if isinstance(node, IntValueNode):
+        return int(node.value)
+    return node.value if isinstance(node, StringValueNode) else None
+
+
+def _fields(
+    selections: SelectionSetNode | None, fragments: Mapping[str, FragmentDefinitionNode]
+) -> Iterator[FieldNode]:
+    for selection in selections.selections if selections else ():
+        if isinstance(selection, FieldNode):
+            yield selection
+        elif selection.directives:
+            continue
+        elif isinstance(selection, InlineFragmentNode):
+            yield from _fields(selection.selection_set, fragments)
+        elif isinstance(selection, FragmentSpreadNode):
+            yield from _fields(fragments[selection.name.value].selection_set, fragments)
+
+
+def _look_away(load: "asyncio.Future[object]") -> None:
+    """An error of a load nobody waited for is nobody's; without this asyncio reports it."""
+    if not load.cancelled():
+        load.exception()

@@ -1,0 +1,36 @@
+"""Arguments checked where they come in, so that a wrong one is named."""
+
+from uuid import UUID
+
+from gateway.errors import bad_input
+
+MAX_TEXT = 512
+MAX_PAGE_SIZE = 100
+"""The services' largest page of a timeline or listing."""
+
+
+def customer_id(text: str, *, field: str = "id") -> str:
+    """A customer id in its canonical spelling. Raises GatewayError."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise bad_input(f"{field} must be a customer id (a UUID)", field=field) from None
+
+
+def page_size(first: int, *, field: str = "first") -> int:
+    """A page size within the limit. Raises GatewayError."""
+    if not 1 <= first <= MAX_PAGE_SIZE:
+        raise bad_input(f"{field} must be between 1 and {MAX_PAGE_SIZE}", field=field)
+    return first
+
+
+def text(value: str, *, field: str) -> str:
+    """A short, not empty text. Raises GatewayError."""
+    if not value or len(value) > MAX_TEXT or "\x00" in value:
+        raise bad_input(f"{field} must be a text of 1 to {MAX_TEXT} characters", field=field)
+    return value
+
+
+def cursor(value: str | None) -> str | None:
+    """A cursor, or None. Raises GatewayError."""
+    return None if value is None else text(value, field="after")

@@ -1,0 +1,85 @@
+"""Campaigns and surveys: what was done and what came of it."""
+
+import strawberry
+
+from gateway import answers
+from gateway.loaders import Loaders
+from gateway.types.records import CampaignResults, Coverage, Goal, Nps
+
+
+@strawberry.type(description="A campaign.")
+class Campaign:
+    """A campaign's definition and the loaders its results are read through."""
+
+    row: strawberry.Private[answers.CampaignRow]
+    loaders: strawberry.Private[Loaders]
+
+    @strawberry.field
+    def key(self) -> str:
+        """The campaign's key."""
+        return self.row.key
+
+    @strawberry.field
+    def name(self) -> str:
+        """What people call it."""
+        return self.row.name
+
+    @strawberry.field
+    def version(self) -> int:
+        """Counts changes of the definition."""
+        return self.row.version
+
+    @strawberry.field(graphql_type=Goal | None)
+    def goal(self) -> answers.GoalRow | None:
+        """What it is for."""
+        return self.row.goal
+
+    @strawberry.field
+    def creative_keys(self) -> list[str]:
+        """The creatives it uses."""
+        return self.row.creative_keys
+
+    @strawberry.field(
+        graphql_type=CampaignResults | None,
+        description="Reached, opened, clicked, purchased; lift against the holdout.",
+    )
+    async def results(self) -> answers.ResultsRow:
+        """From campaign."""
+        return await self.loaders.results.load(self.row.key)
+
+
+@strawberry.type(description="A questionnaire and how it was answered.")
+class Questionnaire:
+    """A questionnaire's definition and the loaders its figures are read through."""
+
+    row: strawberry.Private[answers.QuestionnaireRow]
+    loaders: strawberry.Private[Loaders]
+
+    @strawberry.field
+    def key(self) -> str:
+        """The questionnaire's key."""
+        return self.row.key
+
+    @strawberry.field
+    def title(self) -> str:
+        """Its title."""
+        return self.row.title
+
+    @strawberry.field
+    def language(self) -> str | None:
+        """BCP 47 tag."""
+        return self.row.language
+
+    @strawberry.field(graphql_type=Coverage | None, description="How many of those asked answered.")
+    async def coverage(self) -> answers.CoverageRow:
+        """From survey."""
+        survey = self.loaders.services.survey
+        query = {"questionnaire": self.row.key}
+        return await survey.get("/v1/coverage", answers.CoverageRow, headers=self.loaders.headers, query=query)
+
+    @strawberry.field(graphql_type=Nps | None, description="Net promoter score of its responses.")
+    async def nps(self) -> answers.NpsRow:
+        """From survey."""
+        survey = self.loaders.services.survey
+        query = {"questionnaire": self.row.key}
+        return await survey.get("/v1/nps", answers.NpsRow, headers=self.loaders.headers, query=query)

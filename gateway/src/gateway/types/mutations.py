@@ -1,0 +1,168 @@
+"""What can be changed. Who may is decided by the service that owns the thing, by the caller's scopes."""
+
+from typing import TypeVar
+
+import strawberry
+from strawberry.types import Info
+
+from gateway import answers
+from gateway.clients import ServiceClient, path_segment
+from gateway.context import OperationContext
+from gateway.errors import bad_input
+from gateway.loaders import Loaders
+from gateway.types import arguments
+from gateway.types.customer import Customer
+from gateway.types.records import Journey, Segment
+from gateway.types.scalars import Json
+
+ContextInfo = Info[OperationContext, None]
+RowT = TypeVar("RowT")
+
+
+@strawberry.input(description="A segment: who fulfils the condition is in it.")
+class PublishSegmentInput:
+    """As profile takes it."""
+
+    key: str
+    name: str
+    condition: Json = strawberry.field(
+        description='The condition tree, e.g. {kind: "event_count", event: "Order Completed", ...}.'
+    )
+    description: str | None = None
+    expected_version: int | None = strawberry.field(
+        default=None, description="Refuse (CONFLICT) when somebody has changed the segment since this version."
+    )
+
+
+@strawberry.type(description="The published segment.")
+class PublishSegmentPayload:
+    """What publishing answers."""
+
+    segment: Segment
+
+
+@strawberry.input(description="A journey: what starts it and its steps.")
+class PublishJourneyInput:
+    """As campaign takes it."""
+
+    key: str
+    name: str
+    campaign_key: str
+    trigger: Json
+    steps: Json
+    reentry: Json | None = None
+    expected_version: int | None = strawberry.field(
+        default=None, description="Refuse (CONFLICT) when somebody has changed the journey since this version."
+    )
+
+
+@strawberry.type(description="The published journey.")
+class PublishJourneyPayload:
+    """What publishing answers."""
+
+    journey: Journey
+
+
+@strawberry.input(description="Which permission of which customer ends, and how that came about.")
+class WithdrawPermissionInput:
+    """As delivery takes it."""
+
+    customer_id: strawberry.ID
+    channel: str
+    topic: str
+    basis: str = "customer_service"
+
+
+@strawberry.type(description="The customer, read after the change.")
+class WithdrawPermissionPayload:
+    """What withdrawing answers."""
+
+    customer: Customer
+
+
+@strawberry.type
+class Mutation:
+    """The graph's changes."""
+
+    @strawberry.mutation(
+        description="Define a segment and put it to work. Needs profile:write. Repeating it changes nothing."
+    )
+    async def publish_segment(self, info: ContextInfo, input: PublishSegmentInput) -> PublishSegmentPayload | None:
+        """PUT and publish at profile."""
+        loaders = info.context.loaders
+        body: dict[str, object] = {"name": input.name, "condition": input.condition}
+        if input.description is not None:
+            body["description"] = input.description
+        row = await _publish(
+            loaders,
+            loaders.services.profile,
+            "segments",
+            input.key,
+            body,
+            input.expected_version,
+            answer=answers.SegmentRow,
+        )
+        return PublishSegmentPayload(segment=row)  # type: ignore[arg-type]  # a record's answer
+
+    @strawberry.mutation(
+        description="Define a journey and start it. Needs campaign:write. Repeating it changes nothing."
+    )
+    async def publish_journey(self, info: ContextInfo, input: PublishJourneyInput) -> PublishJourneyPayload | None:
+        """PUT and publish at campaign."""
+        loaders = info.context.loaders
+        body: dict[str, object] = {
+            "name": input.name,
+            "campaign_key": input.campaign_key,
+            "trigger": input.trigger,
+            "steps": input.steps,
+        }
+        if input.reentry is not None:
+            body["reentry"] = input.reentry
+        row = await _publish(
+            loaders,
+            loaders.services.campaign,
+            "journeys",
+            input.key,
+            body,
+            input.expected_version,
+            answer=answers.JourneyRow,
+        )
+        return PublishJourneyPayload(journey=row)  # type: ignore[arg-type]  # a record's answer
+
+    @strawberry.mutation(
+        description="The customer no longer permits this. Needs delivery:write. Repeating it changes nothing."
+    )
+    async def withdraw_permission(
+        self, info: ContextInfo, input: WithdrawPermissionInput
+    ) -> WithdrawPermissionPayload | None:
+        """Withdraw at delivery."""
+        customer_id = arguments.customer_id(input.customer_id, field="customerId")
+        loaders = info.context.loaders
+        body = {"customer_id": customer_id, "channel": input.channel, "topic": input.topic, "basis": input.basis}
+        await loaders.services.delivery.post(
+            "/v1/permissions:withdraw", body, answers.Anything, headers=loaders.headers
+        )
+        # read anew: a loader of this operation may have seen the state before
+        return WithdrawPermissionPayload(customer=Customer(id=strawberry.ID(customer_id), loaders=loaders.renewed()))
+
+
+async def _publish(
+    loaders: Loaders,
+    service: ServiceClient,
+    plural: str,
+    key: str,
+    body: dict[str, object],
+    expected_version: int | None,
+    *,
+    answer: type[RowT],
+) -> RowT:
+    """PUT the definition, publish it, read it back."""
+    if not key:
+        raise bad_input("key must not be empty", field="key")
+    path = f"/v1/{plural}/{path_segment(key)}"
+    headers = dict(loaders.headers)
+    if expected_version is not None:
+        headers["If-Match"] = f'"{expected_version}"'
+    await service.put(path, body, answers.Anything, headers=headers)
+    await service.post(f"{path}:publish", {}, answers.Anything, headers=loaders.headers)
+    return await service.get(path, answer, headers=loaders.headers)

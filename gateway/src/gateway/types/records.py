@@ -1,0 +1,301 @@
+"""Everything in the graph that is read from one service's answer as it is."""
+
+import strawberry
+
+from gateway import answers
+from gateway.types.record import record
+from gateway.types.scalars import Date, DateTime, Json, Money
+
+
+@record(answers.PageInfoRow)
+class PageInfo:
+    """Where this page lies; connections are read forward."""
+
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@record(answers.IdentifierRow)
+class Identifier:
+    """One identifier of a customer: a member number, an address, a device."""
+
+    anchor_id: strawberry.ID
+    namespace: str
+    value: str
+    source: str | None
+    linked_at: DateTime
+
+
+@record(answers.TraitRow)
+class Trait:
+    """What a source says about the customer; where sources disagree, the folded value."""
+
+    name: str
+    value: Json
+    source: str | None
+    observed_at: DateTime
+
+
+@record(answers.RfmRow)
+class Rfm:
+    """Recency in calendar days since the last purchase, frequency in purchases, monetary their sum in `currency`."""
+
+    recency_days: int
+    frequency: int
+    monetary: Money
+    currency: str | None
+
+
+@record(answers.RankRow)
+class Rank:
+    """The rank the customer holds."""
+
+    key: str
+    name: str
+    since: DateTime | None
+
+
+@record(answers.MembershipRow)
+class SegmentMembership:
+    """A segment the customer is in."""
+
+    id: strawberry.ID
+    key: str
+    name: str
+    since: DateTime
+
+
+@record(answers.EventRow)
+class Event:
+    """Something that happened to the customer."""
+
+    id: strawberry.ID
+    name: str
+    kind: str
+    source: str | None
+    occurred_at: DateTime
+    properties: Json
+
+
+@record(answers.EventRow)
+class EventEdge:
+    """An event and its place on the timeline."""
+
+    cursor: str
+    node: Event
+
+
+@record(answers.TimelineOfCustomer)
+class EventConnection:
+    """A page of the timeline, newest first."""
+
+    edges: list[EventEdge]
+    page_info: PageInfo
+    total_count: int
+
+
+@record(answers.MessageRow)
+class Message:
+    """A message to the customer and what became of it."""
+
+    id: strawberry.ID
+    channel: str
+    state: str
+    campaign_key: str | None
+    template_key: str | None
+    subject: str | None
+    requested_at: DateTime
+    sent_at: DateTime | None
+    opened_at: DateTime | None
+    clicked_at: DateTime | None
+    failure_reason: str | None
+
+
+@record(answers.PermissionRow)
+class Permission:
+    """What one contact point (the identifier with this `anchorId`) permits for one topic."""
+
+    anchor_id: strawberry.ID
+    channel: str
+    topic: str
+    status: str
+    basis: str | None
+    recorded_at: DateTime | None
+
+
+@record(answers.AnswerRow)
+class Answer:
+    """The answer to one question."""
+
+    question_key: str
+    value: Json
+
+
+@record(answers.ResponseRow)
+class Response:
+    """A questionnaire the customer answered."""
+
+    id: strawberry.ID
+    questionnaire_key: str
+    answered_at: DateTime
+    nps_score: int | None
+    answers: list[Answer]
+
+
+@record(answers.CommitmentRow)
+class Commitment:
+    """What must hold for this customer to stay: stated by the customer, owned by a department."""
+
+    id: strawberry.ID
+    kind: str
+    subject: str
+    status: str
+    owner_department: str | None
+    due_on: Date | None
+    made_at: DateTime
+
+
+@record(answers.JourneyRunRow)
+class JourneyRun:
+    """A customer's way through a journey."""
+
+    id: strawberry.ID
+    journey_key: str
+    journey_name: str | None
+    campaign_key: str | None
+    arm: str | None
+    step: str | None
+    status: str
+    started_at: DateTime
+    wake_at: DateTime | None
+    ended_at: DateTime | None
+    outcome: str | None
+
+
+@record(answers.SegmentRow)
+class Segment:
+    """A segment's definition and present size."""
+
+    key: str
+    name: str
+    description: str | None
+    status: str
+    version: int
+    size: int | None
+    condition: Json | None
+    published_at: DateTime | None
+
+
+@record(answers.JourneyRow)
+class Journey:
+    """A journey's definition."""
+
+    key: str
+    name: str
+    status: str
+    version: int
+    campaign_key: str | None
+    published_at: DateTime | None
+
+
+@record(answers.GoalRow)
+class Goal:
+    """What a campaign is for: an event within a window after entry."""
+
+    event: str
+    sum_property: str | None
+    window_days: int | None
+
+
+@record(answers.TreatmentRow)
+class Treatment:
+    """Those who were approached."""
+
+    customers: int
+    reached: int
+    opened: int
+    clicked: int
+    failed: int
+    purchasers: int
+    purchases: int
+    revenue: Money
+
+
+@record(answers.HoldoutRow)
+class Holdout:
+    """Those who were left alone, for comparison."""
+
+    customers: int
+    purchasers: int
+    purchases: int
+    revenue: Money
+
+
+@record(answers.LiftRow)
+class Lift:
+    """The difference the campaign made, with its confidence interval."""
+
+    metric: str
+    treatment: float | None
+    holdout: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    relative: float | None
+    confidence: float | None
+
+
+@record(answers.RevenueLiftRow)
+class RevenueLift:
+    """The difference in revenue per customer, with its confidence interval."""
+
+    difference: Money | None
+    low: Money | None
+    high: Money | None
+
+
+@record(answers.ResultsRow)
+class CampaignResults:
+    """What a campaign achieved, measured against its holdout."""
+
+    treatment: Treatment
+    holdout: Holdout
+    lift: Lift | None
+    revenue_lift: RevenueLift | None
+    mixed: int
+    as_of: DateTime | None
+
+
+@record(answers.CoverageRow)
+class Coverage:
+    """How many of those asked answered."""
+
+    invited: int
+    answered: int
+    coverage: float | None
+
+
+@record(answers.NpsRow)
+class Nps:
+    """Net promoter score: promoters minus detractors, in percent of the responses."""
+
+    responses: int
+    promoters: int
+    passives: int
+    detractors: int
+    nps: float | None
+
+
+@record(answers.LinkCoverageAnswer)
+class LinkCoverage:
+    """How much of the customer base is linked, and what the front door let in."""
+
+    customers: int
+    known: int
+    linked: int
+    identifiers: int
+    accepted_events: int
+    rejected_events: int
+    duplicate_events: int
