@@ -110,7 +110,7 @@ def after_commit(session: AsyncSession, action: AfterCommit) -> None:
 async def raw(session: AsyncSession) -> asyncpg.Connection:
     """Return the session's own asyncpg connection, inside its transaction, for COPY, unnest and hot statements.
 
-    `jsonb` values go in and out as JSON text.
+    `jsonb` values go in as JSON text and come out decoded.
     """
     connection = session.info.get("raw")
     if connection is not None and not connection.is_closed() and connection.is_in_transaction():
