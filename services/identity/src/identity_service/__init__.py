@@ -1,0 +1,1 @@
+"""Identity: who is this? Sources, the Segment-compatible front door, identifiers, anchors and their customers."""

@@ -1,0 +1,78 @@
+"""Identity's composition root: everything it is made of, top to bottom."""
+
+from datetime import timedelta
+
+from identity_service.handlers import Resolver
+from identity_service.ids import TimeOrderedIds
+from identity_service.repository.resolution import forget_messages, forget_rejections
+from identity_service.routes import configuration, reads, tracking
+from identity_service.service.configuration import reconcile_write_keys
+from identity_service.service.tracking import FrontDoor
+from identity_service.settings import Settings
+from identity_service.write_keys import KeyHasher, KeyMirror, WriteKeys
+from servicekit.clock import Clock, SystemClock
+from servicekit.database import Database, raw
+from servicekit.health import Check
+from servicekit.metrics import Metrics
+from servicekit.nats import NatsConnection
+from servicekit.relay import Relay
+from servicekit.service import Service, janitor
+from servicekit.workers import PeriodicWorker
+
+
+def build(settings: Settings, clock: Clock | None = None) -> Service:
+    """Build the service."""
+    clock = clock or SystemClock()
+    metrics = Metrics()
+    nats = NatsConnection(settings.nats_url, name="identity")
+    database = Database(settings.database_url, pool_size=settings.database_pool_size, application_name="identity")
+
+    hasher = KeyHasher(settings.secret_file)
+    mirror = KeyMirror(nats)
+    write_keys = WriteKeys(nats=nats, hasher=hasher)
+    front_door = FrontDoor(write_keys=write_keys, nats=nats, clock=clock)
+
+    resolver = Resolver(
+        database=database,
+        nats=nats,
+        clock=clock,
+        metrics=metrics,
+        new_id=TimeOrderedIds(lambda: int(clock.now().timestamp() * 1000)),
+        partitions=settings.partitions,
+        batch_events=settings.resolver_batch_events,
+    )
+
+    async def reconcile() -> bool:
+        await nats.connected()
+        await reconcile_write_keys(database, mirror)
+        return False
+
+    async def forget() -> bool:
+        async with database.transaction() as session:
+            connection = await raw(session)
+            await forget_messages(connection, before=clock.now() - timedelta(days=settings.message_id_days))
+            await forget_rejections(connection, before=clock.now() - timedelta(days=settings.rejection_days))
+        return False
+
+    return Service(
+        settings=settings,
+        clock=clock,
+        metrics=metrics,
+        nats=nats,
+        database=database,
+        routers=[configuration.sources, configuration.namespaces, reads.router],
+        routes=tracking.routes(front_door=front_door, write_keys=write_keys, address=settings.address),
+        public=tracking.PUBLIC,
+        workers=[
+            resolver,
+            Relay(service="identity", database=database, nats=nats, metrics=metrics),
+            PeriodicWorker("reconcile-write-keys", 30, reconcile),
+            PeriodicWorker("forget-messages", 3600, forget),
+            janitor(database, clock),
+        ],
+        checks=[Check("nats", nats.ping), Check("write_keys", write_keys.ready)],
+        resources={"key_hasher": hasher, "key_mirror": mirror},
+        starters=[write_keys.start],
+        closers=[write_keys.stop],
+        customize=tracking.describe_in_openapi,
+    )

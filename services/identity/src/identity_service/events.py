@@ -1,0 +1,123 @@
+"""What identity publishes.
+
+IdentifierLinked and AnchorMoved go through the outbox. Resolved events are many and are published directly, encoded by
+msgspec with their free JSON byte by byte as it came; a test holds the bytes to what `contracts.identity.ResolvedEvent`
+reads.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from msgspec import Raw, Struct
+
+from contracts.fact import Fact
+from contracts.identity import AnchorMoved, IdentifierLinked
+from contracts.identity import ResolvedEvent as ResolvedEventContract
+from identity_service.rules.resolution import Changes
+from servicekit.nats import MAX_PAYLOAD_BYTES, Envelope
+from servicekit.outbox import partition_of
+
+_SOURCE = "/kizuna/identity"
+_BODY_START, _BODY_END = b'{"facts":[', b"]}"
+_encode = msgspec.json.Encoder().encode
+
+
+class ResolvedEvent(Struct, gc=False):
+    """`contracts.identity.ResolvedEvent`, for encoding only."""
+
+    event_id: UUID
+    customer_id: UUID
+    anchor_id: UUID
+    occurred_at: datetime
+    source_id: str
+    message_id: str
+    kind: str
+    name: str
+    received_at: datetime
+    properties: Raw
+    traits: Raw
+
+
+def encode_event(event: ResolvedEvent) -> bytes:
+    """Return the event as the contract's JSON."""
+    return _encode(event)
+
+
+def facts_of(changes: Changes, *, at: datetime) -> list[Fact]:
+    """Return what a batch changed in the link graph as facts, in the order it happened."""
+    linked: list[Any] = [
+        IdentifierLinked(
+            event_id=uuid4(),
+            customer_id=one.customer_id,
+            anchor_id=one.anchor.anchor_id,
+            occurred_at=at,
+            namespace=one.anchor.identifier.namespace,
+            value=one.anchor.identifier.value,
+            source_id=one.evidence.source_id,
+            rule=one.rule,
+        )
+        for one in changes.identifiers
+    ]
+    moved: list[Any] = [
+        AnchorMoved(
+            event_id=uuid4(),
+            customer_id=move.customer_id,
+            anchor_id=move.anchor_id,
+            occurred_at=at,
+            former_customer_id=move.former_customer_id,
+            version=move.version,
+            reason="merge",
+        )
+        for move in changes.moves
+    ]
+    return linked + moved
+
+
+def resolved_envelopes(
+    events: Iterable[tuple[ResolvedEvent, str | None]], *, partitions: int, at: datetime
+) -> list[Envelope]:
+    """Group resolved events (each with its request's trace) by partition into messages of at most 256 KB.
+
+    A message's id follows from its events' ids, so that publishing the same again is recognised.
+    """
+    groups: defaultdict[int, list[tuple[ResolvedEvent, str | None]]] = defaultdict(list)
+    for event, traceparent in events:
+        groups[partition_of(event.customer_id, partitions)].append((event, traceparent))
+    return [
+        _envelope(part, partition=partition, at=at) for partition, group in groups.items() for part in _parts(group)
+    ]
+
+
+Encoded = tuple[bytes, UUID, str | None]
+
+
+def _parts(group: Sequence[tuple[ResolvedEvent, str | None]]) -> Iterator[list[Encoded]]:
+    part: list[Encoded] = []
+    size = len(_BODY_START) + len(_BODY_END)
+    for event, traceparent in group:
+        body = _encode(event)
+        if part and size + len(body) + 1 > MAX_PAYLOAD_BYTES:
+            yield part
+            part, size = [], len(_BODY_START) + len(_BODY_END)
+        part.append((body, event.event_id, traceparent))
+        size += len(body) + 1
+    if part:
+        yield part
+
+
+def _envelope(part: Sequence[Encoded], *, partition: int, at: datetime) -> Envelope:
+    digest = blake2b(b"".join(event_id.bytes for _, event_id, _ in part), digest_size=16)
+    return Envelope(
+        subject=f"{ResolvedEventContract.fact_type}.{partition}",
+        body=_BODY_START + b",".join(body for body, _, _ in part) + _BODY_END,
+        id=str(UUID(bytes=digest.digest())),
+        source=_SOURCE,
+        type=ResolvedEventContract.fact_type,
+        time=at,
+        traceparent=next((traceparent for _, _, traceparent in part if traceparent), None),
+    )

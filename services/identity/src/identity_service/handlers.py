@@ -1,0 +1,192 @@
+"""What identity consumes: the event log of its own front door. One resolver works at a time, in stream order."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from uuid import UUID
+
+import asyncpg
+import structlog
+from nats.aio.msg import Msg
+from opentelemetry import propagate
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanKind, get_current_span, get_tracer
+
+from contracts.identity import ResolvedEvent
+from identity_service.events import resolved_envelopes
+from identity_service.rules.tracking import InvalidBody
+from identity_service.service.resolution import Arrivals, Traced, read_arrivals, rejection, resolve_batch
+from identity_service.service.tracking import TrackingRequest, read_request
+from servicekit.clock import Clock
+from servicekit.database import Database, is_transient
+from servicekit.leases import lease
+from servicekit.metrics import Metrics
+from servicekit.nats import NatsConnection, PullSubscription
+from servicekit.workers import describe, pause
+
+log = structlog.get_logger(__name__)
+tracer = get_tracer(__name__)
+
+STREAM = "ingest"
+RESOLVED = ResolvedEvent.fact_type
+
+Taken = tuple[Msg, TrackingRequest]
+"""A message, to be acknowledged, and the request in it."""
+
+
+class LeaseLost(Exception):
+    """The connection that held the lease is gone: another resolver may be at work. This one starts over."""
+
+
+class Resolver:
+    """Takes requests from the event log, several at once: commits links, publishes resolved events, acknowledges.
+
+    A crash in between delivers the requests again, and the same resolved events are published again with the same ids.
+    A batch that fails is halved until the one bad event is found, which is kept for review.
+    """
+
+    name = "resolver"
+    _WINDOW = 256
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        nats: NatsConnection,
+        clock: Clock,
+        metrics: Metrics,
+        new_id: Callable[[], UUID],
+        partitions: int,
+        batch_events: int,
+    ) -> None:
+        self._database = database
+        self._nats = nats
+        self._clock = clock
+        self._metrics = metrics
+        self._new_id = new_id
+        self._partitions = partitions
+        self._batch_events = batch_events
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Wait for the lease, then resolve until told to stop."""
+        async with lease(self._database, "identity-resolver", stop) as connection:
+            if connection is not None:
+                await self._resolve_stream(connection, stop)
+
+    async def _resolve_stream(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
+        ended = asyncio.Event()
+        connection.add_termination_listener(lambda _: ended.set())
+        stopping = asyncio.create_task(_set_when_set(stop, ended))
+        subscription = PullSubscription(self._nats, stream=STREAM, durable="identity", window=self._WINDOW)
+        await subscription.start()
+        try:
+            while not ended.is_set():
+                messages = await subscription.next_messages(self._WINDOW, ended)
+                for part in self._parts(await self._readable(messages)):
+                    await self._take(part, connection, ended)
+                    if ended.is_set():
+                        break
+            if not stop.is_set():
+                raise LeaseLost
+        finally:
+            stopping.cancel()
+            await subscription.stop()
+
+    async def _readable(self, messages: Sequence[Msg]) -> list[Taken]:
+        """Read requests back; a message that no front door of ours wrote is given up, said aloud."""
+        taken: list[Taken] = []
+        for message in messages:
+            try:
+                taken.append((message, read_request(message)))
+            except (KeyError, ValueError, InvalidBody) as error:
+                log.error(
+                    "message_unreadable",
+                    stream=STREAM,
+                    sequence=message.metadata.sequence.stream,
+                    error=describe(error),
+                )
+                self._metrics.dead_letters.labels(STREAM, "request").inc()
+                await message.term()
+        return taken
+
+    def _parts(self, taken: Sequence[Taken]) -> Iterator[list[Taken]]:
+        """Stretches of the log with about as many events as one transaction takes best."""
+        part: list[Taken] = []
+        events = 0
+        for message, request in taken:
+            part.append((message, request))
+            events += len(request.body.events)
+            if events >= self._batch_events:
+                yield part
+                part, events = [], 0
+        if part:
+            yield part
+
+    async def _take(self, part: Sequence[Taken], connection: asyncpg.Connection, stop: asyncio.Event) -> None:
+        messages, requests = [message for message, _ in part], [request for _, request in part]
+        context, links = _traces(requests)
+        attributes: dict[str, str | int] = {
+            "messaging.system": "nats",
+            "messaging.destination.name": STREAM,
+            "messaging.batch.message_count": len(part),
+        }
+        with tracer.start_as_current_span(
+            "ingest process", context=context, links=links, kind=SpanKind.CONSUMER, attributes=attributes
+        ):
+            arrivals = read_arrivals(requests)
+            delay = 0.2
+            while True:
+                if connection.is_closed():
+                    raise LeaseLost
+                try:
+                    await self._resolve_and_publish(arrivals)
+                    break
+                except Exception as error:  # noqa: BLE001 - only trouble that passes gets here: bad events are put aside before
+                    log.warning("batch_waits", stream=STREAM, error=describe(error), retry_in_seconds=delay)
+                    if stop.is_set():
+                        return
+                    await pause(stop, delay)
+                    delay = min(delay * 2, 10)
+        for message in messages:
+            await message.ack()
+        self._metrics.consumer_lag.labels(STREAM).set(messages[-1].metadata.num_pending)
+
+    async def _resolve_and_publish(self, arrivals: Arrivals) -> None:
+        resolved = await self._resolve(arrivals)
+        envelopes = resolved_envelopes(resolved, partitions=self._partitions, at=self._clock.now())
+        await self._nats.publish_all(envelopes)
+        self._metrics.facts.labels(STREAM, RESOLVED).inc(len(resolved))
+
+    async def _resolve(self, arrivals: Arrivals) -> list[Traced]:
+        try:
+            return await resolve_batch(
+                self._database, arrivals, clock=self._clock, new_id=self._new_id, partitions=self._partitions
+            )
+        except Exception as error:
+            if is_transient(error) or not arrivals.events:
+                raise
+            return await self._resolve_halves(arrivals, error)
+
+    async def _resolve_halves(self, arrivals: Arrivals, error: Exception) -> list[Traced]:
+        events = arrivals.events
+        if len(events) == 1:
+            bad = events[0]
+            log.error("event_put_aside", stream=STREAM, event_id=str(bad.event_id), error=describe(error))
+            aside = rejection(
+                bad.request, bad.position, field="", detail=f"Cannot be resolved ({type(error).__name__})."
+            )
+            return await self._resolve(Arrivals([], [*arrivals.rejections, aside]))
+        middle = len(events) // 2
+        first = await self._resolve(Arrivals(events[:middle], arrivals.rejections))
+        return first + await self._resolve(Arrivals(events[middle:], []))
+
+
+async def _set_when_set(first: asyncio.Event, second: asyncio.Event) -> None:
+    await first.wait()
+    second.set()
+
+
+def _traces(requests: Sequence[TrackingRequest]) -> tuple[Context | None, list[Link]]:
+    """The first request's trace is continued, the others' are linked."""
+    contexts = [propagate.extract({"traceparent": one.traceparent}) for one in requests[:32] if one.traceparent]
+    links = [Link(get_current_span(context).get_span_context()) for context in contexts[1:]]
+    return (contexts[0] if contexts else None), links

@@ -1,0 +1,37 @@
+"""Ids: derived ones, which a repetition derives again, and new ones, which sort by age."""
+
+import secrets
+from collections.abc import Callable
+from hashlib import blake2b
+from uuid import UUID
+
+from asyncpg.pgproto import pgproto
+
+# pgproto.UUID is a uuid.UUID, made ten times faster, and taken by the driver as it is
+_VERSION_8, _VARIANT = 0x80, 0x80
+_COUNTER_BITS = 12
+
+
+def derived_id(*parts: str) -> UUID:
+    """Return the UUID (version 8) that these texts always give."""
+    digest = bytearray(blake2b("\0".join(parts).encode(), digest_size=16).digest())
+    digest[6] = digest[6] & 0x0F | _VERSION_8
+    digest[8] = digest[8] & 0x3F | _VARIANT
+    new: UUID = pgproto.UUID(bytes(digest))
+    return new
+
+
+class TimeOrderedIds:
+    """Makes UUIDs of version 7 (RFC 9562) that grow strictly within a process: an older customer has the smaller id."""
+
+    def __init__(self, milliseconds: Callable[[], int]) -> None:
+        self._milliseconds = milliseconds
+        self._last = 0
+
+    def __call__(self) -> UUID:
+        """Return the next id: 48 bits of time, 12 of a counter within the millisecond, 62 random."""
+        self._last = max(self._last + 1, self._milliseconds() << _COUNTER_BITS)
+        time, counter = self._last >> _COUNTER_BITS, self._last & ((1 << _COUNTER_BITS) - 1)
+        number = time << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | secrets.randbits(62)
+        new: UUID = pgproto.UUID(number.to_bytes(16))
+        return new

@@ -1,0 +1,143 @@
+"""Sources and namespaces."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
+
+from identity_service.models import Namespace
+from identity_service.schemas import (
+    NamespaceAnswer,
+    NamespaceBody,
+    NamespaceList,
+    NamespaceName,
+    SourceAnswer,
+    SourceBody,
+    SourceList,
+)
+from identity_service.service import configuration as service
+from identity_service.service.configuration import SavedSource
+from identity_service.write_keys import KeyHasher, KeyMirror
+from servicekit.auth import require
+from servicekit.database import Database
+from servicekit.http import ClockDependency, IfMatch, Key, Session, TransactionalRoute, etag, resource
+
+READ, WRITE = Depends(require("identity:read")), Depends(require("identity:write"))
+
+
+class UnstoredRoute(APIRoute):
+    """One transaction per request; no stored answers for `Idempotency-Key`: write keys are kept by hash only."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's handler in the transaction."""
+        handle = super().get_route_handler()
+
+        async def handle_in_transaction(request: Request) -> Response:
+            database: Database = request.app.state.service.database
+            async with database.transaction() as session:
+                request.state.session = session
+                return await handle(request)
+
+        return handle_in_transaction
+
+
+sources = APIRouter(prefix="/v1", route_class=UnstoredRoute, tags=["sources"])
+namespaces = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["namespaces"])
+
+
+def _hasher(request: Request) -> KeyHasher:
+    return cast(KeyHasher, resource(request, "key_hasher"))
+
+
+def _mirror(request: Request) -> KeyMirror:
+    return cast(KeyMirror, resource(request, "key_mirror"))
+
+
+Hasher = Annotated[KeyHasher, Depends(_hasher)]
+Mirror = Annotated[KeyMirror, Depends(_mirror)]
+
+
+@sources.put("/sources/{source_id}", dependencies=[WRITE], responses={201: {"model": SourceAnswer}})
+async def put_source(
+    source_id: Key,
+    body: SourceBody,
+    response: Response,
+    session: Session,
+    clock: ClockDependency,
+    hasher: Hasher,
+    mirror: Mirror,
+    version: IfMatch,
+) -> SourceAnswer:
+    """Make a source (its write key is in the answer, this once) or change it."""
+    saved = await service.put_source(
+        session, source_id, body, version=version, clock=clock, hasher=hasher, mirror=mirror
+    )
+    response.status_code = 201 if saved.is_new else 200
+    return _source_answer(saved, response)
+
+
+@sources.post("/sources/{source_id}:rotateKey", dependencies=[WRITE])
+async def rotate_key(
+    source_id: Key, response: Response, session: Session, clock: ClockDependency, hasher: Hasher, mirror: Mirror
+) -> SourceAnswer:
+    """Give the source a new write key; the former one stops working."""
+    saved = await service.rotate_key(session, source_id, clock=clock, hasher=hasher, mirror=mirror)
+    return _source_answer(saved, response)
+
+
+@sources.get("/sources/{source_id}", dependencies=[READ])
+async def get_source(source_id: Key, response: Response, session: Session) -> SourceAnswer:
+    """Return one source, without its key."""
+    return _source_answer(SavedSource(await service.get_source(session, source_id), False, None), response)
+
+
+@sources.get("/sources", dependencies=[READ])
+async def list_sources(session: Session) -> SourceList:
+    """Return all sources, without their keys."""
+    return SourceList(items=[SourceAnswer.model_validate(source) for source in await service.list_sources(session)])
+
+
+def _source_answer(saved: SavedSource, response: Response) -> SourceAnswer:
+    etag(response, saved.source.version)
+    return SourceAnswer.model_validate(saved.source).model_copy(update={"write_key": saved.write_key})
+
+
+@namespaces.put("/namespaces/{name}", dependencies=[WRITE], responses={201: {"model": NamespaceAnswer}})
+async def put_namespace(
+    name: NamespaceName,
+    body: NamespaceBody,
+    response: Response,
+    session: Session,
+    clock: ClockDependency,
+    version: IfMatch,
+) -> NamespaceAnswer:
+    """Set the rules of a kind of identifier; they hold for events resolved from now on."""
+    namespace, is_new = await service.put_namespace(session, name, body, version=version, clock=clock)
+    response.status_code = 201 if is_new else 200
+    return _namespace_answer(namespace, response)
+
+
+@namespaces.get("/namespaces/{name}", dependencies=[READ])
+async def get_namespace(name: NamespaceName, response: Response, session: Session) -> NamespaceAnswer:
+    """Return one namespace's rules."""
+    return _namespace_answer(await service.get_namespace(session, name), response)
+
+
+@namespaces.get("/namespaces", dependencies=[READ])
+async def list_namespaces(session: Session) -> NamespaceList:
+    """Return all configured namespaces, the strongest first."""
+    return NamespaceList(items=[_namespace_answer(one, None) for one in await service.list_namespaces(session)])
+
+
+def _namespace_answer(namespace: Namespace, response: Response | None) -> NamespaceAnswer:
+    if response is not None:
+        etag(response, namespace.version)
+    return NamespaceAnswer(
+        name=namespace.name,
+        limit=namespace.value_limit,
+        priority=namespace.priority,
+        unique=namespace.is_unique,
+        blocked_values=namespace.blocked_values,
+        version=namespace.version,
+    )

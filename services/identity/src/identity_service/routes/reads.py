@@ -1,0 +1,55 @@
+"""Who is this, whose is this, how much of the base is linked, what was rejected."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from identity_service.schemas import (
+    BatchLookup,
+    CoverageAnswer,
+    CustomerPage,
+    CustomersAnswer,
+    IdentifiersAnswer,
+    RejectionPage,
+)
+from identity_service.service import customers as service
+from servicekit.auth import require
+from servicekit.http import BatchGet, Session, TransactionalRoute
+
+router = APIRouter(
+    prefix="/v1", route_class=TransactionalRoute, tags=["customers"], dependencies=[Depends(require("identity:read"))]
+)
+
+First = Annotated[int, Query(ge=1, le=1000)]
+After = Annotated[str | None, Query(max_length=500)]
+
+
+@router.post("/customers:batchGet")
+async def get_customers(body: BatchGet, session: Session) -> CustomersAnswer:
+    """Return customers with their identifiers; former ids give the customer they became."""
+    return CustomersAnswer.model_validate({"customers": await service.get_customers(session, body.customer_ids)})
+
+
+@router.post("/identifiers:batchLookup")
+async def look_up_identifiers(body: BatchLookup, session: Session) -> IdentifiersAnswer:
+    """Return whose identifiers these are."""
+    found = await service.look_up_identifiers(session, [(one.namespace, one.value) for one in body.identifiers])
+    return IdentifiersAnswer.model_validate({"identifiers": found})
+
+
+@router.get("/customers")
+async def list_customers(session: Session, first: First = 100, after: After = None) -> CustomerPage:
+    """Return customers, the oldest first."""
+    return CustomerPage.model_validate(await service.list_customers(session, first=first, after=after))
+
+
+@router.get("/coverage")
+async def read_coverage(session: Session) -> CoverageAnswer:
+    """Return how much of the base is known and linked, and what became of events."""
+    return CoverageAnswer.model_validate(await service.read_coverage(session))
+
+
+@router.get("/rejections")
+async def list_rejections(session: Session, first: First = 100, after: After = None) -> RejectionPage:
+    """Return events that could not be taken, the newest first."""
+    return RejectionPage.model_validate(await service.list_rejections(session, first=first, after=after))

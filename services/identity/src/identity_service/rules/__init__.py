@@ -1,0 +1,1 @@
+"""Identity's rules: pure functions without I/O, importing nothing of ours."""

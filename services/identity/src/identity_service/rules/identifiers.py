@@ -1,0 +1,182 @@
+"""Identifiers: how values are written, which are blocked, which namespace outranks which.
+
+Default limits, priorities and blocked values follow Segment Unify's identity resolution settings.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from re import _parser  # type: ignore[attr-defined]  # the standard library's own reader of patterns, without a public name
+from typing import Any, NamedTuple
+from unicodedata import normalize
+
+MAX_VALUE_LENGTH = 512
+MAX_PATTERN_LENGTH = 200
+
+NAMESPACE_PATTERN = r"[A-Za-z][A-Za-z0-9_.\-]{0,62}"
+_NAMESPACE = re.compile(NAMESPACE_PATTERN)
+_NOT_PHONE_DIGITS = re.compile(r"[^0-9]")
+_MINIMUM_PHONE_DIGITS = 5
+
+DEFAULT_BLOCKED_VALUES: tuple[str, ...] = (
+    "[0-]*",
+    "-1",
+    "null",
+    "nil",
+    "none",
+    "undefined",
+    "unknown",
+    "anonymous",
+    "guest",
+    "nan",
+    "n/?a",
+    "true",
+    "false",
+    r"\[object object\]",
+)
+"""Values that developers' defaults leave behind; each pattern must match the whole value, whatever its case."""
+
+DEFAULT_LIMIT = 5
+UNRANKED_PRIORITY = 1000
+"""Namespaces nobody configured rank after all configured ones, among themselves by name."""
+
+
+class Identifier(NamedTuple):
+    """What a source calls a customer, e.g. ("email", "hanako@example.jp")."""
+
+    namespace: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Namespace:
+    """The rules of one kind of identifier. Priority 1 is the strongest."""
+
+    name: str
+    limit: int = DEFAULT_LIMIT
+    priority: int = UNRANKED_PRIORITY
+    is_unique: bool = False
+    blocked_values: tuple[str, ...] = DEFAULT_BLOCKED_VALUES
+    _blocked: re.Pattern[str] | None = field(init=False, compare=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.blocked_values:
+            alternatives = "|".join(f"(?:{pattern})" for pattern in self.blocked_values)
+            object.__setattr__(self, "_blocked", re.compile(alternatives, re.IGNORECASE))
+
+    @property
+    def most_values(self) -> int:
+        """How many values of this namespace one customer may have."""
+        return 1 if self.is_unique else self.limit
+
+    def blocks(self, value: str) -> bool:
+        """Tell whether this value identifies nobody."""
+        return self._blocked is not None and self._blocked.fullmatch(value) is not None
+
+
+DEFAULT_NAMESPACES: tuple[Namespace, ...] = (
+    Namespace(name="user_id", limit=1, priority=1, is_unique=True),
+    Namespace(name="email", limit=5, priority=2),
+    Namespace(name="phone", limit=5, priority=3),
+    Namespace(name="anonymous_id", limit=5, priority=4),
+)
+
+
+_UNCONFIGURED = Namespace(name="*")
+
+
+class Namespaces:
+    """All namespaces' rules; an unknown namespace has the default rules."""
+
+    def __init__(self, configured: Sequence[Namespace] = DEFAULT_NAMESPACES) -> None:
+        self._known: dict[str, Namespace] = {namespace.name: namespace for namespace in configured}
+
+    def __getitem__(self, name: str) -> Namespace:
+        return self._known.get(name, _UNCONFIGURED)
+
+    def usable(self, identifiers: Sequence[Identifier]) -> list[Identifier]:
+        """Return the identifiers that are not blocked, each once, the strongest first."""
+        kept = [
+            identifier
+            for identifier in dict.fromkeys(identifiers)
+            if not self[identifier.namespace].blocks(identifier.value)
+        ]
+        if len(kept) > 1:
+            kept.sort(key=lambda identifier: (self[identifier.namespace].priority, identifier.namespace))
+        return kept
+
+
+def email_value(value: Any) -> str | None:  # free JSON from a source
+    """Return an e-mail address trimmed and in lower case, or None when it is not one."""
+    if not isinstance(value, str):
+        return None
+    text = _plain(value).lower()
+    name, at, domain = text.rpartition("@")
+    return text if at and name and domain and " " not in text and len(text) <= MAX_VALUE_LENGTH else None
+
+
+def phone_value(value: Any) -> str | None:  # free JSON from a source
+    """Return a telephone number as digits with the leading + it came with, or None when it is not one."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    text = _plain(str(value))
+    digits = _NOT_PHONE_DIGITS.sub("", text)
+    if not _MINIMUM_PHONE_DIGITS <= len(digits) <= MAX_VALUE_LENGTH:
+        return None
+    return f"+{digits}" if text.startswith("+") else digits
+
+
+def plain_value(value: Any) -> str | None:  # free JSON from a source
+    """Return an id as text without surrounding blanks, numbers as their digits; None when there is nothing to use."""
+    if isinstance(value, str):
+        text = value.strip()
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    else:
+        text = str(int(value)) if float(value).is_integer() else str(value)
+    return text if 0 < len(text) <= MAX_VALUE_LENGTH else None
+
+
+_VALUE_OF: Mapping[str, Any] = {"email": email_value, "phone": phone_value}
+
+
+def identifier(namespace: str, value: Any) -> Identifier | None:  # free JSON from a source
+    """Return the identifier in its normal form, or None when the namespace or value cannot be one."""
+    if not _NAMESPACE.fullmatch(namespace):
+        return None
+    text = _VALUE_OF.get(namespace, plain_value)(value)
+    return None if text is None else Identifier(namespace, text)
+
+
+def pattern_problem(pattern: str) -> str | None:
+    """Say what is wrong with a blocked-value pattern; None when it may be used.
+
+    Repeats inside repeats are refused: such a pattern can take exponential time on one crafted value.
+    """
+    if len(pattern) > MAX_PATTERN_LENGTH:
+        return f"At most {MAX_PATTERN_LENGTH} characters."
+    if "\x00" in pattern:
+        return "Text cannot hold the character U+0000."
+    try:
+        parsed = _parser.parse(pattern, re.IGNORECASE)
+        re.compile(pattern, re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError):
+        return "Not a regular expression."
+    return "A repeat inside a repeat is refused." if _has_nested_repeat(parsed, inside=False) else None
+
+
+def _has_nested_repeat(node: Any, *, inside: bool) -> bool:  # the parser's untyped tree
+    if isinstance(node, _parser.SubPattern):
+        return any(_has_nested_repeat(item, inside=inside) for item in node)
+    if isinstance(node, list | tuple):
+        if len(node) == 2 and str(node[0]) in {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}:
+            low, high, repeated = node[1]
+            is_repeat = high != low or high > 1
+            return (inside and is_repeat) or _has_nested_repeat(repeated, inside=inside or is_repeat)
+        return any(_has_nested_repeat(item, inside=inside) for item in node)
+    return False
+
+
+def _plain(value: str) -> str:
+    """Full-width letters and digits become half-width (NFKC), blanks around go."""
+    return (value if value.isascii() else normalize("NFKC", value)).strip()

@@ -1,0 +1,1 @@
+"""Identity's use cases, one function each. The transaction is the caller's: nobody commits in here."""

@@ -1,0 +1,95 @@
+"""Reads: who is this, whose is this, how much of the base is linked, what was rejected."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity_service.repository import reads as repository
+from identity_service.rules.identifiers import identifier
+from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.database import raw
+
+
+async def get_customers(session: AsyncSession, customer_ids: Sequence[UUID]) -> list[dict[str, Any]]:
+    """Return each requested customer with its identifiers, in order; former ids are followed, unknown get nulls."""
+    connection = await raw(session)
+    rows = await repository.find_customers(connection, customer_ids)
+    held: defaultdict[UUID, list[asyncpg.Record]] = defaultdict(list)
+    for one in await repository.find_identifiers(
+        connection, list({row.current_customer_id for row in rows if row.current_customer_id})
+    ):
+        held[one["customer_id"]].append(one)
+    return [
+        {
+            **row._asdict(),
+            "identifiers": [dict(one) for one in held[row.current_customer_id]] if row.current_customer_id else [],
+        }
+        for row in rows
+    ]
+
+
+async def look_up_identifiers(session: AsyncSession, names: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Return whose each identifier is, in order. Values are compared in their normal form."""
+    normal = [identifier(namespace, value) or (namespace, value) for namespace, value in names]
+    rows = await repository.look_up(await raw(session), [(namespace, value) for namespace, value in normal])
+    return [
+        {"namespace": namespace, "value": value, **row} for (namespace, value), row in zip(names, rows, strict=True)
+    ]
+
+
+async def list_customers(session: AsyncSession, *, first: int, after: str | None) -> dict[str, Any]:
+    """Return a page of customers, the oldest first.
+
+    Raises:
+        Invalid: `after` is not a cursor of this listing.
+    """
+    connection = await raw(session)
+    last = decode_cursor(after, UUID)[0] if after else None
+    found = await repository.list_customers(connection, after=last, limit=first + 1)
+    page = found[:first]
+    return {
+        "items": [{"customer_id": customer_id} for customer_id in page],
+        "next": encode_cursor(page[-1]) if len(found) > first else None,
+        "total_count": await repository.count_customers(connection),
+    }
+
+
+async def read_coverage(session: AsyncSession) -> dict[str, Any]:
+    """Return how much of the base is known and linked, and what became of events."""
+    row = await repository.read_coverage(await raw(session))
+    by_namespace = json.loads(row["by_namespace"])
+    return {
+        "customers": row["customers"],
+        "known": row["known"],
+        "linked": row["linked"],
+        "identifiers": sum(by_namespace.values()),
+        "by_namespace": by_namespace,
+        "accepted_events": row["accepted"],
+        "rejected_events": row["rejected"],
+        "duplicate_events": row["duplicates"],
+    }
+
+
+async def list_rejections(session: AsyncSession, *, first: int, after: str | None) -> dict[str, Any]:
+    """Return a page of rejected events, the newest first.
+
+    Raises:
+        Invalid: `after` is not a cursor of this listing.
+    """
+    last = decode_cursor(after, datetime, UUID) if after else None
+    found = await repository.list_rejections(await raw(session), after=last, limit=first + 1)
+    page = found[:first]
+    return {
+        "items": [_rejection(row) for row in page],
+        "next": encode_cursor(page[-1]["received_at"], page[-1]["rejection_id"]) if len(found) > first else None,
+    }
+
+
+def _rejection(row: asyncpg.Record) -> dict[str, Any]:
+    return {**row, "index": row["position"], "payload": row["payload"].decode(errors="replace")}

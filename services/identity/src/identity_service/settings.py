@@ -1,0 +1,25 @@
+"""Identity's settings, from the environment with the prefix IDENTITY_."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from servicekit.settings import ServiceSettings, settings_config
+
+
+class Settings(ServiceSettings):
+    """What identity needs besides the common settings."""
+
+    service: ClassVar[str] = "identity"
+    model_config = settings_config("IDENTITY_")
+
+    port: int = Field(default=8001, ge=0, le=65535)
+    secret_file: Path
+    """At least 32 random bytes; the key of the hashes under which write keys are stored."""
+    max_body_bytes: int = Field(default=8_388_608, ge=1024)
+    """Far above what ingest takes (500 KB), so that an oversized batch is refused in Segment's own shape."""
+    resolver_batch_events: int = Field(default=2000, ge=1, le=20_000)
+    message_id_days: int = Field(default=7, ge=1, le=90)
+    """How long a message id is remembered: a repetition within that time is dropped."""
+    rejection_days: int = Field(default=30, ge=1, le=3650)
