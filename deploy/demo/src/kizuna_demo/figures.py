@@ -9,9 +9,9 @@ import msgspec
 from kizuna_demo.behaviour import BASE, EFFECT, true_effect
 from kizuna_demo.check import CheckResult
 from kizuna_demo.journey import CAMPAIGN, QUESTIONNAIRE, read_results
-from kizuna_demo.loading import real_purchases
 from kizuna_demo.platform import SERVICES, Json, Platform
 from kizuna_demo.progress import Progress, replace_file
+from kizuna_demo.simulation import Simulation
 
 FIGURES_FILE = "story.json"
 Figures = dict[str, Any]  # JSON, see README.md
@@ -37,9 +37,9 @@ QUERY = """\
 
 
 async def gather_figures(
-    platform: Platform, *, events: int, progress: Progress, checked: CheckResult, shown_customer: str
+    platform: Platform, *, progress: Progress, checked: CheckResult, simulation: Simulation
 ) -> Figures:
-    """Ask every service once. `shown_customer` is the user_id the query to paste is about."""
+    """Ask every service once."""
     identity = await platform.get("identity", "/v1/coverage")
     profile = await platform.get("profile", "/v1/totals")
     ranks = await platform.get("profile", "/v1/ranks/default")
@@ -48,16 +48,19 @@ async def gather_figures(
         "today": progress.today.isoformat(),
         "seed": progress.seed,
         "events": {
-            "told": events + len(progress.simulated),
+            "told": progress.told,
             "accepted": identity["accepted_events"],
             "rejected": identity["rejected_events"],
             "duplicates": identity["duplicate_events"],
-            "on_timelines": profile["events"],
+            "on_timelines": progress.on_timelines,
+            "on_timelines_at_the_end": profile["events"],
         },
         "purchases": {
-            "of_the_file": real_purchases(profile),
+            "of_the_file": profile["purchases"],
             "simulated": profile["purchases_simulated"],
             "revenue": profile["revenue"],
+            "revenue_simulated": profile["revenue_simulated"],
+            "currency": profile["currency"],
         },
         "customers": {
             "all": identity["customers"],
@@ -67,7 +70,7 @@ async def gather_figures(
         },
         "ranks": [{"key": rank["key"], "name": rank["name"], "size": rank["size"]} for rank in ranks["ranks"]],
         "segments": [{"key": one["key"], "name": one["name"], "size": one["size"]} for one in segments["items"]],
-        "campaign": await _campaign(platform),
+        "campaign": await _campaign(platform, reached=len(simulation.reached.coupon)),
         "survey": await _survey(platform, customers=identity["known"]),
         "check": {
             "customers": checked.customers,
@@ -75,7 +78,7 @@ async def gather_figures(
             "differences": len(checked.differences),
         },
         "addresses": _addresses(platform),
-        "query": QUERY % shown_customer,
+        "query": QUERY % simulation.most_talkative(),
     }
 
 
@@ -90,16 +93,16 @@ def write_figures(directory: Path, figures: Figures) -> None:
     replace_file(directory / FIGURES_FILE, msgspec.json.format(msgspec.json.encode(figures)))
 
 
-async def _campaign(platform: Platform) -> Json:
+async def _campaign(platform: Platform, *, reached: int) -> Json:
     results = await read_results(platform)
     treatment = results["treatment"]
     return {
         "key": CAMPAIGN,
-        **{name: results[name] for name in ("treatment", "holdout", "lift", "revenue_lift", "mixed")},
+        **{name: results[name] for name in ("treatment", "holdout", "lift", "revenue_lift", "mixed", "coupons")},
         "truth": {
             "base": BASE,
             "effect_on_reached": EFFECT,
-            "effect": round(true_effect(reached=treatment["reached"], treated=treatment["customers"]), 4),
+            "effect": round(true_effect(reached=reached, treated=treatment["customers"]), 4),
         },
     }
 

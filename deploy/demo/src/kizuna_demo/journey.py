@@ -1,8 +1,10 @@
 """Ranks and segments are published, then one journey with a holdout; the simulated customers live through it."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
+from kizuna_demo.cdnow import CUSTOMERS
 from kizuna_demo.configuration import documents
 from kizuna_demo.loading import tell_events
 from kizuna_demo.narration import Narrator
@@ -34,8 +36,13 @@ async def publish_segments(platform: Platform, *, narrator: Narrator) -> None:
             await platform.graphql(PUBLISH_SEGMENT, input={"key": document.key, **document.spec})
         await wait_until(
             lambda: platform.get("profile", "/v1/segments"),
-            lambda answer: all(segment["backfilled_at"] for segment in answer["items"]),
+            lambda answer: all(segment["status"] == "published" for segment in answer["items"]),
             what="segments should be filled",
+        )
+        await wait_until(
+            lambda: platform.get("profile", "/v1/ranks/default"),
+            lambda answer: sum(rank["size"] for rank in answer["ranks"]) >= CUSTOMERS,
+            what=f"{CUSTOMERS} customers should have a rank",
         )
 
 
@@ -104,21 +111,34 @@ async def read_results(platform: Platform) -> Json:
     return await platform.get("campaign", f"/v1/campaigns/{CAMPAIGN}/results")
 
 
+async def _refresh_results(platform: Platform) -> None:
+    """Have campaign read everybody's purchases now rather than at its next turn, and wait for it."""
+    asked = await platform.post("campaign", f"/v1/campaigns/{CAMPAIGN}/results:refresh", {})
+    requested_at = datetime.fromisoformat(asked["requested_at"])
+    await wait_until(
+        lambda: read_results(platform),
+        lambda results: bool(results["as_of"]) and datetime.fromisoformat(results["as_of"]) >= requested_at,
+        what="campaign should have read the purchases",
+    )
+
+
 async def _all_coupons_sent(platform: Platform, members: int) -> bool:
+    """Everybody is in an arm, and for each of the treated one message is decided: sent, or not to be sent."""
     results = await read_results(platform)
-    assigned = results["treatment"]["customers"] + results["holdout"]["customers"]
-    return bool(assigned >= members) and await _nothing_pending(platform)
+    treated = results["treatment"]["customers"]
+    assigned = treated + results["holdout"]["customers"]
+    return bool(assigned >= members and await _decided_messages(platform) >= treated)
 
 
 async def _all_invitations_sent(platform: Platform) -> bool:
+    """For each of the treated the second message, the invitation, is decided too."""
     results = await read_results(platform)
-    coverage = await platform.get("survey", "/v1/coverage", questionnaire=QUESTIONNAIRE)
-    return bool(coverage["invited"] >= results["treatment"]["customers"]) and await _nothing_pending(platform)
+    return bool(await _decided_messages(platform) >= 2 * results["treatment"]["customers"])
 
 
-async def _nothing_pending(platform: Platform) -> bool:
+async def _decided_messages(platform: Platform) -> int:
     totals = await platform.get("delivery", "/v1/totals")
-    return not any(totals["messages"][state] for state in UNDECIDED)
+    return sum(count for state, count in totals["messages"].items() if state not in UNDECIDED)
 
 
 async def _wait_for_echoes(platform: Platform, simulation: Simulation, *, bought: int) -> None:
@@ -138,6 +158,7 @@ async def _wait_for_echoes(platform: Platform, simulation: Simulation, *, bought
         lambda seen: all(one >= other for one, other in zip(seen, expected, strict=True)),
         what=f"simulated purchases, opened, clicked, answered should be {expected}",
     )
+    await _refresh_results(platform)
 
 
 def _journey_input(document: Document) -> Json:

@@ -52,15 +52,10 @@ async def wait_for_timelines(platform: Platform, events: int, *, narrator: Narra
     with narrator.step("Linked, and on timelines", total=events) as bar:
         totals = await wait_until(
             lambda: platform.get("profile", "/v1/totals"),
-            lambda totals: bool(totals["events"] >= events and real_purchases(totals) >= PURCHASES),
+            lambda totals: bool(totals["events"] >= events and totals["purchases"] >= PURCHASES),
             what=f"{events} events should be on timelines",
             on_change=lambda totals: bar.reach(totals["events"]),
         )
-    if real_purchases(totals) != PURCHASES:
-        raise StoryError(f"There are {real_purchases(totals)} purchases on timelines; the file has {PURCHASES}.")
+    if totals["purchases"] != PURCHASES:
+        raise StoryError(f"There are {totals['purchases']} purchases on timelines; the file has {PURCHASES}.")
     return totals
-
-
-def real_purchases(totals: Json) -> int:
-    """The purchases of profile's totals that nobody simulated."""
-    return int(totals["purchases"]) - int(totals["purchases_simulated"])

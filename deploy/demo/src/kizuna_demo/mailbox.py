@@ -8,6 +8,7 @@ from html import unescape
 from kizuna_demo.platform import Platform
 
 PAGE = 1000
+_COUPON = re.compile(r"\bBACK-[0-9A-Z]{12}\b")
 _ADDRESS = re.compile(r'(?:href|src)="([^"]+)"')
 
 
@@ -21,12 +22,13 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
-    """Where the addresses in a mail's HTML lead, by what they are for."""
+class Content:
+    """What a mail's HTML holds: addresses by what they are for, and the coupon's code."""
 
     pixels: tuple[str, ...]
     tracked: tuple[str, ...]
     forms: tuple[str, ...]
+    coupon: str | None
 
 
 class Mailbox:
@@ -48,17 +50,19 @@ class Mailbox:
             if len(page["messages"]) < PAGE:
                 return
 
-    async def links(self, mail: Mail) -> Links:
-        """Open a mail and look where it leads."""
+    async def open(self, mail: Mail) -> Content:
+        """Read a mail."""
         message = await self._platform.ask("GET", f"{self._address}/messages/{mail.number}")
-        return find_links(message["html"])
+        return read_content(message["html"])
 
 
-def find_links(html: str) -> Links:
+def read_content(html: str) -> Content:
     """Sort the addresses in a mail: delivery's pixel and tracked links, survey's personal forms."""
     addresses = [unescape(address) for address in _ADDRESS.findall(html)]
-    return Links(
+    coupon = _COUPON.search(html)
+    return Content(
         pixels=tuple(address for address in addresses if "/o/" in address),
         tracked=tuple(address for address in addresses if "/c/" in address),
         forms=tuple(address for address in addresses if "/f/" in address),
+        coupon=coupon[0] if coupon else None,
     )

@@ -19,6 +19,7 @@ class SimulatedPurchase(msgspec.Struct, frozen=True):
     bought_at: datetime
     amount: Decimal
     discs: int
+    coupon: str | None = None
 
     @property
     def bought_on(self) -> date:
@@ -35,8 +36,10 @@ class Progress(msgspec.Struct):
     """Steps that need no repetition."""
     journey_customers: dict[str, str] = {}
     """user_id -> customer_id of the dormant at the moment the journey was published."""
-    invited: list[str] = []
-    """user_ids of those whom the coupon mail reached: the only way the simulation learns who is in which arm."""
+    told: int = 0
+    """Events of the world."""
+    on_timelines: int = 0
+    """Events on timelines when the world was told and nothing else had happened yet."""
     simulated: list[SimulatedPurchase] = []
 
 

@@ -5,6 +5,7 @@ reached, everybody else of the segment was not (held out, no address, or no perm
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from kizuna_demo.mailbox import Mail, Mailbox
 from kizuna_demo.platform import Platform, TemporaryTrouble, encode_json
 from kizuna_demo.progress import Progress, SimulatedPurchase
 from kizuna_demo.segment_spec import Event
+from kizuna_demo.waiting import PATIENCE_SECONDS
 from kizuna_demo.world import World, order_properties
 from servicekit.clock import Clock
 
@@ -37,9 +39,9 @@ class Reached:
     coupon: set[str] = field(default_factory=set)
     invitation: set[str] = field(default_factory=set)
     opened: set[str] = field(default_factory=set)
+    """Any of both mails."""
     clicked: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
-    commitments: int = 0
 
 
 class Simulation:
@@ -58,17 +60,24 @@ class Simulation:
         self._mailbox = Mailbox(platform)
         self._busy = asyncio.Semaphore(_BUSY_CUSTOMERS)
         self._clock = clock
+        self._coupons: dict[str, str] = {}
         self.reached = Reached()
 
     async def read_mails_until(self, over: Callable[[], Awaitable[bool]], *, on_mail: Callable[[int], None]) -> None:
         """React to every mail that arrives, until nothing more will. `on_mail` hears how many just came."""
+        latest = time.monotonic()
         last_look = False
         while not last_look:
             last_look = await over()  # asked before looking, so that the last look misses nothing
             async with asyncio.TaskGroup() as group:
                 async for mail in self._mailbox.new_mails():
+                    latest = time.monotonic()
                     on_mail(1)
                     group.create_task(self._react(mail))
+            if time.monotonic() - latest > PATIENCE_SECONDS:
+                raise StoryError(
+                    f"No mail for {PATIENCE_SECONDS:.0f} s, yet not all are sent: see `kizuna logs delivery`."
+                )
             if not last_look:
                 await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
@@ -82,6 +91,7 @@ class Simulation:
                 bought_at=self._clock.now(),
                 amount=behaviour.amount,
                 discs=behaviour.discs,
+                coupon=self._coupons.get(user_id),
             )
             for user_id, behaviour in self._behaviours.items()
             if user_id not in decided and behaviour.buys(reached=user_id in self.reached.coupon)
@@ -114,23 +124,25 @@ class Simulation:
     async def _read_coupon(self, mail: Mail, user_id: str, *, behaviour: Behaviour) -> None:
         if not behaviour.opens:
             return
-        links = await self._mailbox.links(mail)
-        await self._visit("GET", links.pixels[0])
+        content = await self._mailbox.open(mail)
+        await self._visit("GET", content.pixels[0])
         self.reached.opened.add(user_id)
+        if content.coupon:
+            self._coupons[user_id] = content.coupon
         if behaviour.clicks:
-            await self._visit("GET", links.tracked[0])
+            await self._visit("GET", content.tracked[0])
             self.reached.clicked.add(user_id)
 
     async def _answer(self, mail: Mail, user_id: str, *, behaviour: Behaviour) -> None:
         if not behaviour.answers:
             return
-        links = await self._mailbox.links(mail)
-        await self._visit("GET", links.pixels[0])
-        await self._visit("GET", links.forms[0])
+        content = await self._mailbox.open(mail)
+        await self._visit("GET", content.pixels[0])
+        await self._visit("GET", content.forms[0])
         answers = answers_of(behaviour, promises=self._promises)
-        await self._visit("POST", links.forms[0], body=encode_json({"answers": answers}))
+        await self._visit("POST", content.forms[0], body=encode_json({"answers": answers}))
+        self.reached.opened.add(user_id)
         self.reached.answered.add(user_id)
-        self.reached.commitments += sum(behaviour.commitments)
 
     async def _visit(self, method: str, address: str, *, body: bytes | None = None) -> None:
         """Go to a public address, not further where it redirects: the shop at the other end does not exist."""
@@ -179,11 +191,12 @@ def told_by_simulation(purchases: Iterable[SimulatedPurchase]) -> Iterable[Event
     """The purchases as the shop tells them, marked as simulated."""
     for purchase in purchases:
         order = order_properties(order_id=purchase.order_id, amount=purchase.amount, discs=purchase.discs)
+        coupon = {"coupon": purchase.coupon} if purchase.coupon else {}
         yield Event(
             type="track",
             event="Order Completed",
             message_id=f"demo-{purchase.order_id}",
             timestamp=purchase.bought_at,
             user_id=purchase.user_id,
-            properties={**order, "simulated": True},
+            properties={**order, **coupon, "simulated": True},
         )

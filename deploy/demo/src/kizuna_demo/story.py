@@ -62,7 +62,9 @@ async def _tell_anew(credentials_path: Path, *, clock: Clock, narrator: Narrator
 
     async with connected(credentials_path, narrator=narrator) as platform:
         events = await tell_the_world(platform, world, narrator=narrator)
-        await wait_for_timelines(platform, events, narrator=narrator)
+        totals = await wait_for_timelines(platform, events, narrator=narrator)
+        progress.told, progress.on_timelines = events, progress.on_timelines or totals["events"]
+        save_progress(directory, progress)
         moments["on_timelines"] = clock.now()
 
         await apply_documents(credentials_path, "Ranks", "Creative", "Campaign")
@@ -74,9 +76,7 @@ async def _tell_anew(credentials_path: Path, *, clock: Clock, narrator: Narrator
         with narrator.step("Comparing every customer with the file"):
             checked = await check_customers(platform, world.purchases, progress.simulated, clock=clock)
         moments["told"] = clock.now()
-        figures = await gather_figures(
-            platform, events=events, progress=progress, checked=checked, shown_customer=simulation.most_talkative()
-        )
+        figures = await gather_figures(platform, progress=progress, checked=checked, simulation=simulation)
     return {**figures, "moments": _moments(moments)}
 
 

@@ -28,7 +28,13 @@ def show_table(figures: Figures, console: Console) -> None:
 
 def _base(figures: Figures) -> Iterator[Row]:
     events, customers, purchases, check = (figures[name] for name in ("events", "customers", "purchases", "check"))
-    yield "events accepted / on timelines", f"{events['accepted']:,} / {events['on_timelines']:,}"
+    yield "events told / on timelines", f"{events['told']:,} / {events['on_timelines']:,} after loading"
+    counted = f"{events['accepted']:,} accepted, {events['duplicates']:,} repeated, {events['rejected']:,} rejected"
+    yield "events at the front door", counted
+    yield (
+        "on timelines by now",
+        f"{events['on_timelines_at_the_end']:,} with the journey's mails, purchases, answers",
+    )
     yield "customers", f"{customers['all']:,}, known {customers['known']:,}"
     yield "linked", f"{customers['linked']:,} ({customers['linked_share']:.1%}) by two or more kinds of identifiers"
     counted = f"{purchases['of_the_file']:,} of the file + {purchases['simulated']:,} simulated"
