@@ -32,7 +32,7 @@ def document_text() -> str:
         "",
         "Generated from `libs/contracts` by `make contracts`; do not edit.",
         "",
-        'A message is a CloudEvent (binary mode) whose JSON body is `{"facts": [...]}`: facts of one type and partition.',
+        'A message is a CloudEvent (binary mode) whose JSON body is `{"facts": [...]}`, of one type and partition.',
         "Subject: the type, a dot, the partition (0-15). Every fact has its own `event_id`; consumers make",
         "its effect happen once. Additions are allowed within v1; anything else is a v2 beside it.",
         "",

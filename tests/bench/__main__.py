@@ -48,7 +48,8 @@ def measure_platform(platform: RunningPlatform, wanted: set[str]) -> None:
     if "P12" in wanted:
         verdict = "met" if platform.seconds_to_ready <= START_LIMIT_SECONDS else "NOT met"
         say(
-            f"P12  {platform.seconds_to_ready:6.1f} s  fresh state to ready  target {START_LIMIT_SECONDS:g} s: {verdict}"
+            f"P12  {platform.seconds_to_ready:6.1f} s  fresh state to ready  target {START_LIMIT_SECONDS:g} s: "
+            + verdict
         )
     if "P11" in wanted:
         say(idle_line(platform))

@@ -74,7 +74,7 @@ class Batch:
 class Consumer:
     """One durable consumer (named after the service) of one stream.
 
-    `handlers` maps a fact's class to its handler; types are handled in the mapping's order, facts in stream order. Facts
+    `handlers` maps a fact's class to its handler. Types are handled in the mapping's order, in stream order. Facts
     seen before are dropped (inbox), facts of moved anchors carry their current customer (anchors table). A batch
     fails is halved until the one bad fact is found, which becomes a dead letter in the transaction of its inbox row.
 

@@ -1,6 +1,6 @@
 """Errors that carry meaning, and the one place where they become HTTP (RFC 9457 problem+json)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -115,11 +115,27 @@ def render(error: ServiceError, *, instance: str) -> JSONResponse:
     return response
 
 
-def _field(location: Sequence[int | str]) -> str:
+def _field(location: Sequence[int | str], body: object) -> str:
+    if location and location[0] == "body" and len(location) > 1:
+        return ".".join(_without_union_tags(location[1:], body))
     parts = [str(part) for part in location]
-    return ".".join(
-        parts[1:] if parts and parts[0] in {"body", "query", "path", "header"} and len(parts) > 1 else parts
-    )
+    return ".".join(parts[1:] if parts and parts[0] in {"query", "path", "header"} and len(parts) > 1 else parts)
+
+
+def _without_union_tags(location: Sequence[int | str], body: object) -> Iterator[str]:
+    """Drop what pydantic adds where a field like `kind` chooses the model: it is no part of what was sent."""
+    value = body
+    for index, part in enumerate(location):
+        is_last = index == len(location) - 1
+        if isinstance(value, dict) and part not in value and part in value.values() and not is_last:
+            continue
+        yield str(part)
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            value = None
 
 
 async def _on_service_error(request: Request, error: Exception) -> Response:
@@ -137,7 +153,7 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
         detail="The body is not valid JSON." if broken_json else "The request does not fit; see errors.",
         instance=request.url.path,
         # pydantic's messages may repeat the input; only its fixed part is passed on
-        errors=[(_field(item["loc"]), item["msg"]) for item in error.errors()[:20]],
+        errors=[(_field(item["loc"], error.body), item["msg"]) for item in error.errors()[:20]],
     )
 
 

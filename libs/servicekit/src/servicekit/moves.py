@@ -37,7 +37,7 @@ _MOVES_LOCK = 0x6D6F7665
 async def hold_moves(session: AsyncSession) -> None:
     """Let no move be stored before this transaction ends.
 
-    Call it before reading a customer's id that rows are then written with (consumers do so for every batch). Otherwise a
+    Call it before reading a customer's id that rows are then written with (consumers do). Otherwise a
     move stored and re-keyed in between would miss the rows this transaction has not committed yet.
     """
     await (await raw(session)).execute("SELECT pg_advisory_xact_lock_shared($1)", _MOVES_LOCK)
