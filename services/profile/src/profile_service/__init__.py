@@ -1,0 +1,1 @@
+"""Profile: what do we know of a customer, right now?"""

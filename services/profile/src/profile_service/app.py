@@ -1,0 +1,85 @@
+"""Profile's composition root: everything is built here, top down."""
+
+from collections.abc import Callable
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.identity import AnchorMoved
+from profile_service.conditions import Compiler
+from profile_service.handlers import TRANSLATIONS, recording
+from profile_service.models import Base
+from profile_service.repository.conclusions import Conclusions
+from profile_service.routes import router
+from profile_service.service.concluding import Concluder, LiveHints
+from profile_service.service.following import Follower
+from profile_service.service.recording import Recorder
+from profile_service.settings import Settings
+from servicekit.clock import Clock, SystemClock
+from servicekit.consumers import Consumer
+from servicekit.database import Database, after_commit
+from servicekit.health import Check
+from servicekit.metrics import Metrics
+from servicekit.moves import AnchorMoves
+from servicekit.nats import NatsConnection
+from servicekit.relay import Relay
+from servicekit.service import Service, janitor
+from servicekit.tables import rows_follow
+from servicekit.workers import PeriodicWorker
+
+
+def build(settings: Settings, clock: Clock | None = None) -> Service:
+    """Build profile: connections, what it does, who calls it."""
+    clock = clock or SystemClock()
+    metrics = Metrics()
+    database = Database(settings.database_url, pool_size=settings.database_pool_size, application_name=settings.service)
+    nats = NatsConnection(settings.nats_url, name=settings.service)
+
+    compiler = Compiler(promoted={settings.revenue_property: "revenue"})
+    hints = LiveHints(nats, clock=clock)
+    concluder = Concluder(Conclusions(compiler), hints=hints, clock=clock, partitions=settings.partitions)
+    recorder = Recorder(settings, concluder=concluder, hints=hints)
+    follower = Follower(settings, database=database, concluder=concluder, clock=clock)
+
+    moves = AnchorMoves(database=database, tables=rows_follow(Base), recompute=follower.recompute)
+    expiry = PeriodicWorker("expiry", settings.expiry_interval_seconds, follower.expire)
+    backfill = PeriodicWorker("backfill", 5, follower.backfill)
+    consumers = [
+        Consumer(
+            stream=stream,
+            service=settings.service,
+            handlers={
+                **({AnchorMoved: moves} if stream == "identity" else {}),
+                **{kind: recording(translation, recorder) for kind, translation in translations.items()},
+            },
+            database=database,
+            nats=nats,
+            clock=clock,
+            metrics=metrics,
+        )
+        for stream, translations in TRANSLATIONS.items()
+    ]
+    return Service(
+        settings=settings,
+        clock=clock,
+        metrics=metrics,
+        nats=nats,
+        database=database,
+        routers=[router],
+        workers=[
+            *consumers,
+            Relay(service=settings.service, database=database, nats=nats, metrics=metrics),
+            moves.worker,
+            expiry,
+            backfill,
+            janitor(database, clock),
+        ],
+        checks=[Check("database", database.ping), Check("nats", nats.ping)],
+        resources={"compiler": compiler, "wake_backfill": _waking(backfill)},
+    )
+
+
+def _waking(worker: PeriodicWorker) -> Callable[[AsyncSession], None]:
+    async def wake() -> None:
+        worker.wake()
+
+    return lambda session: after_commit(session, wake)

@@ -1,0 +1,231 @@
+"""Concluding: evaluate segments and ranks for locked customers and keep what changed, in one statement.
+
+Everybody who concludes about customers (a live batch, the expiry, a backfill, a move) first locks their rows in
+`customers`, in the order of customer_id, and only then reads definitions, events and earlier answers: each statement of
+a READ COMMITTED transaction sees what was committed before it, so whoever comes second sees the first one's work, and
+a transition is found once. Nobody locks customers in another order, so nobody waits in a circle.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.conditions import Condition
+from profile_service.conditions import Compiler, Dependencies, dependencies_of, holds_for_stranger
+from servicekit.database import load_sql, raw
+
+CONDITION: TypeAdapter[Condition] = TypeAdapter(Condition)
+_CLAIM_DUE = load_sql("profile_service", "claim_due")
+_REMEMBERED_STATEMENTS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """A published segment or a rank, with what it depends on."""
+
+    segment_id: UUID | None
+    """None: a rank."""
+    key: str
+    version: int
+    condition: Condition
+    dependencies: Dependencies
+    for_stranger: bool
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """What is evaluated: segments, and the whole table of ranks (lowest first) or none of it."""
+
+    segments: tuple[Definition, ...]
+    ranks: tuple[Definition, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.segments or self.ranks)
+
+    @property
+    def all(self) -> tuple[Definition, ...]:
+        return self.segments + self.ranks
+
+
+@dataclass(frozen=True)
+class SegmentChange:
+    """A customer became a member, or ceased to be one."""
+
+    customer_id: UUID
+    anchor_id: UUID
+    segment_id: UUID
+    is_member: bool
+
+
+@dataclass(frozen=True)
+class RankChange:
+    """A customer's rank changed; None is no rank."""
+
+    customer_id: UUID
+    anchor_id: UUID
+    rank_key: str | None
+    former_rank_key: str | None
+
+
+class Conclusions:
+    """Reads definitions and evaluates them, remembering parsed conditions and compiled statements."""
+
+    def __init__(self, compiler: Compiler) -> None:
+        self._compiler = compiler
+        self._parsed: dict[tuple[UUID | str, int], Definition] = {}
+        self._statements: dict[tuple[Definition, ...], tuple[str, tuple[object, ...]]] = {}
+
+    async def definitions(self, session: AsyncSession) -> Definitions:
+        """All published segments and the ranks. Read after the customers are locked: see this module's text."""
+        rows = await (await raw(session)).fetch(
+            "SELECT segment_id, key, version, published_condition AS condition, 0 AS position "
+            "FROM segments WHERE version > 0 UNION ALL "
+            "SELECT NULL, r.key, t.version, r.condition, r.position FROM ranks r, rank_tables t ORDER BY position, key"
+        )
+        parsed = [self._parse(row) for row in rows]
+        return Definitions(
+            segments=tuple(each for each in parsed if each.segment_id is not None),
+            ranks=tuple(each for each in parsed if each.segment_id is None),
+        )
+
+    def _parse(self, row: Any) -> Definition:  # an asyncpg record
+        place = (row["segment_id"] or row["key"], row["version"])
+        if place not in self._parsed:
+            condition = CONDITION.validate_python(row["condition"])
+            self._parsed[place] = Definition(
+                segment_id=row["segment_id"],
+                key=row["key"],
+                version=row["version"],
+                condition=condition,
+                dependencies=dependencies_of(condition),
+                for_stranger=holds_for_stranger(condition),
+            )
+        return self._parsed[place]
+
+    async def evaluate(
+        self, session: AsyncSession, customer_ids: Sequence[UUID], definitions: Definitions, *, now: datetime
+    ) -> tuple[list[SegmentChange], list[RankChange]]:
+        """Evaluate the definitions for locked customers at `now`, keep the answers, return what changed."""
+        if not definitions or not customer_ids:
+            return [], []
+        sql, parameters = self._statement(definitions)
+        rows = await (await raw(session)).fetch(sql, now, list(customer_ids), *parameters)
+        segments = [
+            SegmentChange(row["customer_id"], row["anchor_id"], row["segment_id"], row["is_member"])
+            for row in rows
+            if row["segment_id"] is not None
+        ]
+        ranks = [
+            RankChange(row["customer_id"], row["anchor_id"], row["rank_key"], row["former_rank_key"])
+            for row in rows
+            if row["segment_id"] is None
+        ]
+        return segments, ranks
+
+    def _statement(self, definitions: Definitions) -> tuple[str, tuple[object, ...]]:
+        if definitions.all not in self._statements:
+            if len(self._statements) >= _REMEMBERED_STATEMENTS:
+                self._statements.clear()
+            self._statements[definitions.all] = self._write_statement(definitions)
+        return self._statements[definitions.all]
+
+    def _write_statement(self, definitions: Definitions) -> tuple[str, tuple[object, ...]]:
+        compiled = self._compiler.live([each.condition for each in definitions.all])
+        values: list[object] = list(compiled.parameters)
+        parts, results = [f"evaluated AS MATERIALIZED (\n{compiled.sql}\n)"], []
+        if definitions.segments:
+            parts.append(_segment_parts(definitions, values, first=3))
+            results.append(_SEGMENT_RESULT)
+        if definitions.ranks:
+            parts.append(_rank_parts(definitions, values, first=3))
+            results.append(_RANK_RESULT)
+        return f"WITH {', '.join(parts)}\n{' UNION ALL '.join(results)}", tuple(values)
+
+
+_SEGMENT_RESULT = """
+SELECT a.customer_id, c.latest_anchor_id AS anchor_id, a.segment_id, a.is_member,
+       NULL AS rank_key, NULL AS former_rank_key
+FROM changed_answers a JOIN customers c USING (customer_id) WHERE a.is_member <> a.was_member
+"""
+_RANK_RESULT = """
+SELECT r.customer_id, c.latest_anchor_id, NULL::uuid, NULL::boolean, r.rank_key, r.former_rank_key
+FROM changed_ranks r JOIN customers c USING (customer_id) WHERE r.rank_key IS DISTINCT FROM r.former_rank_key
+"""
+
+# An answer is written when it changed, when its time has come, or when it must be asked again earlier than noted. When
+# it could be asked again later than noted, the note stays: asking once too often costs less than writing each time.
+_MUST_BE_KEPT = """
+COALESCE(a.valid_until, 'infinity') < COALESCE(k.valid_until, 'infinity') OR k.valid_until <= $1::timestamptz
+"""
+
+
+def _segment_parts(definitions: Definitions, values: list[object], *, first: int) -> str:
+    rows = []
+    for position, segment in enumerate(definitions.segments):
+        rows.append(f"(${first + len(values)}::uuid, e.m{position}, e.v{position})")
+        values.append(segment.segment_id)
+    return f"""
+answers AS (
+    SELECT e.customer_id, a.segment_id, a.is_member, NULLIF(a.valid_until, 'infinity') AS valid_until
+    FROM evaluated e CROSS JOIN LATERAL (VALUES {", ".join(rows)}) AS a (segment_id, is_member, valid_until)
+), changed_answers AS MATERIALIZED (
+    SELECT a.customer_id, a.segment_id, a.is_member, a.valid_until, COALESCE(k.is_member, false) AS was_member
+    FROM answers a LEFT JOIN segment_memberships k ON k.customer_id = a.customer_id AND k.segment_id = a.segment_id
+    WHERE a.is_member <> COALESCE(k.is_member, false) OR {_MUST_BE_KEPT}
+), kept_answers AS (
+    INSERT INTO segment_memberships AS k (customer_id, segment_id, is_member, since, valid_until)
+    SELECT customer_id, segment_id, is_member, $1::timestamptz, valid_until FROM changed_answers
+    ON CONFLICT (customer_id, segment_id) DO UPDATE SET
+        is_member = excluded.is_member,
+        since = CASE WHEN k.is_member = excluded.is_member THEN k.since ELSE excluded.since END,
+        valid_until = excluded.valid_until
+)"""  # noqa: S608  # made of numbers and parameters
+
+
+def _rank_parts(definitions: Definitions, values: list[object], *, first: int) -> str:
+    """The highest fulfilled rank wins: it stays until it fails or one above it is fulfilled."""
+    matches, moments, above = [], [], []
+    for position in reversed(range(len(definitions.ranks))):
+        place = len(definitions.segments) + position
+        above.append(f"e.v{place}")
+        matches.append(f"WHEN e.m{place} THEN ${first + len(values)}::text")
+        moments.append(f"WHEN e.m{place} THEN LEAST({', '.join(above)})")
+        values.append(definitions.ranks[position].key)
+    return f"""
+ranked AS (
+    SELECT e.customer_id,
+           CASE {" ".join(matches)} END AS rank_key,
+           NULLIF(CASE {" ".join(moments)} ELSE LEAST({", ".join(above)}) END, 'infinity') AS valid_until
+    FROM evaluated e
+), changed_ranks AS MATERIALIZED (
+    SELECT a.customer_id, a.rank_key, a.valid_until, k.rank_key AS former_rank_key
+    FROM ranked a LEFT JOIN customer_ranks k ON k.customer_id = a.customer_id
+    WHERE a.rank_key IS DISTINCT FROM k.rank_key OR {_MUST_BE_KEPT}
+), kept_ranks AS (
+    INSERT INTO customer_ranks AS k (customer_id, rank_key, since, valid_until)
+    SELECT customer_id, rank_key, $1::timestamptz, valid_until FROM changed_ranks
+    ON CONFLICT (customer_id) DO UPDATE SET
+        rank_key = excluded.rank_key,
+        since = CASE WHEN k.rank_key IS NOT DISTINCT FROM excluded.rank_key THEN k.since ELSE excluded.since END,
+        valid_until = excluded.valid_until
+)"""  # noqa: S608  # made of numbers and parameters
+
+
+async def claim_due(session: AsyncSession, *, now: datetime, limit: int) -> list[UUID]:
+    """Lock up to `limit` (per kind) customers with an answer whose time has come and that nobody else holds."""
+    return [row["customer_id"] for row in await (await raw(session)).fetch(_CLAIM_DUE, now, limit)]
+
+
+async def due_segments(session: AsyncSession, customer_ids: Sequence[UUID], *, now: datetime) -> set[UUID]:
+    """The segments whose answer is due for any of these customers."""
+    rows = await (await raw(session)).fetch(
+        "SELECT DISTINCT segment_id FROM segment_memberships WHERE customer_id = ANY($1::uuid[]) AND valid_until <= $2",
+        list(customer_ids),
+        now,
+    )
+    return {row["segment_id"] for row in rows}

@@ -1,0 +1,251 @@
+"""Reading: one statement per noun for all requested customers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from profile_service.conditions import CompiledConditions, CompiledPredicate
+from profile_service.repository.definitions import FIRST_ID
+from servicekit.database import load_sql, raw
+
+_LIST_TIMELINES = load_sql("profile_service", "list_timelines")
+_SUM_TOTALS = load_sql("profile_service", "sum_totals")
+
+
+@dataclass(frozen=True)
+class TraitView:
+    """A folded trait and where it comes from."""
+
+    name: str
+    value: Any  # any JSON value
+    source_id: str
+    observed_at: datetime
+
+
+@dataclass(frozen=True)
+class PurchasesView:
+    """A customer's purchases in sum."""
+
+    frequency: int
+    monetary: Decimal
+    last_purchase_at: datetime
+
+
+@dataclass(frozen=True)
+class RankView:
+    """A customer's rank."""
+
+    key: str
+    name: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class SegmentView:
+    """A segment a customer is in."""
+
+    segment_id: UUID
+    key: str
+    name: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class EventView:
+    """One event of a timeline."""
+
+    event_id: UUID
+    name: str
+    kind: str
+    source_id: str
+    occurred_at: datetime
+    properties: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over everybody; `purchases` and `revenue` without the simulated ones."""
+
+    customers: int
+    events: int
+    purchases: int
+    revenue: Decimal
+    purchases_simulated: int
+    revenue_simulated: Decimal
+
+
+@dataclass(frozen=True)
+class ConversionWindow:
+    """From (included) until (excluded), for one customer; `key` is the asker's."""
+
+    key: str
+    customer_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+
+
+async def traits_of(
+    session: AsyncSession, customer_ids: Sequence[UUID], *, names: Sequence[str] | None = None
+) -> dict[UUID, list[TraitView]]:
+    """Folded traits by customer, in order of name; a trait whose latest value is null is no longer there."""
+    rows = await (await raw(session)).fetch(
+        "SELECT customer_id, name, value, source_id, observed_at FROM traits "
+        "WHERE customer_id = ANY($1::uuid[]) AND ($2::text[] IS NULL OR name = ANY($2)) AND value <> 'null' "
+        "ORDER BY customer_id, name",
+        list(customer_ids),
+        None if names is None else list(names),
+    )
+    traits: dict[UUID, list[TraitView]] = {}
+    for row in rows:
+        view = TraitView(row["name"], row["value"], row["source_id"], row["observed_at"])
+        traits.setdefault(row["customer_id"], []).append(view)
+    return traits
+
+
+async def purchases_of(session: AsyncSession, customer_ids: Sequence[UUID]) -> dict[UUID, PurchasesView]:
+    """Purchases in sum, for those who bought."""
+    rows = await (await raw(session)).fetch(
+        "SELECT customer_id, purchase_count, purchase_total, last_purchase_at FROM customers "
+        "WHERE customer_id = ANY($1::uuid[]) AND purchase_count > 0",
+        list(customer_ids),
+    )
+    return {
+        row["customer_id"]: PurchasesView(row["purchase_count"], row["purchase_total"], row["last_purchase_at"])
+        for row in rows
+    }
+
+
+async def ranks_of(session: AsyncSession, customer_ids: Sequence[UUID]) -> dict[UUID, RankView]:
+    """Ranks, for those who have one."""
+    rows = await (await raw(session)).fetch(
+        "SELECT c.customer_id, r.key, r.name, c.since FROM customer_ranks c JOIN ranks r ON r.key = c.rank_key "
+        "WHERE c.customer_id = ANY($1::uuid[])",
+        list(customer_ids),
+    )
+    return {row["customer_id"]: RankView(row["key"], row["name"], row["since"]) for row in rows}
+
+
+async def segments_of(session: AsyncSession, customer_ids: Sequence[UUID]) -> dict[UUID, list[SegmentView]]:
+    """The segments each customer is in, by key."""
+    rows = await (await raw(session)).fetch(
+        "SELECT m.customer_id, s.segment_id, s.key, s.name, m.since "
+        "FROM segment_memberships m JOIN segments s USING (segment_id) "
+        "WHERE m.customer_id = ANY($1::uuid[]) AND m.is_member ORDER BY m.customer_id, s.key",
+        list(customer_ids),
+    )
+    segments: dict[UUID, list[SegmentView]] = {}
+    for row in rows:
+        view = SegmentView(row["segment_id"], row["key"], row["name"], row["since"])
+        segments.setdefault(row["customer_id"], []).append(view)
+    return segments
+
+
+async def timelines_of(
+    session: AsyncSession, customer_ids: Sequence[UUID], *, limit: int, before: tuple[datetime, UUID] | None
+) -> list[list[EventView]]:
+    """The newest `limit` events of each customer, before the last one seen; one list per requested customer."""
+    occurred_at, event_id = before or (None, None)
+    rows = await (await raw(session)).fetch(_LIST_TIMELINES, list(customer_ids), limit, occurred_at, event_id)
+    timelines: list[list[EventView]] = [[] for _ in customer_ids]
+    for row in rows:
+        timelines[row["position"] - 1].append(
+            EventView(
+                event_id=row["event_id"],
+                name=row["name"],
+                kind=row["kind"],
+                source_id=row["source_id"],
+                occurred_at=row["occurred_at"],
+                properties=row["properties"],
+            )
+        )
+    return timelines
+
+
+async def event_counts_of(session: AsyncSession, customer_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many events each customer's timeline holds."""
+    rows = await (await raw(session)).fetch(
+        "SELECT customer_id, event_count FROM customers WHERE customer_id = ANY($1::uuid[])", list(customer_ids)
+    )
+    return {row["customer_id"]: row["event_count"] for row in rows}
+
+
+async def list_customers(
+    session: AsyncSession, *, after: UUID | None, limit: int
+) -> tuple[list[tuple[UUID, datetime]], int]:
+    """Customers in order of their id with their first event's time, and the number of all."""
+    connection = await raw(session)
+    rows = await connection.fetch(
+        "SELECT customer_id, first_event_at FROM customers WHERE customer_id > $1 ORDER BY customer_id LIMIT $2",
+        after or FIRST_ID,
+        limit,
+    )
+    total = await connection.fetchval("SELECT count(*) FROM customers")
+    return [(row["customer_id"], row["first_event_at"]) for row in rows], total
+
+
+async def list_members(
+    session: AsyncSession, segment_id: UUID, *, after: UUID | None, limit: int
+) -> tuple[list[tuple[UUID, datetime]], int]:
+    """A segment's members in order of their id with the time they entered, and the number of all."""
+    connection = await raw(session)
+    rows = await connection.fetch(
+        "SELECT customer_id, since FROM segment_memberships WHERE segment_id = $1 AND is_member "
+        "AND customer_id > $2 ORDER BY customer_id LIMIT $3",
+        segment_id, after or FIRST_ID, limit,
+    )  # fmt: skip
+    total = await connection.fetchval(
+        "SELECT count(*) FROM segment_memberships WHERE segment_id = $1 AND is_member", segment_id
+    )
+    return [(row["customer_id"], row["since"]) for row in rows], total
+
+
+async def preview(
+    session: AsyncSession, compiled: CompiledConditions, *, now: datetime, sample: int
+) -> tuple[int, int, list[UUID]]:
+    """How many fulfil a condition, of how many, and some of them."""
+    limit = f"${2 + len(compiled.parameters)}::int"
+    row = await (await raw(session)).fetchrow(
+        f"WITH matching AS MATERIALIZED ({compiled.sql}) "  # noqa: S608  # compiled, with parameters
+        "SELECT (SELECT count(*) FROM matching) AS count, (SELECT count(*) FROM customers) AS total, "
+        f"ARRAY(SELECT customer_id FROM matching ORDER BY customer_id LIMIT {limit}) AS sample",
+        now, *compiled.parameters, sample,
+    )  # fmt: skip
+    return row["count"], row["total"], row["sample"]
+
+
+async def conversions(
+    session: AsyncSession,
+    windows: Sequence[ConversionWindow],
+    *,
+    event: str,
+    where: CompiledPredicate,
+    summand: CompiledPredicate | None,
+) -> list[tuple[int, Decimal]]:
+    """Count of an event and sum of a property in each window, in order. The predicates' parameters start at $5."""
+    sum_sql = "0" if summand is None else f"sum({summand.sql})"
+    rows = await (await raw(session)).fetch(
+        "SELECT w.position, c.count, COALESCE(c.sum, 0) AS sum "  # noqa: S608  # compiled, with parameters
+        "FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY "
+        "AS w (customer_id, starts_at, ends_at, position) "
+        f"CROSS JOIN LATERAL (SELECT count(*) AS count, {sum_sql} AS sum FROM events e "
+        f"WHERE e.customer_id = w.customer_id AND e.name = $4::text "
+        f"AND e.occurred_at >= w.starts_at AND e.occurred_at < w.ends_at AND {where.sql}) AS c "
+        "ORDER BY w.position",
+        [window.customer_id for window in windows],
+        [window.starts_at for window in windows],
+        [window.ends_at for window in windows],
+        event,
+        *where.parameters,
+        *(() if summand is None else summand.parameters),
+    )
+    return [(row["count"], Decimal(row["sum"])) for row in rows]
+
+
+async def totals(session: AsyncSession) -> Totals:
+    """Sums over everybody."""
+    return Totals(**dict(await (await raw(session)).fetchrow(_SUM_TOTALS)))

@@ -1,0 +1,277 @@
+"""HTTP only: parse, one call, return."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from profile_service import schemas
+from profile_service.repository import definitions, views
+from profile_service.repository.definitions import RankRow, SegmentRow
+from profile_service.repository.views import ConversionWindow
+from profile_service.rules import recency_days
+from profile_service.service import configuring, reading
+from profile_service.service.reading import CustomerView, TimelinePage
+from profile_service.settings import Settings
+from servicekit.auth import require
+from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.http import BatchGet, ClockDependency, IfMatch, Key, Session, TransactionalRoute, etag, resource
+
+router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["profile"])
+reads = [Depends(require("profile:read"))]
+writes = [Depends(require("profile:write"))]
+
+
+def _settings(request: Request) -> Settings:
+    settings = request.app.state.service.settings
+    assert isinstance(settings, Settings)
+    return settings
+
+
+SettingsDependency = Annotated[Settings, Depends(_settings)]
+
+
+# Customers
+
+
+@router.post("/customers:batchGet", dependencies=reads)
+async def get_customers(
+    body: BatchGet, session: Session, clock: ClockDependency, settings: SettingsDependency
+) -> schemas.CustomersAnswer:
+    """Traits, purchases in sum, rank and segments of many customers."""
+    customers = await reading.get_customers(session, body.customer_ids)
+    now = clock.now()
+    return schemas.CustomersAnswer(customers=[_customer(each, now=now, settings=settings) for each in customers])
+
+
+def _customer(view: CustomerView, *, now: datetime, settings: Settings) -> schemas.CustomerAnswer:
+    rfm = None
+    if view.purchases is not None:
+        zone = ZoneInfo(settings.time_zone)
+        rfm = schemas.RfmAnswer(
+            recency_days=recency_days(last_purchase_at=view.purchases.last_purchase_at, now=now, zone=zone),
+            frequency=view.purchases.frequency,
+            monetary=view.purchases.monetary,
+            currency=settings.base_currency,
+        )
+    return schemas.CustomerAnswer(
+        customer_id=view.customer_id,
+        traits=[schemas.TraitAnswer.model_validate(trait) for trait in view.traits],
+        rfm=rfm,
+        rank=None if view.rank is None else schemas.RankOfCustomerAnswer.model_validate(view.rank),
+        segments=[schemas.SegmentOfCustomerAnswer.model_validate(segment) for segment in view.segments],
+    )
+
+
+@router.get("/customers", dependencies=reads)
+async def list_customers(
+    session: Session,
+    segment: Annotated[Key | None, Query()] = None,
+    first: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str | None, Query(max_length=500)] = None,
+) -> schemas.CustomerListAnswer:
+    """Customers in a stable order, of one segment if asked."""
+    last_seen = decode_cursor(after, UUID)[0] if after is not None else None
+    rows, has_more, total = await reading.list_customers(session, segment_key=segment, after=last_seen, first=first)
+    return schemas.CustomerListAnswer(
+        items=[schemas.ListedCustomerAnswer(customer_id=customer_id, since=since) for customer_id, since in rows],
+        next=encode_cursor(rows[-1][0]) if has_more else None,
+        total_count=total,
+    )
+
+
+@router.post("/timelines:batchGet", dependencies=reads)
+async def get_timelines(body: schemas.TimelinesQuery, session: Session) -> schemas.TimelinesAnswer:
+    """The newest events of many customers; a cursor continues after its event."""
+    before = None
+    if body.after is not None:
+        occurred_at, event_id = decode_cursor(body.after, datetime, UUID)
+        before = (occurred_at, event_id)
+    pages = await reading.get_timelines(session, body.customer_ids, first=body.first, before=before)
+    return schemas.TimelinesAnswer(customers=[_timeline(page) for page in pages])
+
+
+def _timeline(page: TimelinePage) -> schemas.TimelineAnswer:
+    return schemas.TimelineAnswer(
+        customer_id=page.customer_id,
+        events=[
+            schemas.EventAnswer(
+                event_id=event.event_id,
+                name=event.name,
+                kind=event.kind,
+                source_id=event.source_id,
+                occurred_at=event.occurred_at,
+                properties=event.properties,
+                cursor=encode_cursor(event.occurred_at, event.event_id),
+            )
+            for event in page.events
+        ],
+        has_more=page.has_more,
+        total_count=page.total_count,
+    )
+
+
+@router.post("/traits:batchGet", dependencies=reads)
+async def get_traits(body: schemas.TraitsQuery, session: Session) -> schemas.TraitsAnswer:
+    """Trait values of many customers, by name."""
+    traits = await views.traits_of(session, body.customer_ids, names=body.names)
+    return schemas.TraitsAnswer(
+        customers=[
+            schemas.TraitValuesAnswer(
+                customer_id=customer_id, traits={trait.name: trait.value for trait in traits.get(customer_id, [])}
+            )
+            for customer_id in body.customer_ids
+        ]
+    )
+
+
+@router.post("/conversions:batchGet", dependencies=reads)
+async def get_conversions(
+    body: schemas.ConversionsQuery, request: Request, session: Session
+) -> schemas.ConversionsAnswer:
+    """Count and sum of an event in many customers' windows."""
+    windows = [ConversionWindow(each.key, each.customer_id, each.starts_at, each.ends_at) for each in body.windows]
+    results = await reading.get_conversions(
+        session,
+        windows,
+        event=body.event,
+        sum_property=body.sum_property,
+        where=body.where,
+        compiler=resource(request, "compiler"),
+    )
+    return schemas.ConversionsAnswer(
+        conversions=[
+            schemas.ConversionAnswer(key=window.key, count=count, sum=total)
+            for window, (count, total) in zip(windows, results, strict=True)
+        ]
+    )
+
+
+@router.get("/totals", dependencies=reads)
+async def get_totals(session: Session, settings: SettingsDependency) -> schemas.TotalsAnswer:
+    """Sums over everybody."""
+    totals = await views.totals(session)
+    return schemas.TotalsAnswer(
+        customers=totals.customers,
+        events=totals.events,
+        purchases=totals.purchases,
+        revenue=totals.revenue,
+        purchases_simulated=totals.purchases_simulated,
+        revenue_simulated=totals.revenue_simulated,
+        currency=settings.base_currency,
+    )
+
+
+# Segments
+
+
+@router.get("/segments", dependencies=reads)
+async def list_segments(session: Session) -> schemas.SegmentListAnswer:
+    """All segments by key."""
+    return schemas.SegmentListAnswer(items=[_segment(row) for row in await definitions.list_segments(session)])
+
+
+@router.get("/segments/{key}", dependencies=reads)
+async def get_segment(key: Key, session: Session, response: Response) -> schemas.SegmentAnswer:
+    """One segment."""
+    return _tagged(await configuring.get_segment(session, key), response)
+
+
+@router.put("/segments/{key}", dependencies=writes, responses={201: {"model": schemas.SegmentAnswer}})
+async def put_segment(
+    key: Key, body: schemas.SegmentBody, session: Session, response: Response, demanded: IfMatch
+) -> schemas.SegmentAnswer:
+    """Create or edit a segment. Memberships follow the published condition only."""
+    row, is_new = await configuring.put_segment(
+        session,
+        key,
+        name=body.name,
+        description=body.description,
+        condition=body.condition,
+        demanded_revision=demanded,
+    )
+    response.status_code = 201 if is_new else 200
+    return _tagged(row, response)
+
+
+@router.post("/segments/{key}:publish", dependencies=writes)
+async def publish_segment(
+    key: Key, request: Request, session: Session, clock: ClockDependency, response: Response
+) -> schemas.SegmentAnswer:
+    """Make the edited condition count, live at once and for everybody by a backfill."""
+    row = await configuring.publish_segment(session, key, now=clock.now())
+    resource(request, "wake_backfill")(session)
+    return _tagged(row, response)
+
+
+@router.post("/segments:preview", dependencies=reads)
+async def preview_segment(
+    body: schemas.PreviewQuery, request: Request, session: Session, clock: ClockDependency
+) -> schemas.PreviewAnswer:
+    """How many customers fulfil a condition now."""
+    count, total, sample = await reading.preview(
+        session, body.condition, compiler=resource(request, "compiler"), now=clock.now()
+    )
+    return schemas.PreviewAnswer(count=count, total=total, sample=sample)
+
+
+def _tagged(row: SegmentRow, response: Response) -> schemas.SegmentAnswer:
+    etag(response, row.revision)
+    return _segment(row)
+
+
+def _segment(row: SegmentRow) -> schemas.SegmentAnswer:
+    return schemas.SegmentAnswer(
+        segment_id=row.segment_id,
+        key=row.key,
+        name=row.name,
+        description=row.description,
+        condition=row.condition,
+        status="draft" if row.version == 0 else "backfilling" if row.is_backfilling else "published",
+        is_edited=row.condition != row.published_condition,
+        revision=row.revision,
+        version=row.version,
+        published_at=row.published_at,
+        evaluated=row.evaluated,
+        size=row.size,
+    )
+
+
+# Ranks
+
+
+@router.get("/ranks/default", dependencies=reads)
+async def get_ranks(session: Session, response: Response) -> schemas.RanksAnswer:
+    """The ranks, lowest first, with their sizes."""
+    ranks, version = await configuring.get_ranks(session)
+    return _ranks(ranks, version, response)
+
+
+@router.put("/ranks/default", dependencies=writes, responses={201: {"model": schemas.RanksAnswer}})
+async def put_ranks(
+    body: schemas.RanksBody,
+    request: Request,
+    session: Session,
+    clock: ClockDependency,
+    response: Response,
+    demanded: IfMatch,
+) -> schemas.RanksAnswer:
+    """Replace the ranks; the highest fulfilled one wins. Everybody is evaluated anew."""
+    ranks, version, is_new = await configuring.put_ranks(
+        session,
+        [(rank.key, rank.name, rank.condition) for rank in body.ranks],
+        demanded_version=demanded,
+        now=clock.now(),
+    )
+    resource(request, "wake_backfill")(session)
+    response.status_code = 201 if is_new else 200
+    return _ranks(ranks, version, response)
+
+
+def _ranks(ranks: list[RankRow], version: int, response: Response) -> schemas.RanksAnswer:
+    etag(response, version)
+    return schemas.RanksAnswer(
+        ranks=[schemas.RankAnswer.model_validate(rank, from_attributes=True) for rank in ranks], version=version
+    )

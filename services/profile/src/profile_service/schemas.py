@@ -1,0 +1,263 @@
+"""Request and response models. Money is a decimal in text, so that nothing is lost on the way."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+
+from contracts.conditions import Condition, Name, PropertyFilter
+from servicekit.http import Answer, BatchGet, Body, Key
+
+Title = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+Description = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
+
+
+class TraitAnswer(Answer):
+    """A folded trait with its provenance."""
+
+    name: str
+    value: Any
+    source_id: str
+    observed_at: datetime
+
+
+class RfmAnswer(Answer):
+    """Recency in calendar days of the customers' zone at the moment of reading, number and sum of purchases."""
+
+    recency_days: int
+    frequency: int
+    monetary: Decimal
+    currency: str
+
+
+class RankOfCustomerAnswer(Answer):
+    """A customer's rank."""
+
+    key: str
+    name: str
+    since: datetime
+
+
+class SegmentOfCustomerAnswer(Answer):
+    """A segment a customer is in."""
+
+    segment_id: UUID
+    key: str
+    name: str
+    since: datetime
+
+
+class CustomerAnswer(Answer):
+    """What is known and concluded of one customer."""
+
+    customer_id: UUID
+    traits: list[TraitAnswer]
+    rfm: RfmAnswer | None
+    rank: RankOfCustomerAnswer | None
+    segments: list[SegmentOfCustomerAnswer]
+
+
+class CustomersAnswer(Answer):
+    """One entry per requested customer, in order."""
+
+    customers: list[CustomerAnswer]
+
+
+class TimelinesQuery(BatchGet):
+    """The newest `first` events of each customer, after a cursor's event."""
+
+    first: int = Field(default=20, ge=1, le=200)
+    after: str | None = Field(default=None, max_length=500)
+
+
+class EventAnswer(Answer):
+    """One event of a timeline."""
+
+    event_id: UUID
+    name: str
+    kind: str
+    source_id: str
+    occurred_at: datetime
+    properties: dict[str, Any]
+    cursor: str
+
+
+class TimelineAnswer(Answer):
+    """A part of one customer's timeline, newest first."""
+
+    customer_id: UUID
+    events: list[EventAnswer]
+    has_more: bool
+    total_count: int
+
+
+class TimelinesAnswer(Answer):
+    """One entry per requested customer, in order."""
+
+    customers: list[TimelineAnswer]
+
+
+class TraitsQuery(BatchGet):
+    """All traits, or those named."""
+
+    names: Annotated[list[Name], Field(max_length=200)] | None = None
+
+
+class TraitValuesAnswer(Answer):
+    """A customer's traits by name."""
+
+    customer_id: UUID
+    traits: dict[str, Any]
+
+
+class TraitsAnswer(Answer):
+    """One entry per requested customer, in order."""
+
+    customers: list[TraitValuesAnswer]
+
+
+class ConversionWindowBody(Body):
+    """For one customer, from (included) until (excluded)."""
+
+    key: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    customer_id: UUID
+    starts_at: AwareDatetime = Field(alias="from")
+    ends_at: AwareDatetime = Field(alias="until")
+
+    @model_validator(mode="after")
+    def _is_forward(self) -> Self:
+        if self.ends_at < self.starts_at:
+            raise ValueError("`until` lies before `from`")
+        return self
+
+
+class ConversionsQuery(Body):
+    """How often `event` happened in each window, and the sum of a property over it."""
+
+    event: Name
+    sum_property: Name | None = None
+    where: Annotated[list[PropertyFilter], Field(max_length=10)] = Field(default=[])
+    windows: Annotated[list[ConversionWindowBody], Field(min_length=1, max_length=5000)]
+
+
+class ConversionAnswer(Answer):
+    """One window's count and sum."""
+
+    key: str
+    count: int
+    sum: Decimal
+
+
+class ConversionsAnswer(Answer):
+    """One entry per window, in order."""
+
+    conversions: list[ConversionAnswer]
+
+
+class ListedCustomerAnswer(Answer):
+    """A customer, and since when it is known or in the segment asked for."""
+
+    customer_id: UUID
+    since: datetime
+
+
+class CustomerListAnswer(Answer):
+    """A page; `next` is the cursor to pass as `after`."""
+
+    items: list[ListedCustomerAnswer]
+    next: str | None
+    total_count: int
+
+
+class SegmentBody(Body):
+    """A segment's name and condition."""
+
+    name: Title
+    description: Description | None = None
+    condition: Condition
+
+
+class SegmentAnswer(Answer):
+    """A segment as configured.
+
+    `revision` counts edits (ETag), `version` publications; `draft` was never published, `backfilling` is being
+    evaluated for everybody (`evaluated` customers so far) while new events count at once.
+    """
+
+    segment_id: UUID
+    key: str
+    name: str
+    description: str | None
+    condition: dict[str, Any]
+    status: Literal["draft", "backfilling", "published"]
+    is_edited: bool
+    """The condition differs from the published one."""
+    revision: int
+    version: int
+    published_at: datetime | None
+    evaluated: int
+    size: int
+
+
+class SegmentListAnswer(Answer):
+    """All segments by key."""
+
+    items: list[SegmentAnswer]
+
+
+class PreviewQuery(Body):
+    """A condition to try."""
+
+    condition: Condition
+
+
+class PreviewAnswer(Answer):
+    """How many customers fulfil it, of how many, and some of them."""
+
+    count: int
+    total: int
+    sample: list[UUID]
+
+
+class RankBody(Body):
+    """A rank and what it takes."""
+
+    key: Key
+    name: Title
+    condition: Condition
+
+
+class RanksBody(Body):
+    """The ranks, lowest first."""
+
+    ranks: Annotated[list[RankBody], Field(min_length=1, max_length=30)]
+
+
+class RankAnswer(Answer):
+    """A rank and how many customers hold it."""
+
+    key: str
+    name: str
+    condition: dict[str, Any]
+    size: int
+
+
+class RanksAnswer(Answer):
+    """The ranks, lowest first; version 0: none yet."""
+
+    ranks: list[RankAnswer]
+    version: int
+
+
+class TotalsAnswer(Answer):
+    """Sums over everybody; purchases and revenue without the simulated ones, which are beside them."""
+
+    customers: int
+    events: int
+    purchases: int
+    revenue: Decimal
+    purchases_simulated: int
+    revenue_simulated: Decimal
+    currency: str

@@ -1,0 +1,1 @@
+"""Profile's use cases, one function each: record, conclude, follow time and moves, configure, read."""

@@ -1,0 +1,89 @@
+"""Following what changes without an event: time passes, anchors move, a definition is published."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from profile_service.repository import conclusions, definitions, timeline
+from profile_service.repository.conclusions import Definitions
+from profile_service.service.concluding import Concluder
+from profile_service.settings import Settings
+from servicekit.clock import Clock
+from servicekit.database import Database
+
+DUE_CUSTOMERS = 500
+"""Customers whose time has come that are concluded about in one transaction."""
+
+
+class Follower:
+    """Concludes anew where no event calls for it; each piece of work is one transaction, so a kill loses nothing."""
+
+    def __init__(self, settings: Settings, *, database: Database, concluder: Concluder, clock: Clock) -> None:
+        self._settings = settings
+        self._database = database
+        self._concluder = concluder
+        self._clock = clock
+
+    async def expire(self) -> bool:
+        """Ask again for customers whose answers are due; True while there may be more.
+
+        Customers whom another transaction holds are skipped: it may conclude about them itself, else they come again.
+        """
+        now = self._clock.now()
+        async with self._database.transaction() as session:
+            customer_ids = await conclusions.claim_due(session, now=now, limit=DUE_CUSTOMERS)
+            if not customer_ids:
+                return False
+            due = await conclusions.due_segments(session, customer_ids, now=now)
+            published = await self._concluder.definitions(session)
+            segments = tuple(each for each in published.segments if each.segment_id in due)
+            await self._concluder.conclude(
+                session, customer_ids, Definitions(segments=segments, ranks=published.ranks), reason="time"
+            )
+            return True
+
+    async def backfill(self) -> bool:
+        """Evaluate one chunk of customers for a published definition; True while there is more.
+
+        The cursor is kept in the chunk's own transaction. Customers who come behind it are evaluated live, with the
+        published condition, because a live batch reads definitions only after it has locked its customers.
+        """
+        async with self._database.transaction() as session:
+            work = await definitions.claim_backfill(session)
+            if work is None:
+                return False
+            limit = self._settings.backfill_chunk
+            customer_ids = await definitions.next_customers(session, after=work.cursor, limit=limit)
+            published = await self._concluder.definitions(session)
+            await self._concluder.conclude(
+                session, customer_ids, _subject_of(work.subject, published), reason="backfill"
+            )
+            await definitions.advance_backfill(
+                session,
+                work.subject,
+                cursor=customer_ids[-1] if customer_ids else None,
+                evaluated=len(customer_ids),
+                finished_at=self._clock.now() if len(customer_ids) < limit else None,
+            )
+            return True
+
+    async def recompute(self, session: AsyncSession, customer_ids: Sequence[UUID]) -> None:
+        """Conclude anew about both sides of a move, after their facts are re-keyed.
+
+        A customer left without any event is no more: its conclusions go without a word, because consumers map a fact of
+        its anchors to the customer they belong to now, and an exit would be taken for that one's.
+        """
+        await timeline.lock_customers(session, customer_ids, now=self._clock.now())
+        counts = await timeline.recount_customers(session, customer_ids, purchase_event=self._settings.purchase_event)
+        await timeline.forget_customers(session, [customer_id for customer_id, count in counts.items() if not count])
+        alive = sorted(customer_id for customer_id, count in counts.items() if count)
+        await timeline.refold_traits(session, alive)
+        await self._concluder.conclude(session, alive, await self._concluder.definitions(session), reason="move")
+
+
+def _subject_of(subject: str, published: Definitions) -> Definitions:
+    if subject == definitions.RANKS:
+        return Definitions(segments=(), ranks=published.ranks)
+    chosen = tuple(each for each in published.segments if str(each.segment_id) == subject)
+    return Definitions(segments=chosen, ranks=())

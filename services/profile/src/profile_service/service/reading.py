@@ -1,0 +1,127 @@
+"""What is asked of profile: views of customers, timelines, previews, conversions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.conditions import Condition, PropertyFilter
+from profile_service.conditions import Compiler, check_condition
+from profile_service.conditions.checking import check_filters
+from profile_service.repository import views
+from profile_service.repository.views import (
+    ConversionWindow,
+    EventView,
+    PurchasesView,
+    RankView,
+    SegmentView,
+    TraitView,
+)
+from profile_service.service.configuring import get_segment
+
+SAMPLE = 10
+"""Customers shown by a preview."""
+
+
+@dataclass(frozen=True)
+class CustomerView:
+    """What is known and concluded of one customer; nothing for one that profile does not know."""
+
+    customer_id: UUID
+    traits: list[TraitView]
+    purchases: PurchasesView | None
+    rank: RankView | None
+    segments: list[SegmentView]
+
+
+@dataclass(frozen=True)
+class TimelinePage:
+    """A part of a customer's timeline, newest first."""
+
+    customer_id: UUID
+    events: list[EventView]
+    has_more: bool
+    total_count: int
+
+
+async def get_customers(session: AsyncSession, customer_ids: Sequence[UUID]) -> list[CustomerView]:
+    """One view per requested customer, in order."""
+    traits = await views.traits_of(session, customer_ids)
+    purchases = await views.purchases_of(session, customer_ids)
+    ranks = await views.ranks_of(session, customer_ids)
+    segments = await views.segments_of(session, customer_ids)
+    return [
+        CustomerView(
+            customer_id=customer_id,
+            traits=traits.get(customer_id, []),
+            purchases=purchases.get(customer_id),
+            rank=ranks.get(customer_id),
+            segments=segments.get(customer_id, []),
+        )
+        for customer_id in customer_ids
+    ]
+
+
+async def get_timelines(
+    session: AsyncSession, customer_ids: Sequence[UUID], *, first: int, before: tuple[datetime, UUID] | None
+) -> list[TimelinePage]:
+    """The newest `first` events of each requested customer, in order, before the last one seen."""
+    timelines = await views.timelines_of(session, customer_ids, limit=first + 1, before=before)
+    counts = await views.event_counts_of(session, customer_ids)
+    return [
+        TimelinePage(customer_id, events[:first], len(events) > first, counts.get(customer_id, 0))
+        for customer_id, events in zip(customer_ids, timelines, strict=True)
+    ]
+
+
+async def list_customers(
+    session: AsyncSession, *, segment_key: str | None, after: UUID | None, first: int
+) -> tuple[list[tuple[UUID, datetime]], bool, int]:
+    """Customers (of a segment) with since when; whether there are more; how many in all.
+
+    Raises:
+        NotFound: there is no such segment.
+    """
+    if segment_key is None:
+        rows, total = await views.list_customers(session, after=after, limit=first + 1)
+    else:
+        segment = await get_segment(session, segment_key)
+        rows, total = await views.list_members(session, segment.segment_id, after=after, limit=first + 1)
+    return rows[:first], len(rows) > first, total
+
+
+async def preview(
+    session: AsyncSession, condition: Condition, *, compiler: Compiler, now: datetime
+) -> tuple[int, int, list[UUID]]:
+    """How many customers fulfil a condition now, of how many, and some of them.
+
+    Raises:
+        Invalid: the condition, with the path in its tree.
+    """
+    check_condition(condition)
+    return await views.preview(session, compiler.members(condition), now=now, sample=SAMPLE)
+
+
+async def get_conversions(
+    session: AsyncSession,
+    windows: Sequence[ConversionWindow],
+    *,
+    event: str,
+    sum_property: str | None,
+    where: list[PropertyFilter],
+    compiler: Compiler,
+) -> list[tuple[int, Decimal]]:
+    """Per window, in order: how many such events, and the sum of a property over them.
+
+    Raises:
+        Invalid: a filter.
+    """
+    check_filters(where)
+    predicate = compiler.predicate(where, first_parameter=5)
+    summand = None
+    if sum_property is not None:
+        summand = compiler.summand(sum_property, first_parameter=5 + len(predicate.parameters))
+    return await views.conversions(session, windows, event=event, where=predicate, summand=summand)

@@ -1,0 +1,78 @@
+"""Recording what happened: timelines, traits, purchases, and at once what follows from them."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from profile_service.repository import timeline
+from profile_service.repository.conclusions import Definition, Definitions
+from profile_service.rules import TimelineEvent
+from profile_service.service.concluding import Concluder, LiveHints
+from profile_service.settings import Settings
+
+
+class Recorder:
+    """Takes batches of events whose customers are known."""
+
+    def __init__(self, settings: Settings, *, concluder: Concluder, hints: LiveHints) -> None:
+        self._settings = settings
+        self._concluder = concluder
+        self._hints = hints
+
+    async def record(self, session: AsyncSession, events: Sequence[TimelineEvent]) -> None:
+        """Put events on their timelines once, fold their traits, evaluate what they can have changed, hint.
+
+        Set-wise: the number of statements does not depend on the number of events.
+        """
+        await timeline.copy_incoming(session, events)
+        recorded = await timeline.record_events(
+            session,
+            revenue_property=self._settings.revenue_property,
+            base_currency=self._settings.base_currency,
+            purchase_event=self._settings.purchase_event,
+        )
+        if any(event.traits for event in events):
+            await timeline.record_traits(session)
+        await self._conclude(session, events, recorded)
+        self._hints.send(session, {event.customer_id: event.anchor_id for event in events})
+
+    async def _conclude(
+        self, session: AsyncSession, events: Sequence[TimelineEvent], recorded: dict[UUID, bool]
+    ) -> None:
+        definitions = await self._concluder.definitions(session)
+        touched = touched_by(events, recorded, definitions)
+        affected = Definitions(
+            segments=tuple(each for each in definitions.segments if each in touched),
+            ranks=definitions.ranks if any(each in touched for each in definitions.ranks) else (),
+        )
+        customer_ids = sorted(set().union(*(touched[each] for each in touched)))
+        await self._concluder.conclude(session, customer_ids, affected, reason="event", hint=False)
+
+
+def touched_by(
+    events: Sequence[TimelineEvent], recorded: dict[UUID, bool], definitions: Definitions
+) -> dict[Definition, set[UUID]]:
+    """Which recorded customers (value: is new) may have another answer to which definition.
+
+    A definition is touched by the names it asks for, and by a new customer if it holds for a stranger.
+    """
+    by_event: dict[str, set[UUID]] = {}
+    by_trait: dict[str, set[UUID]] = {}
+    for event in events:
+        if event.customer_id not in recorded:
+            continue
+        by_event.setdefault(event.name, set()).add(event.customer_id)
+        for name in event.traits:
+            by_trait.setdefault(name, set()).add(event.customer_id)
+    new = {customer_id for customer_id, is_new in recorded.items() if is_new}
+    touched: dict[Definition, set[UUID]] = {}
+    for definition in definitions.all:
+        customers = set().union(
+            *(by_event.get(name, set()) for name in definition.dependencies.events),
+            *(by_trait.get(name, set()) for name in definition.dependencies.traits),
+            new if definition.for_stranger else set(),
+        )
+        if customers:
+            touched[definition] = customers
+    return touched

@@ -1,0 +1,26 @@
+"""Profile's settings: environment variables starting with PROFILE_."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from servicekit.settings import ServiceSettings, settings_config
+
+
+class Settings(ServiceSettings):
+    """What profile needs to run."""
+
+    service: ClassVar[str] = "profile"
+    model_config = settings_config("PROFILE_")
+
+    port: int = Field(default=8002, ge=0, le=65535)
+    purchase_event: str = "Order Completed"
+    """The event that counts as a purchase (recency, frequency, monetary)."""
+    revenue_property: str = "revenue"
+    """Its numeric property with the amount; kept in a column of its own for every event."""
+    base_currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
+    """Only amounts in this currency are summed; an event without `currency` is taken to be in it."""
+    expiry_interval_seconds: float = Field(default=1.0, gt=0)
+    """How often memberships whose time has come are looked for."""
+    backfill_chunk: int = Field(default=2000, ge=1, le=50_000)
+    """Customers evaluated in one transaction of a backfill."""

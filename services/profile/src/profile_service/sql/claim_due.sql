@@ -1,0 +1,9 @@
+-- Lock customers with an answer whose time has come; those that somebody else concludes about come again later.
+-- $1 now, $2 limit
+WITH due AS (
+    (SELECT customer_id FROM segment_memberships WHERE valid_until <= $1::timestamptz ORDER BY valid_until LIMIT $2::int)
+    UNION
+    (SELECT customer_id FROM customer_ranks WHERE valid_until <= $1::timestamptz ORDER BY valid_until LIMIT $2::int)
+)
+SELECT customer_id FROM customers WHERE customer_id IN (SELECT customer_id FROM due)
+ORDER BY customer_id FOR UPDATE SKIP LOCKED

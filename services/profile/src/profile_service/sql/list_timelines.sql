@@ -1,0 +1,13 @@
+-- The newest events of many customers, each from the primary key's end. $1 customers, $2 limit, $3 and $4 the last seen
+SELECT t.position, e.event_id, e.name, e.kind, e.source_id, e.occurred_at, e.properties
+FROM unnest($1::uuid[]) WITH ORDINALITY AS t (customer_id, position)
+CROSS JOIN LATERAL (
+    SELECT event_id, name, kind, source_id, occurred_at, properties
+    FROM events
+    WHERE customer_id = t.customer_id
+      AND (occurred_at, event_id) < (COALESCE($3::timestamptz, 'infinity'),
+                                     COALESCE($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+    ORDER BY occurred_at DESC, event_id DESC
+    LIMIT $2::int
+) AS e
+ORDER BY t.position, e.occurred_at DESC, e.event_id DESC
