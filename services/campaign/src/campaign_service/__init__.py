@@ -1,0 +1,1 @@
+"""campaign: what happens next to a customer, and did it work."""

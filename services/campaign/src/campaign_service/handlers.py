@@ -1,0 +1,93 @@
+"""What campaign consumes: translated, then handed to a use case."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from campaign_service.repository import configuration
+from campaign_service.repository import results as stored_results
+from campaign_service.service import entries, results
+from campaign_service.service.results import MessageFact, Moment
+from contracts.delivery import MessageBounced, MessageClicked, MessageFailed, MessageOpened, MessageSent
+from contracts.identity import ResolvedEvent
+from contracts.profile import SegmentEntered, SegmentExited
+from servicekit.clock import Clock
+from servicekit.consumers import AwaitedNames, Handler
+from servicekit.database import Database, after_commit
+from servicekit.moves import Recompute
+
+Wake = Callable[[], None]
+
+
+def _wake_after_commit(session: AsyncSession, wake: Wake) -> None:
+    async def call() -> None:
+        wake()
+
+    after_commit(session, call)
+
+
+def segment_handlers(*, clock: Clock, first_reading: timedelta, wake: Wake) -> dict[type[Any], Handler]:
+    """Handlers of profile's facts."""
+
+    async def on_entered(session: AsyncSession, facts: list[SegmentEntered]) -> None:
+        if await entries.enter_by_segments(session, facts, now=clock.now(), first_reading=first_reading):
+            _wake_after_commit(session, wake)
+
+    async def on_exited(session: AsyncSession, facts: list[SegmentExited]) -> None:
+        await entries.leave_by_segments(session, facts, now=clock.now())
+
+    return {SegmentEntered: on_entered, SegmentExited: on_exited}
+
+
+def event_handler(*, clock: Clock, first_reading: timedelta, wake: Wake) -> Handler:
+    """Handler of identity's events."""
+
+    async def on_events(session: AsyncSession, events: list[ResolvedEvent]) -> None:
+        await results.redeem_coupons(session, events)
+        if await entries.enter_by_events(session, events, now=clock.now(), first_reading=first_reading):
+            _wake_after_commit(session, wake)
+
+    return on_events
+
+
+def awaited_events(database: Database) -> AwaitedNames:
+    """The events that matter now: those that start runs, and purchases while coupons are out."""
+
+    async def names() -> frozenset[str]:
+        async with database.transaction() as session:
+            awaited = await configuration.awaited_event_names(session)
+            coupons = await stored_results.coupons_are_out(session)
+        return awaited | {results.PURCHASE} if coupons else awaited
+
+    return names
+
+
+def message_handlers() -> dict[type[Any], Handler]:
+    """Handlers of delivery's facts."""
+    moments: dict[type[MessageFact], Moment] = {
+        MessageSent: "sent_at",
+        MessageOpened: "opened_at",
+        MessageClicked: "clicked_at",
+        MessageBounced: "failed_at",
+        MessageFailed: "failed_at",
+    }
+    return {kind: _outcome_handler(moment) for kind, moment in moments.items()}
+
+
+def _outcome_handler(moment: Moment) -> Handler:
+    async def on_messages(session: AsyncSession, facts: list[MessageFact]) -> None:
+        await results.record_outcomes(session, facts, moment=moment)
+
+    return on_messages
+
+
+def unite_after_moves(*, clock: Clock) -> Recompute:
+    """What to conclude anew when anchors moved."""
+
+    async def unite(session: AsyncSession, customer_ids: list[UUID]) -> None:
+        await entries.unite(session, customer_ids, now=clock.now())
+
+    return unite

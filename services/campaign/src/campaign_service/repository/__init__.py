@@ -1,0 +1,1 @@
+"""All of campaign's SQL: short here, long in sql/."""

@@ -1,0 +1,146 @@
+"""Runs: started, claimed, saved, ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.campaign import Arm
+from servicekit.database import load_sql, raw
+
+_CLAIM = load_sql("campaign_service", "claim_due_runs")
+_SAVE = load_sql("campaign_service", "save_runs")
+_START = load_sql("campaign_service", "start_runs")
+_EXIT = load_sql("campaign_service", "exit_runs")
+_END_UNITED = load_sql("campaign_service", "end_united_runs")
+_LIST = load_sql("campaign_service", "list_runs")
+
+
+@dataclass(slots=True)
+class RunInHand:
+    """A run that this transaction has claimed and moves on."""
+
+    run_id: UUID
+    customer_id: UUID
+    anchor_id: UUID
+    journey_key: str
+    journey_version: int
+    campaign_key: str
+    step: str
+    visit: int
+    arm: Arm | None
+    wake_at: datetime | None = None
+    ended_at: datetime | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A customer who is about to enter a journey, and what made them."""
+
+    run_id: UUID
+    customer_id: UUID
+    anchor_id: UUID
+    triggered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """A run that was ended from outside."""
+
+    run_id: UUID
+    customer_id: UUID
+    anchor_id: UUID
+    journey_key: str
+    campaign_key: str
+    arm: Arm | None
+    outcome: str
+
+
+async def lock_entry(session: AsyncSession, journey_key: str) -> None:
+    """Let customers into one journey one batch at a time, so that two causes at once do not start two runs."""
+    await (await raw(session)).execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"entry/{journey_key}")
+
+
+async def start_runs(
+    session: AsyncSession,
+    entrants: Sequence[Entrant],
+    *,
+    journey_key: str,
+    journey_version: int,
+    campaign_key: str,
+    step: str,
+    now: datetime,
+    wake_at: datetime,
+    reenter_before: datetime | None,
+) -> set[UUID]:
+    """Start runs for those who may enter; return their run ids. Entrants hold each customer once."""
+    rows = await (await raw(session)).fetch(
+        _START,
+        journey_key,
+        journey_version,
+        campaign_key,
+        step,
+        now,
+        wake_at,
+        reenter_before,
+        [entrant.run_id for entrant in entrants],
+        [entrant.customer_id for entrant in entrants],
+        [entrant.anchor_id for entrant in entrants],
+        [entrant.triggered_at for entrant in entrants],
+    )
+    return {row["run_id"] for row in rows}
+
+
+async def claim_due_runs(session: AsyncSession, *, now: datetime, limit: int) -> list[RunInHand]:
+    """Lock and return up to `limit` due runs of each published journey; runs another worker holds are passed over."""
+    return [RunInHand(**row) for row in await (await raw(session)).fetch(_CLAIM, now, limit)]
+
+
+async def save_runs(session: AsyncSession, runs: Sequence[RunInHand]) -> None:
+    """Write where claimed runs have got to."""
+    await (await raw(session)).execute(
+        _SAVE,
+        [run.run_id for run in runs],
+        [run.step for run in runs],
+        [run.visit for run in runs],
+        ["active" if run.ended_at is None else "ended" for run in runs],
+        [run.arm for run in runs],
+        [run.wake_at for run in runs],
+        [run.ended_at for run in runs],
+        [run.outcome for run in runs],
+    )
+
+
+async def exit_runs(
+    session: AsyncSession, exits: Sequence[tuple[UUID, str, datetime]], *, now: datetime
+) -> list[EndedRun]:
+    """End the runs of customers who left a segment (customer, segment key, when), where the journey asks for it."""
+    customers, segments, moments = (list(column) for column in zip(*exits, strict=True))
+    return _ended(await (await raw(session)).fetch(_EXIT, customers, segments, moments, now))
+
+
+async def end_united_runs(session: AsyncSession, customer_ids: Sequence[UUID], *, now: datetime) -> list[EndedRun]:
+    """End what must not go on after customers became one."""
+    return _ended(await (await raw(session)).fetch(_END_UNITED, list(customer_ids), now))
+
+
+def _ended(rows: Sequence[asyncpg.Record]) -> list[EndedRun]:
+    return [EndedRun(**row) for row in rows]
+
+
+async def list_runs(session: AsyncSession, customer_ids: Sequence[UUID]) -> list[asyncpg.Record]:
+    """Return the customers' runs, newest first for each, at most 100."""
+    rows: list[asyncpg.Record] = await (await raw(session)).fetch(_LIST, list(set(customer_ids)))
+    return rows
+
+
+async def current_customers(session: AsyncSession, anchor_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Return the present customer of those anchors that moved, locked against another move meanwhile."""
+    rows = await (await raw(session)).fetch(
+        "SELECT anchor_id, customer_id FROM anchors WHERE anchor_id = ANY ($1::uuid[]) FOR SHARE", list(anchor_ids)
+    )
+    return {row["anchor_id"]: row["customer_id"] for row in rows}

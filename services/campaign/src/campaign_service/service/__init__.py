@@ -1,0 +1,1 @@
+"""One function per use case; each works inside the caller's transaction."""

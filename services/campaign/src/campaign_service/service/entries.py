@@ -1,0 +1,117 @@
+"""Customers enter journeys, and leave them early."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from campaign_service.events import publish_ended
+from campaign_service.repository import assignments, configuration, runs
+from campaign_service.repository.configuration import Published
+from campaign_service.repository.runs import Entrant
+from campaign_service.rules.definition import WaitStep
+from campaign_service.rules.filters import matches
+from campaign_service.rules.names import run_id
+from contracts.identity import ResolvedEvent
+from contracts.profile import SegmentEntered, SegmentExited
+
+PRESENT_MEMBERS = frozenset({"backfill", "definition"})
+"""Reasons of memberships that began because somebody defined the segment, not because the customer changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What makes a customer enter: an event, a segment, being a member already. `name` tells it from others."""
+
+    customer_id: UUID
+    anchor_id: UUID
+    occurred_at: datetime
+    name: str
+
+
+async def enter_by_segments(
+    session: AsyncSession, facts: Sequence[SegmentEntered], *, now: datetime, first_reading: timedelta
+) -> int:
+    """Start runs of customers who entered segments; return how many."""
+    journeys = await configuration.published_for_segments(session, sorted({fact.segment_key for fact in facts}))
+    started = 0
+    for journey, trigger in journeys:
+        causes = [
+            Cause(fact.customer_id, fact.anchor_id, fact.occurred_at, str(fact.event_id))
+            for fact in facts
+            if fact.segment_key == trigger.segment_key
+            and (trigger.include_current_members or fact.reason not in PRESENT_MEMBERS)
+        ]
+        started += await enter(session, journey, causes, now=now, first_reading=first_reading)
+    return started
+
+
+async def enter_by_events(
+    session: AsyncSession, facts: Sequence[ResolvedEvent], *, now: datetime, first_reading: timedelta
+) -> int:
+    """Start runs of customers whose events trigger journeys; return how many. Events before the journey start none."""
+    journeys = await configuration.published_for_events(session, sorted({fact.name for fact in facts}))
+    started = 0
+    for journey, trigger in journeys:
+        causes = [
+            Cause(fact.customer_id, fact.anchor_id, fact.occurred_at, str(fact.event_id))
+            for fact in facts
+            if fact.name == trigger.event
+            and fact.occurred_at >= journey.active_since
+            and matches(trigger.where, fact.properties)
+        ]
+        started += await enter(session, journey, causes, now=now, first_reading=first_reading)
+    return started
+
+
+async def enter(
+    session: AsyncSession, journey: Published, causes: Iterable[Cause], *, now: datetime, first_reading: timedelta
+) -> int:
+    """Start one run for each customer who may enter; return how many. Doing it again starts nothing."""
+    first_of: dict[UUID, Cause] = {}
+    for cause in sorted(causes, key=lambda each: each.occurred_at):
+        first_of.setdefault(cause.customer_id, cause)
+    if not first_of:
+        return 0
+    entrants = [
+        Entrant(
+            run_id(journey.key, cause.customer_id, cause.name), cause.customer_id, cause.anchor_id, cause.occurred_at
+        )
+        for cause in first_of.values()
+    ]
+    definition = journey.definition
+    first_step, pause = definition.steps[0], definition.reentry.pause
+    await runs.lock_entry(session, journey.key)
+    started = await runs.start_runs(
+        session,
+        entrants,
+        journey_key=journey.key,
+        journey_version=journey.version,
+        campaign_key=definition.campaign_key,
+        step=first_step.key,
+        now=now,
+        wake_at=now + (first_step.duration if isinstance(first_step, WaitStep) else timedelta()),
+        reenter_before=None if pause is None else now - pause,
+    )
+    if started and not definition.has_holdout:
+        # Nobody is held out, yet what these customers buy counts for the campaign from now on.
+        draws = [
+            assignments.Draw(entrant.customer_id, entrant.anchor_id, "treatment")
+            for entrant in entrants
+            if entrant.run_id in started
+        ]
+        await assignments.assign_arms(session, definition.campaign_key, draws, now=now, due_at=now + first_reading)
+    return len(started)
+
+
+async def leave_by_segments(session: AsyncSession, facts: Sequence[SegmentExited], *, now: datetime) -> None:
+    """End runs of customers who left the segment, in journeys that ask for it."""
+    exits = [(fact.customer_id, fact.segment_key, fact.occurred_at) for fact in facts]
+    await publish_ended(session, await runs.exit_runs(session, exits, now=now), now=now)
+
+
+async def unite(session: AsyncSession, customer_ids: Sequence[UUID], *, now: datetime) -> None:
+    """After customers became one: of two runs in a journey the older goes on; who is held out gets nothing more."""
+    await publish_ended(session, await runs.end_united_runs(session, customer_ids, now=now), now=now)
