@@ -76,7 +76,10 @@ async def list_customers(
     last_seen = decode_cursor(after, UUID)[0] if after is not None else None
     rows, has_more, total = await reading.list_customers(session, segment_key=segment, after=last_seen, first=first)
     return schemas.CustomerListAnswer(
-        items=[schemas.ListedCustomerAnswer(customer_id=customer_id, since=since) for customer_id, since in rows],
+        items=[
+            schemas.ListedCustomerAnswer(customer_id=customer_id, anchor_id=anchor_id, since=since)
+            for customer_id, anchor_id, since in rows
+        ],
         next=encode_cursor(rows[-1][0]) if has_more else None,
         total_count=total,
     )

@@ -160,6 +160,8 @@ class ListedCustomerAnswer(Answer):
     """A customer, and since when it is known or in the segment asked for."""
 
     customer_id: UUID
+    anchor_id: UUID
+    """Anchor of the customer's latest event: what a fact about the customer hangs on."""
     since: datetime
 
 

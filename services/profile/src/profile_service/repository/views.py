@@ -176,32 +176,34 @@ async def event_counts_of(session: AsyncSession, customer_ids: Sequence[UUID]) -
 
 async def list_customers(
     session: AsyncSession, *, after: UUID | None, limit: int
-) -> tuple[list[tuple[UUID, datetime]], int]:
-    """Customers in order of their id with their first event's time, and the number of all."""
+) -> tuple[list[tuple[UUID, UUID, datetime]], int]:
+    """Customers in order of their id with their latest anchor and first event's time, and the number of all."""
     connection = await raw(session)
     rows = await connection.fetch(
-        "SELECT customer_id, first_event_at FROM customers WHERE customer_id > $1 ORDER BY customer_id LIMIT $2",
+        "SELECT customer_id, latest_anchor_id, first_event_at FROM customers WHERE customer_id > $1 "
+        "ORDER BY customer_id LIMIT $2",
         after or FIRST_ID,
         limit,
     )
     total = await connection.fetchval("SELECT count(*) FROM customers")
-    return [(row["customer_id"], row["first_event_at"]) for row in rows], total
+    return [tuple(row) for row in rows], total
 
 
 async def list_members(
     session: AsyncSession, segment_id: UUID, *, after: UUID | None, limit: int
-) -> tuple[list[tuple[UUID, datetime]], int]:
-    """A segment's members in order of their id with the time they entered, and the number of all."""
+) -> tuple[list[tuple[UUID, UUID, datetime]], int]:
+    """A segment's members in order of their id with their latest anchor and since when, and the number of all."""
     connection = await raw(session)
     rows = await connection.fetch(
-        "SELECT customer_id, since FROM segment_memberships WHERE segment_id = $1 AND is_member "
-        "AND customer_id > $2 ORDER BY customer_id LIMIT $3",
+        "SELECT m.customer_id, c.latest_anchor_id, m.since "
+        "FROM segment_memberships m JOIN customers c USING (customer_id) "
+        "WHERE m.segment_id = $1 AND m.is_member AND m.customer_id > $2 ORDER BY m.customer_id LIMIT $3",
         segment_id, after or FIRST_ID, limit,
     )  # fmt: skip
     total = await connection.fetchval(
         "SELECT count(*) FROM segment_memberships WHERE segment_id = $1 AND is_member", segment_id
     )
-    return [(row["customer_id"], row["since"]) for row in rows], total
+    return [tuple(row) for row in rows], total
 
 
 async def preview(

@@ -79,8 +79,8 @@ async def get_timelines(
 
 async def list_customers(
     session: AsyncSession, *, segment_key: str | None, after: UUID | None, first: int
-) -> tuple[list[tuple[UUID, datetime]], bool, int]:
-    """Customers (of a segment) with since when; whether there are more; how many in all.
+) -> tuple[list[tuple[UUID, UUID, datetime]], bool, int]:
+    """Customers (of a segment) with their latest anchor and since when; whether there are more; how many in all.
 
     Raises:
         NotFound: there is no such segment.
