@@ -14,7 +14,7 @@ from servicekit.moves import AnchorMoves
 from servicekit.nats import NatsConnection
 from servicekit.relay import Relay
 from servicekit.service import Service, janitor
-from servicekit.tables import RowsFollow, rows_follow
+from servicekit.tables import rows_follow
 from survey_service.handlers import on_answers_requested
 from survey_service.models import Base
 from survey_service.pages import Pages
@@ -25,10 +25,6 @@ from survey_service.settings import Settings
 PUBLIC = [r"(GET|POST) /f/[^/]+"]
 """The form behind a personal link: the signed token is the credential."""
 
-LOCKED_FIRST = ("invitations", "commitments")
-"""Answering locks an invitation, reporting on a promise locks its row; both then write the other tables. Re-keying
-these two first makes it wait for such a transaction and see the rows it wrote."""
-
 
 def build(settings: Settings, clock: Clock | None = None) -> Service:
     """Build the service; nothing is opened or read yet."""
@@ -38,7 +34,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     nats = NatsConnection(settings.nats_url, name="survey")
     zone = ZoneInfo(settings.time_zone)
     links = LinkSigner(settings.link_keys, address=settings.address)
-    moves = AnchorMoves(database=database, tables=tables_to_follow())
+    moves = AnchorMoves(database=database, tables=rows_follow(Base))
     consumed: dict[str, dict[type[Any], Handler]] = {  # a handler takes its own type of fact
         "identity": {AnchorMoved: moves},
         "campaign": {AnswerRequested: on_answers_requested(links=links, clock=clock)},
@@ -72,10 +68,3 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         public=PUBLIC,
         resources={"links": links, "pages": Pages(zone=zone), "zone": zone},
     )
-
-
-def tables_to_follow() -> dict[str, RowsFollow]:
-    """Return how each table's rows follow a move, in the order in which they are re-keyed."""
-    declared = rows_follow(Base)
-    others = sorted(declared.keys() - set(LOCKED_FIRST))
-    return {table: declared[table] for table in (*LOCKED_FIRST, *others)}

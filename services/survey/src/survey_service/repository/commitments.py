@@ -1,7 +1,7 @@
 """Commitments and their history."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -59,10 +59,21 @@ async def commitments_of_response(
     )
 
 
-async def find_commitment(session: AsyncSession, commitment_id: UUID, *, lock: bool = False) -> CommitmentRow | None:
-    """Return one promise; `lock` keeps others from changing it."""
-    rows = await _fetch(session, f"WHERE commitment_id = $1 {'FOR UPDATE' if lock else ''}", commitment_id)
+async def find_commitment(session: AsyncSession, commitment_id: UUID) -> CommitmentRow | None:
+    """Return one promise."""
+    rows = await _fetch(session, "WHERE commitment_id = $1", commitment_id)
     return rows[0] if rows else None
+
+
+async def lock_commitment(session: AsyncSession, commitment_id: UUID) -> CommitmentRow | None:
+    """Return one promise, locked against other changes, with the customer its anchor belongs to now."""
+    rows = await _fetch(session, "WHERE commitment_id = $1 FOR UPDATE", commitment_id)
+    if not rows:
+        return None
+    connection = await raw(session)
+    # a move may be stored and this row not yet re-keyed
+    moved_to = await connection.fetchval("SELECT customer_id FROM anchors WHERE anchor_id = $1", rows[0].anchor_id)
+    return replace(rows[0], customer_id=moved_to or rows[0].customer_id)
 
 
 async def list_commitments(

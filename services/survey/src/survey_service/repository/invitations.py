@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from servicekit.database import raw
-from survey_service.repository.rows import loads
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ async def find_invitation(session: AsyncSession, invitation_id: UUID, *, lock: b
     """Return an invitation; `lock` makes a second submit of the same form wait for the first."""
     connection = await raw(session)
     record = await connection.fetchrow(f"{_FIND} {'FOR UPDATE OF i' if lock else ''}", invitation_id)
-    return None if record is None else InvitationRow(**{**record, "definition": loads(record["definition"])})
+    return None if record is None else InvitationRow(**record)
 
 
 async def count_invited(session: AsyncSession, questionnaire_key: str | None) -> int:

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from servicekit.database import json_text, raw
-from survey_service.repository.rows import loads
 
 
 @dataclass(frozen=True)
@@ -35,14 +34,14 @@ async def find_questionnaire(
     """Return a version (the present one by default); `lock` keeps others from saving until the transaction ends."""
     connection = await raw(session)
     record = await connection.fetchrow(f"{_SELECT} WHERE q.key = $2 {'FOR UPDATE OF q' if lock else ''}", version, key)
-    return None if record is None else QuestionnaireRow(**{**record, "definition": loads(record["definition"])})
+    return None if record is None else QuestionnaireRow(**record)
 
 
 async def list_questionnaires(session: AsyncSession) -> list[QuestionnaireRow]:
     """Return every questionnaire's present version, by key."""
     connection = await raw(session)
     records = await connection.fetch(f"{_SELECT} ORDER BY q.key", None)
-    return [QuestionnaireRow(**{**record, "definition": loads(record["definition"])}) for record in records]
+    return [QuestionnaireRow(**record) for record in records]
 
 
 async def add_questionnaire(session: AsyncSession, key: str, *, definition: dict[str, Any], now: datetime) -> bool:

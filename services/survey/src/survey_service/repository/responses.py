@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from servicekit.database import json_text, raw
-from survey_service.repository.rows import loads
 from survey_service.rules.answers import Answers
 
 
@@ -54,7 +53,7 @@ async def find_response(session: AsyncSession, invitation_id: UUID) -> ResponseR
     """Return what was answered to an invitation."""
     connection = await raw(session)
     record = await connection.fetchrow(f"{_SELECT} WHERE r.invitation_id = $1", invitation_id)
-    return None if record is None else ResponseRow(**{**record, "answers": loads(record["answers"])})
+    return None if record is None else ResponseRow(**record)
 
 
 _SAVE = """
@@ -112,7 +111,7 @@ async def responses_of_customers(
     """Return each customer's latest `first` responses, newest first."""
     connection = await raw(session)
     records = await connection.fetch(_OF_CUSTOMERS, list(customer_ids), first)
-    return [ResponseRow(**{**record, "answers": loads(record["answers"])}) for record in records]
+    return [ResponseRow(**record) for record in records]
 
 
 async def count_answered(session: AsyncSession, questionnaire_key: str | None, *, now: datetime) -> int:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from servicekit.errors import Invalid, PreconditionFailed
+from servicekit.moves import hold_moves
 from servicekit.outbox import publish
 from survey_service import events
 from survey_service.errors import StatusNotAllowed, UnknownCommitment
@@ -36,7 +37,8 @@ async def change_status(
     """
     if status == "kept" and proof is None:
         raise Invalid("Say by what the promise was kept.", field="proof")
-    present = await repository.find_commitment(session, commitment_id, lock=True)
+    await hold_moves(session)
+    present = await repository.lock_commitment(session, commitment_id)
     if present is None:
         raise UnknownCommitment
     if if_match is not None and if_match != present.version:

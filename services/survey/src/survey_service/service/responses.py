@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from servicekit.moves import hold_moves
 from servicekit.outbox import publish
 from survey_service import events
 from survey_service.errors import AnswersDoNotFit, ExpiredLink, UnknownLink
@@ -19,7 +20,7 @@ from survey_service.repository.invitations import InvitationRow, find_invitation
 from survey_service.repository.responses import ResponseRow
 from survey_service.rules import answers as rules
 from survey_service.rules.answers import Answers
-from survey_service.rules.commitments import Ticked, commitment_id_of, due_on, plan_commitments
+from survey_service.rules.commitments import Status, Ticked, commitment_id_of, due_on, plan_commitments
 from survey_service.rules.links import LinkSigner
 from survey_service.rules.questionnaire import CommitmentOption, Question, Questionnaire
 from survey_service.service.questionnaires import read_definition
@@ -60,7 +61,7 @@ class Submission:
 async def open_form(
     session: AsyncSession, token: str, *, links: LinkSigner, now: datetime, lock: bool = False
 ) -> OpenForm:
-    """Return the form a personal link leads to.
+    """Return the form a personal link leads to; `lock` before answering, so that a second submit waits for the first.
 
     Raises:
         UnknownLink: the token is not ours, or its invitation is gone.
@@ -69,6 +70,8 @@ async def open_form(
     link = links.read(token)
     if link is None:
         raise UnknownLink
+    if lock:
+        await hold_moves(session)
     invitation = await find_invitation(session, link.invitation_id, lock=lock)
     if invitation is None:
         raise UnknownLink
@@ -175,24 +178,26 @@ def _changed_commitments(
     form: OpenForm, response: ResponseRow, known: Sequence[CommitmentRow], *, now: datetime, zone: ZoneInfo
 ) -> list[CommitmentRow]:
     plan = plan_commitments(form.questionnaire, before=form.answers, after=response.answers)
-    by_id: dict[UUID, CommitmentRow] = {commitment.commitment_id: commitment for commitment in known}
+    by_id = {row.commitment_id: replace(row, customer_id=response.customer_id) for row in known}
     changed = []
     for ticked, option in plan.ticked.items():
-        commitment = by_id.get(commitment_id_of(response.response_id, ticked))
-        if commitment is None:
+        row = by_id.get(commitment_id_of(response.response_id, ticked))
+        if row is None:
             changed.append(_made(response, ticked, option, now=now, zone=zone))
-        elif commitment.status == "withdrawn":
+        elif row.status == "withdrawn":
             due = due_on(option, made_at=now, zone=zone)
-            changed.append(
-                replace(
-                    commitment, status="open", proof=None, due_on=due, version=commitment.version + 1, changed_at=now
-                )
-            )
+            changed.append(_next_version(row, status="open", proof=None, due_on=due, now=now))
     for ticked in plan.unticked:
-        commitment = by_id.get(commitment_id_of(response.response_id, ticked))
-        if commitment is not None and commitment.status != "withdrawn":
-            changed.append(replace(commitment, status="withdrawn", version=commitment.version + 1, changed_at=now))
+        row = by_id.get(commitment_id_of(response.response_id, ticked))
+        if row is not None and row.status != "withdrawn":
+            changed.append(_next_version(row, status="withdrawn", proof=row.proof, due_on=row.due_on, now=now))
     return changed
+
+
+def _next_version(
+    row: CommitmentRow, *, status: Status, proof: str | None, due_on: date | None, now: datetime
+) -> CommitmentRow:
+    return replace(row, status=status, proof=proof, due_on=due_on, version=row.version + 1, changed_at=now)
 
 
 def _made(
