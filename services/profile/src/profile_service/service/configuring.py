@@ -104,7 +104,7 @@ async def put_ranks(
         check_condition(condition, field=f"ranks.{position}.condition")
     trees = [(key, name, as_json(condition)) for key, name, condition in ranks]
     version = await definitions.lock_rank_table(session)
-    check_version(version, demanded_version)
+    check_version(version or 0, demanded_version)  # reading them before there are any says version 0
     if [(row.key, row.name, row.condition) for row in await definitions.list_ranks(session)] != trees:
         await definitions.replace_ranks(session, trees)
         await definitions.request_backfill(session, RANKS, now=now)
