@@ -1,6 +1,5 @@
 """Topics and templates."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -121,4 +120,4 @@ async def put_template(session: AsyncSession, row: TemplateRow) -> None:
 
 
 def _template(row: asyncpg.Record) -> TemplateRow:
-    return TemplateRow(row["key"], row["version"], json.loads(row["definition"]), row["updated_at"])
+    return TemplateRow(row["key"], row["version"], row["definition"], row["updated_at"])

@@ -1,6 +1,5 @@
 """Messages: taken in, claimed, on their way, ended, read."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,7 +125,7 @@ def _claimed(row: asyncpg.Record) -> ClaimedRow:
     return ClaimedRow(
         key=message_key(row),
         topic=row["topic"],
-        variables=json.loads(row["variables"]),
+        variables=row["variables"],
         attempts=row["attempts"],
         requested_at=row["requested_at"],
         template_version=row["template_version"],
@@ -310,4 +309,4 @@ async def totals(session: AsyncSession) -> dict[str, Any]:  # counts by name, tw
             (SELECT count(*) FROM suppressions) AS suppressions
         """
     )
-    return dict(row) | {"messages": json.loads(row["messages"]), "permissions": json.loads(row["permissions"])}
+    return dict(row)
