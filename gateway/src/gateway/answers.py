@@ -196,7 +196,7 @@ class SegmentRow(Struct):
     version: int = 1
     size: int | None = None
     description: str | None = None
-    condition: Raw | None = None
+    condition: Raw = field(default_factory=lambda: Raw(b"null"))
     published_at: str | None = None
 
 

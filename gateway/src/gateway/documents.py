@@ -99,10 +99,8 @@ class Documents:
 
     def _read(self, text: str) -> Document:
         if len(text) > self._settings.max_query_bytes:
-            error = request_error(
-                f"The document is longer than {self._settings.max_query_bytes} characters", code="LIMIT_EXCEEDED"
-            )
-            return Document(ast=None, errors=[error])
+            message = f"The document is longer than {self._settings.max_query_bytes} characters"
+            return Document(ast=None, errors=[request_error(message, code="LIMIT_EXCEEDED")])
         try:
             ast = parse(text, max_tokens=self._settings.max_tokens)
         except GraphQLSyntaxError as error:
@@ -115,8 +113,8 @@ class Documents:
         errors = check_shape(ast, self._settings)
         if not errors:
             errors = self._validate(ast)
-            for error in errors:
-                error.extensions = {"code": "GRAPHQL_VALIDATION_FAILED", **(error.extensions or {})}
+            for found in errors:
+                found.extensions = {"code": "GRAPHQL_VALIDATION_FAILED", **(found.extensions or {})}
         return Document(ast=ast, errors=errors)
 
 

@@ -22,6 +22,7 @@ from graphql import (
     VariableNode,
 )
 
+from gateway.context import OperationContext
 from gateway.loaders import Loaders, MessagePage, TimelinePage
 from gateway.types.arguments import MAX_PAGE_SIZE
 from gateway.types.customer import DEFAULT_MESSAGES, DEFAULT_TIMELINE
@@ -29,7 +30,7 @@ from gateway.types.customer import DEFAULT_MESSAGES, DEFAULT_TIMELINE
 _PROFILE_FIELDS = frozenset({"traits", "rfm", "rank", "segments"})
 
 
-def prefetch_customer(loaders: Loaders, customer_id: str, info: GraphQLResolveInfo) -> None:
+def prefetch_customer(loaders: Loaders, customer_id: str, info: GraphQLResolveInfo[OperationContext]) -> None:
     """Start loading what the operation selects below this customer field. Never raises; errors show where the field is read."""
     for node in _fields(info.field_nodes[0].selection_set, info.fragments):
         load = _load(loaders, customer_id, node, variables=info.variable_values)  # type: ignore[arg-type]  # Strawberry passes the plain dict

@@ -4,6 +4,7 @@ import strawberry
 
 from gateway import answers
 from gateway.loaders import Loaders
+from gateway.types import fields
 from gateway.types.records import CampaignResults, Coverage, Goal, Nps
 
 
@@ -14,32 +15,32 @@ class Campaign:
     row: strawberry.Private[answers.CampaignRow]
     loaders: strawberry.Private[Loaders]
 
-    @strawberry.field
+    @fields.field()
     def key(self) -> str:
         """The campaign's key."""
         return self.row.key
 
-    @strawberry.field
+    @fields.field()
     def name(self) -> str:
         """What people call it."""
         return self.row.name
 
-    @strawberry.field
+    @fields.field()
     def version(self) -> int:
         """Counts changes of the definition."""
         return self.row.version
 
-    @strawberry.field(graphql_type=Goal | None)
+    @fields.field(graphql_type=Goal | None)
     def goal(self) -> answers.GoalRow | None:
         """What it is for."""
         return self.row.goal
 
-    @strawberry.field
+    @fields.field()
     def creative_keys(self) -> list[str]:
         """The creatives it uses."""
         return self.row.creative_keys
 
-    @strawberry.field(
+    @fields.field(
         graphql_type=CampaignResults | None,
         description="Reached, opened, clicked, purchased; lift against the holdout.",
     )
@@ -55,29 +56,29 @@ class Questionnaire:
     row: strawberry.Private[answers.QuestionnaireRow]
     loaders: strawberry.Private[Loaders]
 
-    @strawberry.field
+    @fields.field()
     def key(self) -> str:
         """The questionnaire's key."""
         return self.row.key
 
-    @strawberry.field
+    @fields.field()
     def title(self) -> str:
         """Its title."""
         return self.row.title
 
-    @strawberry.field
+    @fields.field()
     def language(self) -> str | None:
         """BCP 47 tag."""
         return self.row.language
 
-    @strawberry.field(graphql_type=Coverage | None, description="How many of those asked answered.")
+    @fields.field(graphql_type=Coverage | None, description="How many of those asked answered.")
     async def coverage(self) -> answers.CoverageRow:
         """From survey."""
         survey = self.loaders.services.survey
         query = {"questionnaire": self.row.key}
         return await survey.get("/v1/coverage", answers.CoverageRow, headers=self.loaders.headers, query=query)
 
-    @strawberry.field(graphql_type=Nps | None, description="Net promoter score of its responses.")
+    @fields.field(graphql_type=Nps | None, description="Net promoter score of its responses.")
     async def nps(self) -> answers.NpsRow:
         """From survey."""
         survey = self.loaders.services.survey

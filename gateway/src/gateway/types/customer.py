@@ -4,7 +4,7 @@ import strawberry
 
 from gateway import answers
 from gateway.loaders import Loaders, MessagePage, TimelinePage
-from gateway.types import arguments
+from gateway.types import arguments, fields
 from gateway.types.records import (
     Commitment,
     EventConnection,
@@ -33,59 +33,59 @@ class Customer:
     id: strawberry.ID = strawberry.field(description="The customer's present id; former ids keep leading here.")
     loaders: strawberry.Private[Loaders]
 
-    @strawberry.field(graphql_type=list[Identifier] | None, description="Everything this customer is known by.")
+    @fields.field(graphql_type=list[Identifier] | None, description="Everything this customer is known by.")
     async def identifiers(self) -> list[answers.IdentifierRow]:
         """From identity."""
         return (await self.loaders.identity.load(self.id)).identifiers
 
-    @strawberry.field(graphql_type=list[Trait] | None)
+    @fields.field(graphql_type=list[Trait] | None)
     async def traits(self) -> list[answers.TraitRow]:
         """From profile."""
         return (await self.loaders.profile.load(self.id)).traits
 
-    @strawberry.field(graphql_type=Rfm | None, description="Null when the customer never bought.")
+    @fields.field(graphql_type=Rfm | None, description="Null when the customer never bought.")
     async def rfm(self) -> answers.RfmRow | None:
         """From profile."""
         return (await self.loaders.profile.load(self.id)).rfm
 
-    @strawberry.field(graphql_type=Rank | None, description="Null when the customer holds none.")
+    @fields.field(graphql_type=Rank | None, description="Null when the customer holds none.")
     async def rank(self) -> answers.RankRow | None:
         """From profile."""
         return (await self.loaders.profile.load(self.id)).rank
 
-    @strawberry.field(graphql_type=list[SegmentMembership] | None)
+    @fields.field(graphql_type=list[SegmentMembership] | None)
     async def segments(self) -> list[answers.MembershipRow]:
         """From profile."""
         return (await self.loaders.profile.load(self.id)).segments
 
-    @strawberry.field(graphql_type=EventConnection | None, description="What happened, newest first.")
+    @fields.field(graphql_type=EventConnection | None, description="What happened, newest first.")
     async def timeline(self, first: int = DEFAULT_TIMELINE, after: str | None = None) -> answers.TimelineOfCustomer:
         """From profile."""
         page = TimelinePage(self.id, arguments.page_size(first), arguments.cursor(after))
         return await self.loaders.timeline.load(page)
 
-    @strawberry.field(graphql_type=list[Message] | None, description="Messages to the customer, newest first.")
+    @fields.field(graphql_type=list[Message] | None, description="Messages to the customer, newest first.")
     async def messages(self, first: int = DEFAULT_MESSAGES) -> list[answers.MessageRow]:
         """From delivery."""
         page = MessagePage(self.id, arguments.page_size(first))
         return (await self.loaders.messages.load(page)).messages
 
-    @strawberry.field(graphql_type=list[Permission] | None, description="What each contact point permits.")
+    @fields.field(graphql_type=list[Permission] | None, description="What each contact point permits.")
     async def permissions(self) -> list[answers.PermissionRow]:
         """From delivery."""
         return (await self.loaders.permissions.load(self.id)).permissions
 
-    @strawberry.field(graphql_type=list[Response] | None, description="Questionnaires answered.")
+    @fields.field(graphql_type=list[Response] | None, description="Questionnaires answered.")
     async def responses(self) -> list[answers.ResponseRow]:
         """From survey."""
         return (await self.loaders.responses.load(self.id)).responses
 
-    @strawberry.field(graphql_type=list[Commitment] | None, description="What must hold for this customer to stay.")
+    @fields.field(graphql_type=list[Commitment] | None, description="What must hold for this customer to stay.")
     async def commitments(self) -> list[answers.CommitmentRow]:
         """From survey."""
         return (await self.loaders.commitments.load(self.id)).commitments
 
-    @strawberry.field(graphql_type=list[JourneyRun] | None, description="Runs of journeys.")
+    @fields.field(graphql_type=list[JourneyRun] | None, description="Runs of journeys.")
     async def journeys(self) -> list[answers.JourneyRunRow]:
         """From campaign."""
         return (await self.loaders.journeys.load(self.id)).journeys

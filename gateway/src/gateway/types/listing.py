@@ -20,11 +20,9 @@ async def list_customers(loaders: Loaders, *, first: int, after: str | None, seg
     page_start, skip = _place(arguments.cursor(after))
     wanted = skip + arguments.page_size(first)
     service = loaders.services.identity if segment is None else loaders.services.profile
-    query = {
-        "first": wanted,
-        "after": page_start or None,
-        "segment": segment and arguments.text(segment, field="segment"),
-    }
+    if segment is not None:
+        arguments.text(segment, field="segment")
+    query = {"first": wanted, "after": page_start or None, "segment": segment}
     found = await service.get("/v1/customers", answers.CustomerListAnswer, headers=loaders.headers, query=query)
     cursors = [encode_cursor(page_start, number + 1) for number in range(len(found.items))]
     if found.next is not None and cursors:

@@ -10,7 +10,7 @@ from gateway.clients import ServiceClient, path_segment
 from gateway.context import OperationContext
 from gateway.errors import bad_input
 from gateway.loaders import Loaders
-from gateway.types import arguments
+from gateway.types import arguments, fields
 from gateway.types.customer import Customer
 from gateway.types.records import Journey, Segment
 from gateway.types.scalars import Json
@@ -84,7 +84,7 @@ class WithdrawPermissionPayload:
 class Mutation:
     """The graph's changes."""
 
-    @strawberry.mutation(
+    @fields.mutation(
         description="Define a segment and put it to work. Needs profile:write. Repeating it changes nothing."
     )
     async def publish_segment(self, info: ContextInfo, input: PublishSegmentInput) -> PublishSegmentPayload | None:
@@ -104,9 +104,7 @@ class Mutation:
         )
         return PublishSegmentPayload(segment=row)  # type: ignore[arg-type]  # a record's answer
 
-    @strawberry.mutation(
-        description="Define a journey and start it. Needs campaign:write. Repeating it changes nothing."
-    )
+    @fields.mutation(description="Define a journey and start it. Needs campaign:write. Repeating it changes nothing.")
     async def publish_journey(self, info: ContextInfo, input: PublishJourneyInput) -> PublishJourneyPayload | None:
         """PUT and publish at campaign."""
         loaders = info.context.loaders
@@ -129,7 +127,7 @@ class Mutation:
         )
         return PublishJourneyPayload(journey=row)  # type: ignore[arg-type]  # a record's answer
 
-    @strawberry.mutation(
+    @fields.mutation(
         description="The customer no longer permits this. Needs delivery:write. Repeating it changes nothing."
     )
     async def withdraw_permission(

@@ -8,7 +8,7 @@ from gateway.context import OperationContext
 from gateway.errors import GatewayError
 from gateway.loaders import IdentifierKey, Loaders
 from gateway.prefetch import prefetch_customer
-from gateway.types import arguments
+from gateway.types import arguments, fields
 from gateway.types.campaign import Campaign, Questionnaire
 from gateway.types.customer import Customer, CustomerConnection
 from gateway.types.listing import list_customers
@@ -42,7 +42,7 @@ async def find_customer(loaders: Loaders, customer_id: str) -> Customer | None:
 class Query:
     """The graph's entrances."""
 
-    @strawberry.field(description="The single customer view. A former id leads to the present customer.")
+    @fields.field(description="The single customer view. A former id leads to the present customer.")
     async def customer(self, info: ContextInfo, id: strawberry.ID) -> Customer | None:
         """From identity; null when nobody is known under this id."""
         customer_id = arguments.customer_id(id)
@@ -50,7 +50,7 @@ class Query:
         prefetch_customer(loaders, customer_id, info._raw_info)  # graphql-core's own info: names, fragments, variables
         return await find_customer(loaders, customer_id)
 
-    @strawberry.field(description="Who has this identifier, e.g. namespace `email`.")
+    @fields.field(description="Who has this identifier, e.g. namespace `email`.")
     async def customer_by_identifier(self, info: ContextInfo, namespace: str, value: str) -> Customer | None:
         """From identity; null when nobody has it."""
         key = IdentifierKey(arguments.text(namespace, field="namespace"), arguments.text(value, field="value"))
@@ -58,21 +58,21 @@ class Query:
         customer_id = await loaders.customer_of.load(key)
         return None if customer_id is None else Customer(id=strawberry.ID(customer_id), loaders=loaders)
 
-    @strawberry.field(description="Everybody, or the members of a segment.")
+    @fields.field(description="Everybody, or the members of a segment.")
     async def customers(
         self, info: ContextInfo, first: int = DEFAULT_CUSTOMERS, after: str | None = None, segment: str | None = None
     ) -> CustomerConnection | None:
         """From identity, or from profile for a segment."""
         return await list_customers(info.context.loaders, first=first, after=after, segment=segment)
 
-    @strawberry.field(graphql_type=list[Segment] | None, description="Segments and their present sizes.")
+    @fields.field(graphql_type=list[Segment] | None, description="Segments and their present sizes.")
     async def segments(self, info: ContextInfo) -> list[answers.SegmentRow]:
         """From profile."""
         loaders = info.context.loaders
         found = await loaders.services.profile.get("/v1/segments", answers.SegmentListAnswer, headers=loaders.headers)
         return found.items
 
-    @strawberry.field
+    @fields.field()
     async def campaigns(self, info: ContextInfo) -> list[Campaign] | None:
         """From campaign."""
         loaders = info.context.loaders
@@ -81,14 +81,14 @@ class Query:
         )
         return [Campaign(row=row, loaders=loaders) for row in found.items]
 
-    @strawberry.field
+    @fields.field()
     async def campaign(self, info: ContextInfo, key: str) -> Campaign | None:
         """From campaign; null when there is none of that key."""
         loaders = info.context.loaders
         row = await loaders.services.campaign.find("campaigns", key, answers.CampaignRow, headers=loaders.headers)
         return None if row is None else Campaign(row=row, loaders=loaders)
 
-    @strawberry.field(description="Questionnaires with their coverage and net promoter score.")
+    @fields.field(description="Questionnaires with their coverage and net promoter score.")
     async def questionnaires(self, info: ContextInfo) -> list[Questionnaire] | None:
         """From survey."""
         loaders = info.context.loaders
@@ -97,7 +97,7 @@ class Query:
         )
         return [Questionnaire(row=row, loaders=loaders) for row in found.items]
 
-    @strawberry.field
+    @fields.field()
     async def questionnaire(self, info: ContextInfo, key: str) -> Questionnaire | None:
         """From survey; null when there is none of that key."""
         loaders = info.context.loaders
@@ -106,7 +106,7 @@ class Query:
         )
         return None if row is None else Questionnaire(row=row, loaders=loaders)
 
-    @strawberry.field(graphql_type=LinkCoverage | None, description="How much of the customer base is linked.")
+    @fields.field(graphql_type=LinkCoverage | None, description="How much of the customer base is linked.")
     async def link_coverage(self, info: ContextInfo) -> answers.LinkCoverageAnswer:
         """From identity."""
         loaders = info.context.loaders

@@ -10,7 +10,7 @@ from strawberry.types import Info
 from gateway.context import OperationContext
 from gateway.errors import GatewayError
 from gateway.live import Watcher
-from gateway.types import arguments
+from gateway.types import arguments, fields
 from gateway.types.customer import Customer
 from gateway.types.queries import find_customer
 
@@ -19,7 +19,7 @@ from gateway.types.queries import find_customer
 class Subscription:
     """The graph's live updates."""
 
-    @strawberry.subscription(description="The customer now, and again whenever something about this customer changes.")
+    @fields.subscription(description="The customer now, and again whenever something about this customer changes.")
     async def customer_updated(
         self, info: Info[OperationContext, None], id: strawberry.ID
     ) -> AsyncGenerator[Customer | None, None]:

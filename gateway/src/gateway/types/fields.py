@@ -1,0 +1,38 @@
+"""Strawberry's decorators for fields with resolvers, typed: the resolver keeps its own type.
+
+`graphql_type` is what the graph shows where the resolver returns a service's answer that a record is read from.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import strawberry
+
+ResolverT = TypeVar("ResolverT", bound=Callable[..., Any])  # Any: arguments and answers differ
+
+
+def field(*, graphql_type: object = None, description: str | None = None) -> Callable[[ResolverT], ResolverT]:
+    """Declare a field."""
+
+    def declare(resolver: ResolverT) -> ResolverT:
+        return cast("ResolverT", strawberry.field(resolver, graphql_type=graphql_type, description=description))
+
+    return declare
+
+
+def mutation(*, description: str) -> Callable[[ResolverT], ResolverT]:
+    """Declare a change."""
+
+    def declare(resolver: ResolverT) -> ResolverT:
+        return cast("ResolverT", strawberry.mutation(resolver, description=description))
+
+    return declare
+
+
+def subscription(*, description: str) -> Callable[[ResolverT], ResolverT]:
+    """Declare a source of updates."""
+
+    def declare(resolver: ResolverT) -> ResolverT:
+        return cast("ResolverT", strawberry.subscription(resolver, description=description))
+
+    return declare
