@@ -144,7 +144,7 @@ class _Statement:
 
     def compile_members(self, condition: Condition) -> CompiledConditions:
         matches = self._matches(condition, negated=False)
-        sql = f"SELECT t.customer_id\n{self._source()}\nWHERE {matches}"
+        sql = f"SELECT t.customer_id\n{self._source()} AND {matches}"
         return CompiledConditions(sql, tuple(self._parameters.values))
 
     # The statement's parts
@@ -158,7 +158,8 @@ class _Statement:
             for name, alias in self._traits.items()
         ]
         joins += [self._level_join(number, answers) for number, answers in enumerate(self._levels)]
-        return "\n".join([f"FROM {base}", *joins])
+        # every statement takes $1, also one that asks for traits only
+        return "\n".join([f"FROM {base}", *joins, f"WHERE {_NOW} IS NOT NULL"])
 
     def _scan_join(self, scan: _Scan) -> str:
         columns = ", ".join(f"{aggregate} AS {name}" for aggregate, name in scan.columns.items())
