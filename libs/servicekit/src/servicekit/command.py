@@ -103,7 +103,7 @@ async def run(service: Service, command: str, build: Build) -> None:
 
     Then: fail ready, drain HTTP, finish what is in hand, flush the outbox.
     """
-    if service.database is not None:
+    if service.database is not None and (command == "work" or not service.ready_without_database):
         head, known = head_and_known(migrations_directory(build))
         database = service.database
         service.checks = [*service.checks, Check("migrations", lambda: database_is_migrated(database, head, known))]

@@ -45,6 +45,8 @@ class Service:
     closers: Sequence[Closer] = ()
     customize: Callable[[FastAPI], None] | None = None
     """Called with the app once it is built (say, to mount GraphQL)."""
+    ready_without_database: bool = False
+    """Requests are answered while the database is down (identity's front door): readiness asks it of workers alone."""
     accepting: bool = True
 
     @property
