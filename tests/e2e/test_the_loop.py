@@ -137,6 +137,7 @@ def configure(platform: RunningPlatform) -> None:
         },
     )
     post(platform, "profile", "/v1/segments/dormant:publish")
+    foot = "{{ sender.name }} {{ sender.postal_address }}"
     for key, subject, link in (
         ("coupon", "お久しぶりです", "{{ links.shop }}"),
         ("survey", "教えてください", "{{ survey_url }}"),
@@ -146,9 +147,9 @@ def configure(platform: RunningPlatform) -> None:
             {
                 "channel": "email", "subject": subject, "sender_name": "絆ストア", "sender_address": "shop@example.jp",
                 "postal_address": "東京都千代田区1-1", "category": "advertising",
-                "text": f"{{{{ traits.name }}}} 様 {link} {{{{ coupon }}}} {{{{ unsubscribe_url }}}}",
-                "html": f'<p>{{{{ traits.name }}}} 様 <a href="{link}">開く</a> {{{{ coupon }}}}</p>'
-                        '<a href="{{ unsubscribe_url }}">配信停止</a>',
+                "text": f"{{{{ traits.name }}}} 様 {link} {{{{ variables.coupon }}}} {foot} {{{{ unsubscribe_url }}}}",
+                "html": f'<p>{{{{ traits.name }}}} 様 <a href="{link}">開く</a> {{{{ variables.coupon }}}}</p>'
+                f'<p>{foot} <a href="{{{{ unsubscribe_url }}}}">配信停止</a></p>',
                 "links": [{"label": "shop", "url": "https://shop.example.jp/welcome-back"}],
             },
         )  # fmt: skip
@@ -244,12 +245,12 @@ def publish_journey(platform: RunningPlatform) -> None:
     put(
         platform, "campaign", "/v1/journeys/winback",
         {
-            "name": "お帰りなさい", "campaign_key": "winback", "reentry": {"kind": "once"},
+            "name": "お帰りなさい", "campaign_key": "winback", "reentry": {"once": True},
             "trigger": {"kind": "segment_entered", "segment_key": "dormant", "include_current_members": True},
             "steps": [
                 {"key": "keep", "kind": "holdout", "percent": 30, "next": "mail"},
                 {"key": "mail", "kind": "send", "channel": "email", "template_key": "coupon", "topic": "marketing",
-                 "coupon": {"prefix": "BACK", "kind": "single_use"}, "next": "breathe"},
+                 "coupon": {"prefix": "BACK"}, "next": "breathe"},
                 {"key": "breathe", "kind": "wait", "duration_seconds": 1, "next": "question"},
                 {"key": "question", "kind": "ask", "questionnaire_key": "nps", "template_key": "survey",
                  "channel": "email",
