@@ -28,6 +28,7 @@ class StandInProfile:
     page: int = 1000
     asked: list[Any] = field(default_factory=list)
     url: str = ""
+    before_answer: Callable[[], Awaitable[object]] | None = None
 
     async def list_customers(self, request: web.Request) -> web.Response:
         """GET /v1/customers?segment="""
@@ -50,7 +51,10 @@ class StandInProfile:
         body = await request.json()
         assert len(body["windows"]) <= 1000
         self.asked.append(body)
-        return web.json_response({"conversions": [self._convert(window) for window in body["windows"]]})
+        conversions = [self._convert(window) for window in body["windows"]]
+        if self.before_answer is not None:
+            await self.before_answer()
+        return web.json_response({"conversions": conversions})
 
     def _refuse(self, request: web.Request) -> bool:
         token = request.headers["Authorization"].removeprefix("Bearer ")

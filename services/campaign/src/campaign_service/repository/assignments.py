@@ -82,9 +82,14 @@ class Conversion:
 
 
 async def save_conversions(
-    session: AsyncSession, campaign_key: str, conversions: Sequence[Conversion], *, read_at: datetime
+    session: AsyncSession,
+    campaign_key: str,
+    conversions: Sequence[Conversion],
+    *,
+    read_at: datetime,
+    leased_until: datetime,
 ) -> None:
-    """Store what was read as of `read_at`."""
+    """Store what was read as of `read_at` under the lease that `claim_unread` gave."""
     await (await raw(session)).execute(
         _SAVE_CONVERSIONS,
         campaign_key,
@@ -93,6 +98,7 @@ async def save_conversions(
         [conversion.purchases for conversion in conversions],
         [conversion.revenue for conversion in conversions],
         [conversion.due_at for conversion in conversions],
+        leased_until,
     )
 
 

@@ -47,7 +47,9 @@ async def read_purchases(database: Database, profile: ProfileReader, *, clock: C
         for each, bought in zip(unread, purchases, strict=True)
     ]
     async with database.transaction() as session:
-        await assignments.save_conversions(session, unread[0].campaign_key, conversions, read_at=now)
+        await assignments.save_conversions(
+            session, unread[0].campaign_key, conversions, read_at=now, leased_until=now + LEASE
+        )
     return True
 
 
