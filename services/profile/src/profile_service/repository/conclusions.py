@@ -153,7 +153,8 @@ SELECT a.customer_id, c.latest_anchor_id AS anchor_id, a.segment_id, a.is_member
 FROM changed_answers a JOIN customers c USING (customer_id) WHERE a.is_member <> a.was_member
 """
 _RANK_RESULT = """
-SELECT r.customer_id, c.latest_anchor_id, NULL::uuid, NULL::boolean, r.rank_key, r.former_rank_key
+SELECT r.customer_id, c.latest_anchor_id AS anchor_id, NULL::uuid AS segment_id, NULL::boolean AS is_member,
+       r.rank_key, r.former_rank_key
 FROM changed_ranks r JOIN customers c USING (customer_id) WHERE r.rank_key IS DISTINCT FROM r.former_rank_key
 """
 
@@ -169,14 +170,17 @@ def _segment_parts(definitions: Definitions, values: list[object], *, first: int
     for position, segment in enumerate(definitions.segments):
         rows.append(f"(${first + len(values)}::uuid, e.m{position}, e.v{position})")
         values.append(segment.segment_id)
+    # The inner query finds a customer's earlier answers by ONE search of the index, whatever the planner guesses.
     return f"""
-answers AS (
-    SELECT e.customer_id, a.segment_id, a.is_member, NULLIF(a.valid_until, 'infinity') AS valid_until
-    FROM evaluated e CROSS JOIN LATERAL (VALUES {", ".join(rows)}) AS a (segment_id, is_member, valid_until)
-), changed_answers AS MATERIALIZED (
-    SELECT a.customer_id, a.segment_id, a.is_member, a.valid_until, COALESCE(k.is_member, false) AS was_member
-    FROM answers a LEFT JOIN segment_memberships k ON k.customer_id = a.customer_id AND k.segment_id = a.segment_id
-    WHERE a.is_member <> COALESCE(k.is_member, false) OR {_MUST_BE_KEPT}
+changed_answers AS MATERIALIZED (
+    SELECT e.customer_id, a.segment_id, a.is_member, a.valid_until, a.was_member
+    FROM evaluated e CROSS JOIN LATERAL (
+        SELECT a.segment_id, a.is_member, NULLIF(a.valid_until, 'infinity') AS valid_until,
+               COALESCE(k.is_member, false) AS was_member
+        FROM (VALUES {", ".join(rows)}) AS a (segment_id, is_member, valid_until)
+        LEFT JOIN (SELECT * FROM segment_memberships m WHERE m.customer_id = e.customer_id OFFSET 0) AS k USING (segment_id)
+        WHERE a.is_member <> COALESCE(k.is_member, false) OR {_MUST_BE_KEPT}
+    ) AS a
 ), kept_answers AS (
     INSERT INTO segment_memberships AS k (customer_id, segment_id, is_member, since, valid_until)
     SELECT customer_id, segment_id, is_member, $1::timestamptz, valid_until FROM changed_answers
