@@ -61,4 +61,6 @@ async def gateway(
         )
         service = build(settings)
         async with serving(create_app(service)) as url, aiohttp.ClientSession() as session:
+            if nats is not None and service.nats is not None:
+                await service.nats.connected()
             yield Gateway(url, service, fake, session, signing_key)

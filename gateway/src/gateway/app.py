@@ -45,6 +45,7 @@ def build(settings: Settings, clock: Clock = SystemClock()) -> Service:  # noqa:
         # queries need no NATS, and any service may be down: the gateway is ready as soon as it runs
         checks=[],
         public=PUBLIC,
+        resources={"live": live},
         starters=[services.open],
         closers=[services.close, live.close],
         customize=lambda app: _allow_origins(app, settings),

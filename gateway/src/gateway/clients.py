@@ -11,7 +11,7 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
-from gateway.answers import Problem
+from gateway.answers.problem import Problem
 from gateway.errors import Code, GatewayError
 from gateway.settings import Settings
 

@@ -104,8 +104,10 @@ class Documents:
         try:
             ast = parse(text, max_tokens=self._settings.max_tokens)
         except GraphQLSyntaxError as error:
-            error.extensions = {"code": "GRAPHQL_PARSE_FAILED"}
-            return Document(ast=None, errors=[error])
+            extensions = {"code": "GRAPHQL_PARSE_FAILED"}
+            # a plain error: Strawberry would close a WebSocket over a GraphQLSyntaxError, and with it other operations
+            shown = GraphQLError(error.message, source=error.source, positions=error.positions, extensions=extensions)
+            return Document(ast=None, errors=[shown])
         except RecursionError:
             return Document(
                 ast=None, errors=[request_error("The document is nested too deeply", code="LIMIT_EXCEEDED")]

@@ -11,26 +11,11 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from strawberry.dataloader import DataLoader
 
-from gateway.answers import (
-    CommitmentsAnswer,
-    CommitmentsOfCustomer,
-    IdentityAnswer,
-    IdentityOfCustomer,
-    JourneysAnswer,
-    JourneysOfCustomer,
-    LookupAnswer,
-    MessagesAnswer,
-    MessagesOfCustomer,
-    PermissionsAnswer,
-    PermissionsOfCustomer,
-    ProfileAnswer,
-    ProfileOfCustomer,
-    ResponsesAnswer,
-    ResponsesOfCustomer,
-    ResultsRow,
-    TimelineAnswer,
-    TimelineOfCustomer,
-)
+from gateway.answers.campaign import JourneysAnswer, JourneysOfCustomer, ResultsRow
+from gateway.answers.delivery import MessagesAnswer, MessagesOfCustomer, PermissionsAnswer, PermissionsOfCustomer
+from gateway.answers.identity import IdentityAnswer, IdentityOfCustomer, LookupAnswer
+from gateway.answers.profile import ProfileAnswer, ProfileOfCustomer, TimelineAnswer, TimelineOfCustomer
+from gateway.answers.survey import CommitmentsAnswer, CommitmentsOfCustomer, ResponsesAnswer, ResponsesOfCustomer
 from gateway.clients import ServiceClient, Services, path_segment
 from gateway.errors import GatewayError
 

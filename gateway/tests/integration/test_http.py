@@ -11,11 +11,15 @@ RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 
 
-async def send(gateway: Gateway, *, accept: str | None = RESPONSE, method: str = "POST", **arguments: Any) -> tuple[int, Any, Any]:
+async def send(
+    gateway: Gateway, *, accept: str | None = RESPONSE, method: str = "POST", **arguments: Any
+) -> tuple[int, Any, Any]:
     headers = {"Authorization": f"Bearer {gateway.token()}"} | ({"Accept": accept} if accept is not None else {})
     headers |= arguments.pop("headers", {})
     url = f"{gateway.url}/graphql"
-    async with gateway.session.request(method, url, headers=headers, skip_auto_headers={"Accept"}, **arguments) as response:
+    async with gateway.session.request(
+        method, url, headers=headers, skip_auto_headers={"Accept"}, **arguments
+    ) as response:
         content = await response.read()
         return response.status, json.loads(content) if content else None, response.headers
 
@@ -24,7 +28,9 @@ async def send(gateway: Gateway, *, accept: str | None = RESPONSE, method: str =
 async def test_without_a_good_token_there_is_nothing(gateway: Gateway, credential: str | None) -> None:
     headers = {"Authorization": credential} if credential else {}
     for method in ("GET", "POST"):
-        async with gateway.session.request(method, f"{gateway.url}/graphql?query={{__typename}}", headers=headers) as response:
+        async with gateway.session.request(
+            method, f"{gateway.url}/graphql?query={{__typename}}", headers=headers
+        ) as response:
             assert response.status == 401
             assert response.content_type == "application/problem+json"
             assert (await response.json())["status"] == 401
@@ -117,7 +123,9 @@ async def test_queries_may_come_by_get(gateway: Gateway) -> None:
 
 
 async def test_changes_may_not_come_by_get(gateway: Gateway) -> None:
-    mutation = 'mutation { withdrawPermission(input: {customerId: "x", channel: "email", topic: "t"}) { customer { id } } }'
+    mutation = (
+        'mutation { withdrawPermission(input: {customerId: "x", channel: "email", topic: "t"}) { customer { id } } }'
+    )
     status, _, headers = await send(gateway, method="GET", params={"query": mutation})
     assert (status, headers["Allow"]) == (405, "POST")
     assert gateway.fake.calls == []

@@ -37,23 +37,49 @@ async def test_a_wrong_condition_names_its_field(gateway: Gateway) -> None:
 async def test_a_journey_is_defined_and_published(gateway: Gateway) -> None:
     trigger = {"kind": "segment_entered", "segment_key": "dormant"}
     steps = [{"key": "end", "kind": "end"}]
-    variables = {"input": {"key": "back", "name": "Back", "campaignKey": "win-back", "trigger": trigger, "steps": steps}}
+    variables = {
+        "input": {"key": "back", "name": "Back", "campaignKey": "win-back", "trigger": trigger, "steps": steps}
+    }
     answer = await gateway.ask(PUBLISH_JOURNEY, variables)
-    assert answer.data["publishJourney"]["journey"] == {"key": "back", "name": "Back", "status": "published", "campaignKey": "win-back"}
-    assert gateway.fake.calls[0].body == {"name": "Back", "campaign_key": "win-back", "trigger": trigger, "steps": steps}
+    assert answer.data["publishJourney"]["journey"] == {
+        "key": "back",
+        "name": "Back",
+        "status": "published",
+        "campaignKey": "win-back",
+    }
+    assert gateway.fake.calls[0].body == {
+        "name": "Back",
+        "campaign_key": "win-back",
+        "trigger": trigger,
+        "steps": steps,
+    }
 
 
 async def test_a_permission_is_withdrawn_and_seen_so(gateway: Gateway) -> None:
     variables = {"input": {"customerId": customer(1), "channel": "email", "topic": "marketing"}}
     answer = await gateway.ask(WITHDRAW, variables)
-    assert answer.data["withdrawPermission"]["customer"] == {"id": customer(1), "permissions": [{"topic": "marketing", "status": "withdrawn"}]}
-    assert gateway.fake.calls[0].body == {"customer_id": customer(1), "channel": "email", "topic": "marketing", "basis": "customer_service"}
+    assert answer.data["withdrawPermission"]["customer"] == {
+        "id": customer(1),
+        "permissions": [{"topic": "marketing", "status": "withdrawn"}],
+    }
+    withdraw = next(call for call in gateway.fake.calls if call.path == "/v1/permissions:withdraw")
+    assert withdraw.body == {
+        "customer_id": customer(1),
+        "channel": "email",
+        "topic": "marketing",
+        "basis": "customer_service",
+    }
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, "FORBIDDEN"), (412, "CONFLICT"), (409, "CONFLICT"), (503, "UNAVAILABLE"), (404, "NOT_FOUND")])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(403, "FORBIDDEN"), (412, "CONFLICT"), (409, "CONFLICT"), (503, "UNAVAILABLE"), (404, "NOT_FOUND")],
+)
 async def test_refusals_keep_their_meaning(gateway: Gateway, status: int, code: str) -> None:
     gateway.fake.failures["delivery"] = answering(status)
-    answer = await gateway.ask(WITHDRAW, {"input": {"customerId": customer(1), "channel": "email", "topic": "marketing"}})
+    answer = await gateway.ask(
+        WITHDRAW, {"input": {"customerId": customer(1), "channel": "email", "topic": "marketing"}}
+    )
     assert answer.errors == {"withdrawPermission": code}
 
 

@@ -1,9 +1,11 @@
 """Arguments checked where they come in, so that a wrong one is named."""
 
+import re
 from uuid import UUID
 
 from gateway.errors import bad_input
 
+_NAMESPACE = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,62}")
 MAX_TEXT = 512
 MAX_PAGE_SIZE = 100
 """The services' largest page of a timeline or listing."""
@@ -28,6 +30,13 @@ def text(value: str, *, field: str) -> str:
     """A short, not empty text. Raises GatewayError."""
     if not value or len(value) > MAX_TEXT or "\x00" in value:
         raise bad_input(f"{field} must be a text of 1 to {MAX_TEXT} characters", field=field)
+    return value
+
+
+def namespace(value: str) -> str:
+    """A namespace's name. Raises GatewayError."""
+    if not _NAMESPACE.fullmatch(value):
+        raise bad_input("namespace must be the name of a kind of identifier, e.g. email", field="namespace")
     return value
 
 

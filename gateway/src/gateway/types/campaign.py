@@ -2,7 +2,7 @@
 
 import strawberry
 
-from gateway import answers
+from gateway.answers import campaign, survey
 from gateway.loaders import Loaders
 from gateway.types import fields
 from gateway.types.records import CampaignResults, Coverage, Goal, Nps
@@ -12,7 +12,7 @@ from gateway.types.records import CampaignResults, Coverage, Goal, Nps
 class Campaign:
     """A campaign's definition and the loaders its results are read through."""
 
-    row: strawberry.Private[answers.CampaignRow]
+    row: strawberry.Private[campaign.CampaignRow]
     loaders: strawberry.Private[Loaders]
 
     @fields.field()
@@ -31,7 +31,7 @@ class Campaign:
         return self.row.version
 
     @fields.field(graphql_type=Goal | None)
-    def goal(self) -> answers.GoalRow | None:
+    def goal(self) -> campaign.GoalRow | None:
         """What it is for."""
         return self.row.goal
 
@@ -44,7 +44,7 @@ class Campaign:
         graphql_type=CampaignResults | None,
         description="Reached, opened, clicked, purchased; lift against the holdout.",
     )
-    async def results(self) -> answers.ResultsRow:
+    async def results(self) -> campaign.ResultsRow:
         """From campaign."""
         return await self.loaders.results.load(self.row.key)
 
@@ -53,7 +53,7 @@ class Campaign:
 class Questionnaire:
     """A questionnaire's definition and the loaders its figures are read through."""
 
-    row: strawberry.Private[answers.QuestionnaireRow]
+    row: strawberry.Private[survey.QuestionnaireRow]
     loaders: strawberry.Private[Loaders]
 
     @fields.field()
@@ -72,15 +72,15 @@ class Questionnaire:
         return self.row.language
 
     @fields.field(graphql_type=Coverage | None, description="How many of those asked answered.")
-    async def coverage(self) -> answers.CoverageRow:
+    async def coverage(self) -> survey.CoverageRow:
         """From survey."""
-        survey = self.loaders.services.survey
+        service = self.loaders.services.survey
         query = {"questionnaire": self.row.key}
-        return await survey.get("/v1/coverage", answers.CoverageRow, headers=self.loaders.headers, query=query)
+        return await service.get("/v1/coverage", survey.CoverageRow, headers=self.loaders.headers, query=query)
 
     @fields.field(graphql_type=Nps | None, description="Net promoter score of its responses.")
-    async def nps(self) -> answers.NpsRow:
+    async def nps(self) -> survey.NpsRow:
         """From survey."""
-        survey = self.loaders.services.survey
+        service = self.loaders.services.survey
         query = {"questionnaire": self.row.key}
-        return await survey.get("/v1/nps", answers.NpsRow, headers=self.loaders.headers, query=query)
+        return await service.get("/v1/nps", survey.NpsRow, headers=self.loaders.headers, query=query)

@@ -1,6 +1,6 @@
 """Pages of customers. The services name only the place where the next page starts; the graph names a place for every edge."""
 
-from gateway import answers
+from gateway.answers import identity, page
 from gateway.errors import bad_input
 from gateway.loaders import Loaders
 from gateway.types import arguments
@@ -23,7 +23,7 @@ async def list_customers(loaders: Loaders, *, first: int, after: str | None, seg
     if segment is not None:
         arguments.text(segment, field="segment")
     query = {"first": wanted, "after": page_start or None, "segment": segment}
-    found = await service.get("/v1/customers", answers.CustomerListAnswer, headers=loaders.headers, query=query)
+    found = await service.get("/v1/customers", identity.CustomerListAnswer, headers=loaders.headers, query=query)
     cursors = [encode_cursor(page_start, number + 1) for number in range(len(found.items))]
     if found.next is not None and cursors:
         cursors[-1] = encode_cursor(found.next, 0)
@@ -31,7 +31,7 @@ async def list_customers(loaders: Loaders, *, first: int, after: str | None, seg
         CustomerEdge(cursor=cursor, node=Customer(id=item.customer_id, loaders=loaders))  # type: ignore[arg-type]  # ID is text
         for item, cursor in zip(found.items[skip:], cursors[skip:], strict=True)
     ]
-    page_info = answers.PageInfoRow(
+    page_info = page.PageInfoRow(
         has_next_page=found.next is not None,
         has_previous_page=after is not None,
         start_cursor=edges[0].cursor if edges else None,

@@ -5,13 +5,14 @@ from typing import TypeVar
 import strawberry
 from strawberry.types import Info
 
-from gateway import answers
+from gateway.answers import campaign, problem, profile
 from gateway.clients import ServiceClient, path_segment
 from gateway.context import OperationContext
-from gateway.errors import bad_input
+from gateway.errors import GatewayError, bad_input
 from gateway.loaders import Loaders
 from gateway.types import arguments, fields
 from gateway.types.customer import Customer
+from gateway.types.queries import find_customer
 from gateway.types.records import Journey, Segment
 from gateway.types.scalars import Json
 
@@ -100,7 +101,7 @@ class Mutation:
             input.key,
             body,
             input.expected_version,
-            answer=answers.SegmentRow,
+            answer=profile.SegmentRow,
         )
         return PublishSegmentPayload(segment=row)  # type: ignore[arg-type]  # a record's answer
 
@@ -123,7 +124,7 @@ class Mutation:
             input.key,
             body,
             input.expected_version,
-            answer=answers.JourneyRow,
+            answer=campaign.JourneyRow,
         )
         return PublishJourneyPayload(journey=row)  # type: ignore[arg-type]  # a record's answer
 
@@ -134,14 +135,17 @@ class Mutation:
         self, info: ContextInfo, input: WithdrawPermissionInput
     ) -> WithdrawPermissionPayload | None:
         """Withdraw at delivery."""
-        customer_id = arguments.customer_id(input.customer_id, field="customerId")
+        requested = arguments.customer_id(input.customer_id, field="customerId")
         loaders = info.context.loaders
-        body = {"customer_id": customer_id, "channel": input.channel, "topic": input.topic, "basis": input.basis}
+        customer = await find_customer(loaders, requested)
+        if customer is None:
+            raise GatewayError("There is no customer of this id", code="NOT_FOUND", field="customerId")
+        body = {"customer_id": customer.id, "channel": input.channel, "topic": input.topic, "basis": input.basis}
         await loaders.services.delivery.post(
-            "/v1/permissions:withdraw", body, answers.Anything, headers=loaders.headers
+            "/v1/permissions:withdraw", body, problem.Anything, headers=loaders.headers
         )
         # read anew: a loader of this operation may have seen the state before
-        return WithdrawPermissionPayload(customer=Customer(id=strawberry.ID(customer_id), loaders=loaders.renewed()))
+        return WithdrawPermissionPayload(customer=Customer(id=customer.id, loaders=loaders.renewed()))
 
 
 async def _publish(
@@ -161,6 +165,11 @@ async def _publish(
     headers = dict(loaders.headers)
     if expected_version is not None:
         headers["If-Match"] = f'"{expected_version}"'
-    await service.put(path, body, answers.Anything, headers=headers)
-    await service.post(f"{path}:publish", {}, answers.Anything, headers=loaders.headers)
+    try:
+        await service.put(path, body, problem.Anything, headers=headers)
+    except GatewayError as error:
+        if error.extensions.get("field") == "If-Match":  # how the services call it
+            raise GatewayError(str(error), code=error.code, service=service.name, field="expectedVersion") from None
+        raise
+    await service.post(f"{path}:publish", {}, problem.Anything, headers=loaders.headers)
     return await service.get(path, answer, headers=loaders.headers)

@@ -3,7 +3,7 @@
 import strawberry
 from strawberry.types import Info
 
-from gateway import answers
+from gateway.answers import campaign, identity, profile, survey
 from gateway.context import OperationContext
 from gateway.errors import GatewayError
 from gateway.loaders import IdentifierKey, Loaders
@@ -53,7 +53,7 @@ class Query:
     @fields.field(description="Who has this identifier, e.g. namespace `email`.")
     async def customer_by_identifier(self, info: ContextInfo, namespace: str, value: str) -> Customer | None:
         """From identity; null when nobody has it."""
-        key = IdentifierKey(arguments.text(namespace, field="namespace"), arguments.text(value, field="value"))
+        key = IdentifierKey(arguments.namespace(namespace), arguments.text(value, field="value"))
         loaders = info.context.loaders
         customer_id = await loaders.customer_of.load(key)
         return None if customer_id is None else Customer(id=strawberry.ID(customer_id), loaders=loaders)
@@ -66,10 +66,10 @@ class Query:
         return await list_customers(info.context.loaders, first=first, after=after, segment=segment)
 
     @fields.field(graphql_type=list[Segment] | None, description="Segments and their present sizes.")
-    async def segments(self, info: ContextInfo) -> list[answers.SegmentRow]:
+    async def segments(self, info: ContextInfo) -> list[profile.SegmentRow]:
         """From profile."""
         loaders = info.context.loaders
-        found = await loaders.services.profile.get("/v1/segments", answers.SegmentListAnswer, headers=loaders.headers)
+        found = await loaders.services.profile.get("/v1/segments", profile.SegmentListAnswer, headers=loaders.headers)
         return found.items
 
     @fields.field()
@@ -77,7 +77,7 @@ class Query:
         """From campaign."""
         loaders = info.context.loaders
         found = await loaders.services.campaign.get(
-            "/v1/campaigns", answers.CampaignListAnswer, headers=loaders.headers
+            "/v1/campaigns", campaign.CampaignListAnswer, headers=loaders.headers
         )
         return [Campaign(row=row, loaders=loaders) for row in found.items]
 
@@ -85,7 +85,7 @@ class Query:
     async def campaign(self, info: ContextInfo, key: str) -> Campaign | None:
         """From campaign; null when there is none of that key."""
         loaders = info.context.loaders
-        row = await loaders.services.campaign.find("campaigns", key, answers.CampaignRow, headers=loaders.headers)
+        row = await loaders.services.campaign.find("campaigns", key, campaign.CampaignRow, headers=loaders.headers)
         return None if row is None else Campaign(row=row, loaders=loaders)
 
     @fields.field(description="Questionnaires with their coverage and net promoter score.")
@@ -93,7 +93,7 @@ class Query:
         """From survey."""
         loaders = info.context.loaders
         found = await loaders.services.survey.get(
-            "/v1/questionnaires", answers.QuestionnaireListAnswer, headers=loaders.headers
+            "/v1/questionnaires", survey.QuestionnaireListAnswer, headers=loaders.headers
         )
         return [Questionnaire(row=row, loaders=loaders) for row in found.items]
 
@@ -102,12 +102,12 @@ class Query:
         """From survey; null when there is none of that key."""
         loaders = info.context.loaders
         row = await loaders.services.survey.find(
-            "questionnaires", key, answers.QuestionnaireRow, headers=loaders.headers
+            "questionnaires", key, survey.QuestionnaireRow, headers=loaders.headers
         )
         return None if row is None else Questionnaire(row=row, loaders=loaders)
 
     @fields.field(graphql_type=LinkCoverage | None, description="How much of the customer base is linked.")
-    async def link_coverage(self, info: ContextInfo) -> answers.LinkCoverageAnswer:
+    async def link_coverage(self, info: ContextInfo) -> identity.LinkCoverageAnswer:
         """From identity."""
         loaders = info.context.loaders
-        return await loaders.services.identity.get("/v1/coverage", answers.LinkCoverageAnswer, headers=loaders.headers)
+        return await loaders.services.identity.get("/v1/coverage", identity.LinkCoverageAnswer, headers=loaders.headers)

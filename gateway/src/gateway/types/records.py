@@ -2,12 +2,12 @@
 
 import strawberry
 
-from gateway import answers
+from gateway.answers import campaign, delivery, identity, page, profile, survey
 from gateway.types.record import record
 from gateway.types.scalars import Date, DateTime, Json, Money
 
 
-@record(answers.PageInfoRow)
+@record(page.PageInfoRow)
 class PageInfo:
     """Where this page lies; connections are read forward."""
 
@@ -17,7 +17,7 @@ class PageInfo:
     end_cursor: str | None
 
 
-@record(answers.IdentifierRow)
+@record(identity.IdentifierRow)
 class Identifier:
     """One identifier of a customer: a member number, an address, a device."""
 
@@ -28,7 +28,7 @@ class Identifier:
     linked_at: DateTime
 
 
-@record(answers.TraitRow)
+@record(profile.TraitRow)
 class Trait:
     """What a source says about the customer; where sources disagree, the folded value."""
 
@@ -38,7 +38,7 @@ class Trait:
     observed_at: DateTime
 
 
-@record(answers.RfmRow)
+@record(profile.RfmRow)
 class Rfm:
     """Recency in calendar days since the last purchase, frequency in purchases, monetary their sum in `currency`."""
 
@@ -48,7 +48,7 @@ class Rfm:
     currency: str | None
 
 
-@record(answers.RankRow)
+@record(profile.RankRow)
 class Rank:
     """The rank the customer holds."""
 
@@ -57,7 +57,7 @@ class Rank:
     since: DateTime | None
 
 
-@record(answers.MembershipRow)
+@record(profile.MembershipRow)
 class SegmentMembership:
     """A segment the customer is in."""
 
@@ -67,7 +67,7 @@ class SegmentMembership:
     since: DateTime
 
 
-@record(answers.EventRow)
+@record(profile.EventRow)
 class Event:
     """Something that happened to the customer."""
 
@@ -79,7 +79,7 @@ class Event:
     properties: Json
 
 
-@record(answers.EventRow)
+@record(profile.EventRow)
 class EventEdge:
     """An event and its place on the timeline."""
 
@@ -87,7 +87,7 @@ class EventEdge:
     node: Event
 
 
-@record(answers.TimelineOfCustomer)
+@record(profile.TimelineOfCustomer)
 class EventConnection:
     """A page of the timeline, newest first."""
 
@@ -96,7 +96,7 @@ class EventConnection:
     total_count: int
 
 
-@record(answers.MessageRow)
+@record(delivery.MessageRow)
 class Message:
     """A message to the customer and what became of it."""
 
@@ -105,6 +105,7 @@ class Message:
     state: str
     campaign_key: str | None
     template_key: str | None
+    topic: str | None
     subject: str | None
     requested_at: DateTime
     sent_at: DateTime | None
@@ -113,7 +114,7 @@ class Message:
     failure_reason: str | None
 
 
-@record(answers.PermissionRow)
+@record(delivery.PermissionRow)
 class Permission:
     """What one contact point (the identifier with this `anchorId`) permits for one topic."""
 
@@ -122,10 +123,11 @@ class Permission:
     topic: str
     status: str
     basis: str | None
+    legal_entity: str | None
     recorded_at: DateTime | None
 
 
-@record(answers.AnswerRow)
+@record(survey.AnswerRow)
 class Answer:
     """The answer to one question."""
 
@@ -133,7 +135,7 @@ class Answer:
     value: Json
 
 
-@record(answers.ResponseRow)
+@record(survey.ResponseRow)
 class Response:
     """A questionnaire the customer answered."""
 
@@ -144,20 +146,24 @@ class Response:
     answers: list[Answer]
 
 
-@record(answers.CommitmentRow)
+@record(survey.CommitmentRow)
 class Commitment:
     """What must hold for this customer to stay: stated by the customer, owned by a department."""
 
     id: strawberry.ID
     kind: str
     subject: str
+    text: str | None = strawberry.field(description="The words the customer agreed to.")
     status: str
+    questionnaire_key: str | None
     owner_department: str | None
     due_on: Date | None
+    proof: str | None = strawberry.field(description="By what it was kept.")
     made_at: DateTime
+    changed_at: DateTime | None
 
 
-@record(answers.JourneyRunRow)
+@record(campaign.JourneyRunRow)
 class JourneyRun:
     """A customer's way through a journey."""
 
@@ -174,7 +180,7 @@ class JourneyRun:
     outcome: str | None
 
 
-@record(answers.SegmentRow)
+@record(profile.SegmentRow)
 class Segment:
     """A segment's definition and present size."""
 
@@ -182,13 +188,14 @@ class Segment:
     name: str
     description: str | None
     status: str
-    version: int
+    version: int = strawberry.field(description="Counts publications.")
+    revision: int = strawberry.field(description="Counts edits; pass it as expectedVersion.")
     size: int | None
     condition: Json | None
     published_at: DateTime | None
 
 
-@record(answers.JourneyRow)
+@record(campaign.JourneyRow)
 class Journey:
     """A journey's definition."""
 
@@ -200,7 +207,7 @@ class Journey:
     published_at: DateTime | None
 
 
-@record(answers.GoalRow)
+@record(campaign.GoalRow)
 class Goal:
     """What a campaign is for: an event within a window after entry."""
 
@@ -209,7 +216,7 @@ class Goal:
     window_days: int | None
 
 
-@record(answers.TreatmentRow)
+@record(campaign.TreatmentRow)
 class Treatment:
     """Those who were approached."""
 
@@ -223,7 +230,7 @@ class Treatment:
     revenue: Money
 
 
-@record(answers.HoldoutRow)
+@record(campaign.HoldoutRow)
 class Holdout:
     """Those who were left alone, for comparison."""
 
@@ -233,7 +240,7 @@ class Holdout:
     revenue: Money
 
 
-@record(answers.LiftRow)
+@record(campaign.LiftRow)
 class Lift:
     """The difference the campaign made, with its confidence interval."""
 
@@ -247,7 +254,7 @@ class Lift:
     confidence: float | None
 
 
-@record(answers.RevenueLiftRow)
+@record(campaign.RevenueLiftRow)
 class RevenueLift:
     """The difference in revenue per customer, with its confidence interval."""
 
@@ -256,7 +263,15 @@ class RevenueLift:
     high: Money | None
 
 
-@record(answers.ResultsRow)
+@record(campaign.CouponsRow)
+class Coupons:
+    """Codes issued, and how many of them were redeemed."""
+
+    issued: int
+    redeemed: int
+
+
+@record(campaign.ResultsRow)
 class CampaignResults:
     """What a campaign achieved, measured against its holdout."""
 
@@ -264,20 +279,23 @@ class CampaignResults:
     holdout: Holdout
     lift: Lift | None
     revenue_lift: RevenueLift | None
-    mixed: int
+    coupons: Coupons | None
+    mixed: int = strawberry.field(description="Customers of both arms who turned out to be one.")
     as_of: DateTime | None
 
 
-@record(answers.CoverageRow)
+@record(survey.CoverageRow)
 class Coverage:
     """How many of those asked answered."""
 
     invited: int
     answered: int
+    base: int | None = strawberry.field(description="What `coverage` is a share of.")
     coverage: float | None
+    as_of: DateTime | None
 
 
-@record(answers.NpsRow)
+@record(survey.NpsRow)
 class Nps:
     """Net promoter score: promoters minus detractors, in percent of the responses."""
 
@@ -286,9 +304,10 @@ class Nps:
     passives: int
     detractors: int
     nps: float | None
+    as_of: DateTime | None
 
 
-@record(answers.LinkCoverageAnswer)
+@record(identity.LinkCoverageAnswer)
 class LinkCoverage:
     """How much of the customer base is linked, and what the front door let in."""
 

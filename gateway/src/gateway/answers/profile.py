@@ -1,0 +1,126 @@
+"""What profile answers."""
+
+from __future__ import annotations
+
+from msgspec import Raw, Struct, field
+
+from gateway.answers.money import Money
+from gateway.answers.page import PageInfoRow
+
+
+class TraitRow(Struct):
+    """One folded trait and where it comes from."""
+
+    name: str
+    value: Raw
+    observed_at: str
+    source: str | None = field(name="source_id", default=None)
+
+
+class RfmRow(Struct):
+    """Recency in calendar days, frequency in purchases, monetary in `currency`."""
+
+    recency_days: int
+    frequency: int
+    monetary: Money
+    currency: str | None = None
+
+
+class RankRow(Struct):
+    """The rank held, and since when."""
+
+    key: str
+    name: str
+    since: str | None = None
+
+
+class MembershipRow(Struct):
+    """A segment the customer is in."""
+
+    key: str
+    name: str
+    since: str
+    id: str = field(name="segment_id")
+
+
+class ProfileOfCustomer(Struct):
+    """What is known and concluded."""
+
+    customer_id: str
+    traits: list[TraitRow] = []
+    rfm: RfmRow | None = None
+    rank: RankRow | None = None
+    segments: list[MembershipRow] = []
+
+
+class ProfileAnswer(Struct):
+    """POST /v1/customers:batchGet"""
+
+    customers: list[ProfileOfCustomer]
+
+
+class EventRow(Struct):
+    """An event on the timeline; it is its own edge of the connection."""
+
+    id: str = field(name="event_id")
+    name: str
+    kind: str
+    occurred_at: str
+    cursor: str
+    source: str | None = field(name="source_id", default=None)
+    properties: Raw = field(default_factory=lambda: Raw(b"{}"))
+
+    @property
+    def node(self) -> EventRow:
+        """The edge's event."""
+        return self
+
+
+class TimelineOfCustomer(Struct):
+    """A page of the timeline, newest first; it is its own connection."""
+
+    customer_id: str
+    events: list[EventRow] = []
+    has_more: bool = False
+    total_count: int = 0
+
+    @property
+    def edges(self) -> list[EventRow]:
+        """Relay's edges."""
+        return self.events
+
+    @property
+    def page_info(self) -> PageInfoRow:
+        """Relay's page information; this connection is only read forward."""
+        return PageInfoRow(
+            has_next_page=self.has_more,
+            has_previous_page=False,
+            start_cursor=self.events[0].cursor if self.events else None,
+            end_cursor=self.events[-1].cursor if self.events else None,
+        )
+
+
+class TimelineAnswer(Struct):
+    """POST /v1/timelines:batchGet"""
+
+    customers: list[TimelineOfCustomer]
+
+
+class SegmentRow(Struct):
+    """A segment's definition and size."""
+
+    key: str
+    name: str
+    status: str
+    version: int = 0
+    revision: int = 1
+    size: int | None = None
+    description: str | None = None
+    condition: Raw = field(default_factory=lambda: Raw(b"null"))
+    published_at: str | None = None
+
+
+class SegmentListAnswer(Struct):
+    """GET /v1/segments"""
+
+    items: list[SegmentRow]
