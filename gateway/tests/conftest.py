@@ -1,4 +1,5 @@
-"""The gateway as it is served: over real HTTP and WebSocket, in front of fake services, with a real NATS where asked for."""
+"""The gateway as it is served: over real HTTP and WebSocket, in front of fake services, with a real NATS where asked
+for."""
 
 import json
 import sys
@@ -42,7 +43,9 @@ def signing_key(tmp_path: Path) -> Ed25519PrivateKey:
 async def gateway(
     fake: FakeServices, signing_key: Ed25519PrivateKey, tmp_path: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[Gateway]:
-    """A gateway in front of the fake services. `@pytest.mark.parametrize("gateway", [{...}], indirect=True)` changes settings.
+    """A gateway in front of the fake services.
+
+    `@pytest.mark.parametrize("gateway", [{...}], indirect=True)` changes its settings.
 
     NATS is the real one when the test also asks for `nats_server`; otherwise there is none, which queries do not need.
     """

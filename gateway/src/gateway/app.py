@@ -18,7 +18,7 @@ from servicekit.nats import NatsConnection
 from servicekit.service import Service
 
 PUBLIC = (r"GET /", r"GET /graphiql(/.*)?", r"OPTIONS /graphql")
-"""What needs no token: the page of GraphiQL, which holds no data, and the question browsers ask before they send one."""
+"""What needs no token: GraphiQL's page, which holds no data, and the question browsers ask before they send a token."""
 
 
 def build(settings: Settings, clock: Clock = SystemClock()) -> Service:  # noqa: B008  # immutable

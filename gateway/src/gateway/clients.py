@@ -5,6 +5,7 @@ Whatever goes wrong becomes a GatewayError with a code; the caller's token and t
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
@@ -133,10 +134,8 @@ class ServiceClient:
         code = _CODES.get(status, "UNAVAILABLE")
         problem = Problem()
         if code in _SPEAKS_TO_THE_CLIENT:
-            try:
+            with suppress(msgspec.DecodeError):
                 problem = _problem_decoder.decode(content)
-            except msgspec.DecodeError:
-                pass
         fields = [(_camel_case(error.field), error.detail) for error in problem.errors]
         message = problem.detail or problem.title or f"{self.name} refused with status {status}"
         return GatewayError(

@@ -1,4 +1,5 @@
-"""Documents are read once: parsed, limited and validated, then kept, because frontends send the same few again and again."""
+"""Documents are read once: parsed, limited and validated, then kept, because frontends send the same few again and
+again."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -93,7 +94,8 @@ class Documents:
         if cost <= self._settings.max_cost:
             return None
         return request_error(
-            f"The operation may answer {cost} objects; at most {self._settings.max_cost} are allowed. Ask for smaller pages.",
+            f"The operation may answer {cost} objects; at most {self._settings.max_cost} are allowed. "
+            "Ask for smaller pages.",
             code="LIMIT_EXCEEDED",
         )
 

@@ -1,7 +1,7 @@
 """Live updates: which customers changed just now, heard on NATS and told to whoever watches them.
 
-Core NATS, no stream: nobody watching misses anything by not listening. The gateway listens only while somebody watches. A watcher
-holds one flag, not a queue: however much happens, the next look at the customer shows all of it.
+Core NATS, no stream: nobody watching misses anything by not listening. The gateway listens only while somebody
+watches. A watcher holds one flag, not a queue: however much happens, the next look at the customer shows all of it.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """Loaders: within one operation every service is asked once per level, however many customers and fields need it.
 
-A `Loaders` belongs to ONE operation of ONE caller (and, in a subscription, to one update). It carries the caller's token, so it
-must never be shared: a loader that outlives its request would show one caller what another was allowed to see.
+A `Loaders` belongs to ONE operation of ONE caller (and, in a subscription, to one update). It carries the caller's
+token, so it must never be shared: a loader that outlives its request would show one caller what another was allowed
+to see.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Ask the services for a customer's fields while identity is still saying who the customer is.
 
-`customer(id:)` needs identity first (is there such a customer, and under which id now?), everything else second. Almost always
-the answer is "yes, under this id", so what the query selects is asked for at the same time; when the id turns out to be a former
-one, the fields load again with the present one.
+`customer(id:)` needs identity first (is there such a customer, and under which id now?), everything else second.
+Almost always the answer is "yes, under this id", so what the query selects is asked for at the same time; when the id
+turns out to be a former one, the fields load again with the present one.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from graphql import (
     ValueNode,
     VariableNode,
 )
+from strawberry.dataloader import DataLoader
 
 from gateway.context import OperationContext
 from gateway.loaders import Loaders, MessagePage, TimelinePage
@@ -28,10 +29,16 @@ from gateway.types.arguments import MAX_PAGE_SIZE
 from gateway.types.customer import DEFAULT_MESSAGES, DEFAULT_TIMELINE
 
 _PROFILE_FIELDS = frozenset({"traits", "rfm", "rank", "segments"})
+_WHOLE_FIELDS = frozenset({"permissions", "responses", "commitments", "journeys"})
+"""Each has a loader of its own name."""
+_PAGED_FIELDS = {"timeline": DEFAULT_TIMELINE, "messages": DEFAULT_MESSAGES}
 
 
 def prefetch_customer(loaders: Loaders, customer_id: str, info: GraphQLResolveInfo[OperationContext]) -> None:
-    """Start loading what the operation selects below this customer field. Never raises; errors show where the field is read."""
+    """Start loading what the operation selects below this customer field.
+
+    Never raises: an error shows where the field is read.
+    """
     for node in _fields(info.field_nodes[0].selection_set, info.fragments):
         load = _load(loaders, customer_id, node, variables=info.variable_values)  # type: ignore[arg-type]  # Strawberry passes the plain dict
         if isinstance(load, asyncio.Future):
@@ -46,24 +53,22 @@ def _load(
         return None
     if name in _PROFILE_FIELDS:
         return loaders.profile.load(customer_id)
-    if name == "permissions":
-        return loaders.permissions.load(customer_id)
-    if name == "responses":
-        return loaders.responses.load(customer_id)
-    if name == "commitments":
-        return loaders.commitments.load(customer_id)
-    if name == "journeys":
-        return loaders.journeys.load(customer_id)
-    given = {argument.name.value: _value(argument.value, variables) for argument in node.arguments or ()}
-    if name == "timeline":
-        first, after = given.get("first", DEFAULT_TIMELINE), given.get("after")
-        if _is_page_size(first) and (after is None or isinstance(after, str)):
-            return loaders.timeline.load(TimelinePage(customer_id, first, after))
-    if name == "messages":
-        first = given.get("first", DEFAULT_MESSAGES)
-        if _is_page_size(first):
-            return loaders.messages.load(MessagePage(customer_id, first))
+    if name in _WHOLE_FIELDS:
+        loader: DataLoader[str, object] = getattr(loaders, name)
+        return loader.load(customer_id)
+    if name in _PAGED_FIELDS:
+        given = {argument.name.value: _value(argument.value, variables) for argument in node.arguments or ()}
+        return _load_page(loaders, customer_id, name, given)
     return None
+
+
+def _load_page(loaders: Loaders, customer_id: str, name: str, given: Mapping[str, object]) -> Awaitable[object] | None:
+    first, after = given.get("first", _PAGED_FIELDS[name]), given.get("after")
+    if not _is_page_size(first) or not isinstance(after, str | None):
+        return None
+    if name == "timeline":
+        return loaders.timeline.load(TimelinePage(customer_id, first, after))
+    return loaders.messages.load(MessagePage(customer_id, first))
 
 
 def _is_page_size(value: object) -> TypeGuard[int]:

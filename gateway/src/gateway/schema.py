@@ -1,5 +1,6 @@
 """The graph, put together; and how one operation of it is executed."""
 
+import sys
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
@@ -60,7 +61,7 @@ class Graph:
 
     @property
     def _core(self) -> GraphQLSchema:
-        return self.schema._schema  # Strawberry has no public way to its graphql-core schema
+        return self.schema._schema  # noqa: SLF001  # Strawberry has no public way to its graphql-core schema
 
     def _validate(self, ast: DocumentNode) -> list[GraphQLError]:
         return validate_document(self._core, ast, tuple(specified_rules))
@@ -136,4 +137,4 @@ def _presentable(error: GraphQLError) -> GraphQLError:
 
 def print_schema() -> None:
     """Print the schema as it is committed in schema.graphql."""
-    print(Graph(Settings.model_construct()).sdl(), end="")
+    sys.stdout.write(Graph(Settings.model_construct()).sdl())

@@ -41,5 +41,5 @@ class Settings(ServiceSettings):
     updates_per_second: float = Field(default=4.0, gt=0)
     """At most so many updates a second reach one subscriber; what happens in between is coalesced."""
     connection_init_seconds: float = Field(default=10.0, gt=0)
-    allowed_origins: list[str] = []
+    allowed_origins: list[str] = Field(default_factory=list)
     """Web origins whose pages may call the gateway from a browser (CORS); `*` for any."""

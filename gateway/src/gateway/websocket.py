@@ -1,4 +1,4 @@
-"""GraphQL over WebSocket, subprotocol graphql-transport-ws. The caller's credential comes in connection_init's payload."""
+"""GraphQL over WebSocket (graphql-transport-ws). The caller's credential comes in connection_init's payload."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

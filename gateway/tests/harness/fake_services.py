@@ -1,6 +1,7 @@
 """The five services' REST contract, spoken by one small server: what the gateway asks, and answers of the real shape.
 
-The contract itself is held against the real services in tests/e2e; here it is only a counterpart that can be told to fail.
+The contract itself is held against the real services in tests/e2e; here it is only a counterpart that can be told to
+fail.
 """
 
 import asyncio
@@ -323,9 +324,27 @@ _RESOURCES: dict[str, dict[str, Any]] = {
     },
     "/v1/campaigns/win-back/results": {
         "campaign_key": "win-back",
-        "treatment": {"customers": 80, "purchasers": 20, "purchases": 25, "revenue": "812.10", "reached": 70, "opened": 40, "clicked": 9, "failed": 1},
+        "treatment": {
+            "customers": 80,
+            "purchasers": 20,
+            "purchases": 25,
+            "revenue": "812.10",
+            "reached": 70,
+            "opened": 40,
+            "clicked": 9,
+            "failed": 1,
+        },
         "holdout": {"customers": 20, "purchasers": 3, "purchases": 3, "revenue": "91.00"},
-        "lift": {"metric": "conversion_rate", "treatment": 0.25, "holdout": 0.15, "difference": 0.1, "low": -0.05, "high": 0.25, "relative": 0.66, "confidence": 0.95},
+        "lift": {
+            "metric": "conversion_rate",
+            "treatment": 0.25,
+            "holdout": 0.15,
+            "difference": 0.1,
+            "low": -0.05,
+            "high": 0.25,
+            "relative": 0.66,
+            "confidence": 0.95,
+        },
         "revenue_lift": {"difference": "5.60", "low": "-2.10", "high": "13.30"},
         "mixed": 0,
         "as_of": MOMENT,
@@ -333,10 +352,18 @@ _RESOURCES: dict[str, dict[str, Any]] = {
     "/v1/questionnaires": {"items": [{"key": "nps", "title": "How are we doing?", "language": "ja", "version": 1}]},
     "/v1/nps": {"responses": 10, "promoters": 6, "passives": 3, "detractors": 1, "nps": 50.0},
     "/v1/coverage": {
-        "invited": 20, "answered": 10, "coverage": 0.5,
-        "customers": 30, "known": 28, "linked": 20, "identifiers": 77, "accepted_events": 900, "rejected_events": 2, "duplicate_events": 1,
+        "invited": 20,
+        "answered": 10,
+        "coverage": 0.5,
+        "customers": 30,
+        "known": 28,
+        "linked": 20,
+        "identifiers": 77,
+        "accepted_events": 900,
+        "rejected_events": 2,
+        "duplicate_events": 1,
     },
-}  # fmt: skip
+}
 
 
 def _owner(row: dict[str, str], customers: int) -> dict[str, Any]:

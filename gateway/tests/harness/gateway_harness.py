@@ -18,7 +18,7 @@ from servicekit.service import Service
 
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """Serve an app on a free port; gives `http://host:port`. uvicorn without its loop of ticks, which would slow every test."""
+    """Serve an app on a free port; gives `http://host:port`. without uvicorn's ticking loop."""
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_level="error", lifespan="on", timeout_graceful_shutdown=1
     )

@@ -87,7 +87,8 @@ async def test_what_cannot_be_executed_is_a_bad_request(gateway: Gateway, query:
     ("body", "field"),
     [
         (b"", "body"), (b"{", "body"), (b"\xff", "body"), (b"3", "body"), (b"[]", "body"), (b"null", "body"),
-        (b'[{"query": "{__typename}"}]', "body"), (b"{}", "query"), (b'{"query": 3}', "query"), (b'{"query": ""}', "query"),
+        (b'[{"query": "{__typename}"}]', "body"), (b"{}", "query"), (b'{"query": 3}', "query"),
+        (b'{"query": ""}', "query"),
         (b'{"query": "{__typename}", "variables": [1]}', "variables"),
         (b'{"query": "{__typename}", "variables": "{}"}', "variables"),
         (b'{"query": "{__typename}", "operationName": 7}', "operationName"),

@@ -60,7 +60,9 @@ async def test_a_document_of_thousands_of_tokens_is_not_read(gateway: Gateway) -
         "{" + " __typename" * 499 + "}",
         "{ customer(id: \"x\") {" + " id" * 490 + "} }",
         # every fragment doubles the one before: 2^40 when followed naively
-        "{ customer(id: \"x\") { ...F0 } } " + " ".join(f"fragment F{n} on Customer {{ ...F{n + 1} ...F{n + 1} }}" for n in range(40)) + " fragment F40 on Customer { id }",
+        "{ customer(id: \"x\") { ...F0 } } " + " ".join(
+            f"fragment F{n} on Customer {{ ...F{n + 1} ...F{n + 1} }}" for n in range(40)
+        ) + " fragment F40 on Customer { id }",
         "{ customer(id: \"x\") { ...A } } fragment A on Customer { ...B } fragment B on Customer { ...A }",
         "{ " * 900 + " }" * 900,
         "query(" + " ".join(f"$v{n}: Int" for n in range(400)) + ") { __typename }",

@@ -11,6 +11,7 @@ import nats
 import pytest
 from fake_services import answering, customer
 from gateway_harness import Gateway
+
 from servicekit.embedded.nats_server import EmbeddedNats
 
 UPDATED = "subscription($id: ID!) { customerUpdated(id: $id) { id rank { name } permissions { status } } }"
@@ -251,6 +252,21 @@ async def test_nobody_listens_without_a_good_token(gateway: Gateway, payload: ob
         assert await talk.closed() == 4403
 
 
+NOT_OF_THE_PROTOCOL = (
+    b"{",
+    b"[]",
+    b"3",
+    b"{}",
+    b'{"type": "nonsense"}',
+    b'{"type": "subscribe"}',
+    b'{"type": "subscribe", "id": "1"}',
+    b'{"type": "subscribe", "id": "1", "payload": {"query": 3}}',
+    b'{"type": "subscribe", "id": 1, "payload": {"query": "{x}"}}',
+    b'{"type": "complete"}',
+    b'{"type": "connection_init", "payload": 3}',
+)
+
+
 async def test_the_protocol_s_close_codes(gateway: Gateway) -> None:
     async with conversation(gateway, greet=False) as talk:
         await talk.subscribe(1)
@@ -258,9 +274,7 @@ async def test_the_protocol_s_close_codes(gateway: Gateway) -> None:
     async with conversation(gateway) as talk:
         await talk.send(type="connection_init", payload={"authorization": f"Bearer {gateway.token()}"})
         assert await talk.closed() == 4429
-    for message in (b"{", b"[]", b"3", b"{}", b'{"type": "nonsense"}', b'{"type": "subscribe"}', b'{"type": "subscribe", "id": "1"}',
-                    b'{"type": "subscribe", "id": "1", "payload": {"query": 3}}', b'{"type": "subscribe", "id": 1, "payload": {"query": "{x}"}}',
-                    b'{"type": "complete"}', b'{"type": "connection_init", "payload": 3}'):  # fmt: skip
+    for message in NOT_OF_THE_PROTOCOL:
         async with conversation(gateway) as talk:
             await talk.socket.send_str(message.decode())
             assert await talk.closed() == 4400

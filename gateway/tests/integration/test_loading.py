@@ -110,7 +110,8 @@ async def test_paging_through_all_customers_visits_everybody_once(gateway: Gatew
 
 
 async def test_a_page_may_start_after_any_edge(gateway: Gateway) -> None:
-    query = "query($first: Int!, $after: String) { customers(first: $first, after: $after) { edges { cursor node { id } } } }"
+    query = """query($first: Int!, $after: String) {
+      customers(first: $first, after: $after) { edges { cursor node { id } } } }"""
     edges = (await gateway.ask(query, {"first": 10})).data["customers"]["edges"]
     after_fourth = (await gateway.ask(query, {"first": 3, "after": edges[3]["cursor"]})).data["customers"]["edges"]
     assert [edge["node"]["id"] for edge in after_fourth] == [customer(4), customer(5), customer(6)]
@@ -153,7 +154,7 @@ async def test_the_trace_travels_along(gateway: Gateway) -> None:
 
 
 async def test_services_are_asked_side_by_side(gateway: Gateway) -> None:
-    """Five services of 0.3 s each make a view of 0.3 s: identity included, which everything else would have to wait for."""
+    """Five services of 0.3 s each make a view of 0.3 s, identity included, which everything else depends on."""
     for service in ("identity", "profile", "campaign", "delivery", "survey"):
         gateway.fake.failures[service] = hanging(0.3)
     clock = asyncio.get_running_loop().time

@@ -97,7 +97,7 @@ async def test_a_bad_customer_id_is_named(gateway: Gateway) -> None:
 
 
 async def test_fields_of_the_services_are_spelled_as_in_the_graph(gateway: Gateway) -> None:
-    async def refuse():  # noqa: ANN202
+    async def refuse():
         return problem(422, "wrong", errors=[{"field": "steps.2.due_on", "detail": "no date"}])
 
     gateway.fake.failures["campaign"] = refuse

@@ -83,7 +83,8 @@ def context(graph: Graph, query: str) -> OperationContext:
 @settings(max_examples=60, deadline=None)
 @given(selection=selections(), data=st.data())
 async def test_projected_and_executed_answers_are_equal(graph: Graph, selection: str, data: st.DataObject) -> None:
-    query = f'query($yes: Boolean! = true, $no: Boolean! = false) {{ customer(id: "{customer(1)}") {{ {selection} }} __typename @include(if: $yes) __typename @skip(if: $no) }}'
+    query = f"""query($yes: Boolean! = true, $no: Boolean! = false) {{
+      customer(id: "{customer(1)}") {{ {selection} }} __typename @include(if: $yes) __typename @skip(if: $no) }}"""
     answers = []
     for executor in (ProjectingExecutor, StrawberryGraphQLCoreExecutionContext):
         given_context = context(graph, query)

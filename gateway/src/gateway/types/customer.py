@@ -25,7 +25,7 @@ DEFAULT_MESSAGES = 20
 
 
 @strawberry.type(
-    description="One customer. Every field but `id` comes from a service and is null, with an error, when that service is down."
+    description="One customer. Every field but `id` comes from a service; it is null, with an error, when that is down."
 )
 class Customer:
     """The canonical id and the loaders everything else is read through."""

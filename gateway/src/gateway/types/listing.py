@@ -1,4 +1,5 @@
-"""Pages of customers. The services name only the place where the next page starts; the graph names a place for every edge."""
+"""Pages of customers. The services name only the place where the next page starts; the graph names a place for every
+edge."""
 
 from gateway.answers import identity, page
 from gateway.errors import bad_input

@@ -1,6 +1,6 @@
 """What can be changed. Who may is decided by the service that owns the thing, by the caller's scopes."""
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import strawberry
 from strawberry.types import Info
@@ -18,6 +18,7 @@ from gateway.types.scalars import Json
 
 ContextInfo = Info[OperationContext, None]
 RowT = TypeVar("RowT")
+INPUT = strawberry.argument(name="input")
 
 
 @strawberry.input(description="A segment: who fulfils the condition is in it.")
@@ -88,42 +89,46 @@ class Mutation:
     @fields.mutation(
         description="Define a segment and put it to work. Needs profile:write. Repeating it changes nothing."
     )
-    async def publish_segment(self, info: ContextInfo, input: PublishSegmentInput) -> PublishSegmentPayload | None:
+    async def publish_segment(
+        self, info: ContextInfo, given: Annotated[PublishSegmentInput, INPUT]
+    ) -> PublishSegmentPayload | None:
         """PUT and publish at profile."""
         loaders = info.context.loaders
-        body: dict[str, object] = {"name": input.name, "condition": input.condition}
-        if input.description is not None:
-            body["description"] = input.description
+        body: dict[str, object] = {"name": given.name, "condition": given.condition}
+        if given.description is not None:
+            body["description"] = given.description
         row = await _publish(
             loaders,
             loaders.services.profile,
             "segments",
-            input.key,
+            given.key,
             body,
-            input.expected_version,
+            given.expected_version,
             answer=profile.SegmentRow,
         )
         return PublishSegmentPayload(segment=row)  # type: ignore[arg-type]  # a record's answer
 
     @fields.mutation(description="Define a journey and start it. Needs campaign:write. Repeating it changes nothing.")
-    async def publish_journey(self, info: ContextInfo, input: PublishJourneyInput) -> PublishJourneyPayload | None:
+    async def publish_journey(
+        self, info: ContextInfo, given: Annotated[PublishJourneyInput, INPUT]
+    ) -> PublishJourneyPayload | None:
         """PUT and publish at campaign."""
         loaders = info.context.loaders
         body: dict[str, object] = {
-            "name": input.name,
-            "campaign_key": input.campaign_key,
-            "trigger": input.trigger,
-            "steps": input.steps,
+            "name": given.name,
+            "campaign_key": given.campaign_key,
+            "trigger": given.trigger,
+            "steps": given.steps,
         }
-        if input.reentry is not None:
-            body["reentry"] = input.reentry
+        if given.reentry is not None:
+            body["reentry"] = given.reentry
         row = await _publish(
             loaders,
             loaders.services.campaign,
             "journeys",
-            input.key,
+            given.key,
             body,
-            input.expected_version,
+            given.expected_version,
             answer=campaign.JourneyRow,
         )
         return PublishJourneyPayload(journey=row)  # type: ignore[arg-type]  # a record's answer
@@ -132,15 +137,15 @@ class Mutation:
         description="The customer no longer permits this. Needs delivery:write. Repeating it changes nothing."
     )
     async def withdraw_permission(
-        self, info: ContextInfo, input: WithdrawPermissionInput
+        self, info: ContextInfo, given: Annotated[WithdrawPermissionInput, INPUT]
     ) -> WithdrawPermissionPayload | None:
         """Withdraw at delivery."""
-        requested = arguments.customer_id(input.customer_id, field="customerId")
+        requested = arguments.customer_id(given.customer_id, field="customerId")
         loaders = info.context.loaders
         customer = await find_customer(loaders, requested)
         if customer is None:
             raise GatewayError("There is no customer of this id", code="NOT_FOUND", field="customerId")
-        body = {"customer_id": customer.id, "channel": input.channel, "topic": input.topic, "basis": input.basis}
+        body = {"customer_id": customer.id, "channel": given.channel, "topic": given.topic, "basis": given.basis}
         await loaders.services.delivery.post(
             "/v1/permissions:withdraw", body, problem.Anything, headers=loaders.headers
         )

@@ -43,11 +43,11 @@ class Query:
     """The graph's entrances."""
 
     @fields.field(description="The single customer view. A former id leads to the present customer.")
-    async def customer(self, info: ContextInfo, id: strawberry.ID) -> Customer | None:
+    async def customer(self, info: ContextInfo, id: strawberry.ID) -> Customer | None:  # noqa: A002  # the graph's name
         """From identity; null when nobody is known under this id."""
         customer_id = arguments.customer_id(id)
         loaders = info.context.loaders
-        prefetch_customer(loaders, customer_id, info._raw_info)  # graphql-core's own info: names, fragments, variables
+        prefetch_customer(loaders, customer_id, info._raw_info)  # noqa: SLF001  # graphql-core's info, with the document
         return await find_customer(loaders, customer_id)
 
     @fields.field(description="Who has this identifier, e.g. namespace `email`.")

@@ -1,7 +1,7 @@
 """Records: types of the graph whose fields are plain attributes of a decoded answer.
 
-Nothing in a record can fail or wait once the answer is there, so the executor may read a whole page of records in one compiled
-function (`gateway.projection`) instead of field by field.
+Nothing in a record can fail or wait once the answer is there, so the executor may read a whole page of records in one
+compiled function (`gateway.projection`) instead of field by field.
 """
 
 from collections.abc import Callable

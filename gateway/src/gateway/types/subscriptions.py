@@ -21,7 +21,9 @@ class Subscription:
 
     @fields.subscription(description="The customer now, and again whenever something about this customer changes.")
     async def customer_updated(
-        self, info: Info[OperationContext, None], id: strawberry.ID
+        self,
+        info: Info[OperationContext, None],
+        id: strawberry.ID,  # noqa: A002  # the graph's name
     ) -> AsyncGenerator[Customer | None, None]:
         """Each update is read with loaders of its own. What happens between two updates is told by the second."""
         try:
