@@ -4,16 +4,24 @@ Recency, frequency and monetary value of all 23,570 customers, read through iden
 equal what the file (and what the simulated customers bought) gives.
 """
 
+import argparse
+import asyncio
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import chain
+from pathlib import Path
 
-from kizuna_demo.cdnow import TOKYO, Purchase
-from kizuna_demo.platform import Json, Platform, chunks
-from kizuna_demo.progress import SimulatedPurchase
-from servicekit.clock import Clock
+import aiohttp
+
+from kizuna_demo.cdnow import TOKYO, Purchase, read_purchases
+from kizuna_demo.platform import Json, Platform, chunks, read_credentials
+from kizuna_demo.progress import SimulatedPurchase, load_progress
+from servicekit.clock import Clock, SystemClock
+
+_REQUESTS_IN_FLIGHT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,19 @@ def expected_rfm(
     return found
 
 
+def run(credentials_path: Path) -> CheckResult:
+    """Check the platform behind these credentials, with what the story's progress says was simulated."""
+    return asyncio.run(_check(credentials_path, clock=SystemClock()))
+
+
+async def _check(credentials_path: Path, *, clock: Clock) -> CheckResult:
+    progress = load_progress(credentials_path.parent, today=_today(clock), seed=0)
+    purchases = read_purchases(last_on=progress.today - timedelta(days=1))
+    async with aiohttp.ClientSession() as session:
+        platform = Platform(session, read_credentials(credentials_path))
+        return await check_customers(platform, purchases, progress.simulated, clock=clock)
+
+
 async def check_customers(
     platform: Platform, purchases: Sequence[Purchase], simulated: Sequence[SimulatedPurchase] = (), *, clock: Clock
 ) -> CheckResult:
@@ -84,17 +105,23 @@ async def check_customers(
 async def read_rfm(platform: Platform, user_ids: Sequence[str]) -> dict[str, Rfm]:
     """user_id -> what the platform says; those it knows nothing of are left out."""
     found: dict[str, Rfm] = {}
-    for some in chunks(user_ids):
-        customer_ids = await look_up(platform, some)
-        answer = await platform.post(
-            "profile", "/v1/customers:batchGet", {"customer_ids": sorted(set(customer_ids.values()))}
-        )
-        by_id = {entry["customer_id"]: entry["rfm"] for entry in answer["customers"]}
-        for user_id, customer_id in customer_ids.items():
-            rfm = by_id.get(customer_id)
-            if rfm is not None:
-                found[user_id] = _rfm(rfm)
+    remaining = chunks(user_ids)
+
+    async def read_some() -> None:
+        for some in remaining:
+            found.update(await _read_rfm_of(platform, await look_up(platform, some)))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_REQUESTS_IN_FLIGHT):
+            group.create_task(read_some())
     return found
+
+
+async def _read_rfm_of(platform: Platform, customer_ids: Mapping[str, str]) -> dict[str, Rfm]:
+    wanted = {"customer_ids": sorted(set(customer_ids.values()))}
+    answer = await platform.post("profile", "/v1/customers:batchGet", wanted) if customer_ids else {"customers": []}
+    by_id = {entry["customer_id"]: entry["rfm"] for entry in answer["customers"]}
+    return {user_id: _rfm(by_id[customer_id]) for user_id, customer_id in customer_ids.items() if by_id[customer_id]}
 
 
 async def look_up(platform: Platform, user_ids: Sequence[str]) -> Mapping[str, str]:
@@ -114,3 +141,20 @@ def _rfm(answer: Json) -> Rfm:
 
 def _today(clock: Clock) -> date:
     return clock.now().astimezone(TOKYO).date()
+
+
+def main() -> int:
+    """`python -m kizuna_demo.check --credentials FILE`: exit code 0 when every customer is right."""
+    parser = argparse.ArgumentParser(
+        prog="python -m kizuna_demo.check", description="Compare every customer with the file."
+    )
+    parser.add_argument("--credentials", type=Path, default=Path(".kizuna/credentials.json"))
+    result = run(parser.parse_args().credentials)
+    print(f"{result.customers:,} customers, {result.purchases:,} purchases, {len(result.differences):,} differences")
+    for difference in result.differences[:20]:
+        print(f"  {difference.user_id}: expected {difference.expected}, found {difference.actual}")
+    return 1 if result.differences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,6 +5,7 @@ are published by the story itself, with GraphQL, when their time has come.
 """
 
 import asyncio
+import time
 from pathlib import Path
 
 import httpx
@@ -13,6 +14,7 @@ from kizuna_demo.errors import StoryError
 from kizuna_local.documents import Applier, Document, read_documents
 from kizuna_local.errors import LauncherError
 
+_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0)
 CONFIGURATION = Path(__file__).parents[2] / "config"
 
 
@@ -31,9 +33,14 @@ async def apply_documents(credentials_path: Path, *kinds: str) -> None:
 
 
 def _apply(credentials_path: Path, wanted: list[Document]) -> None:
-    with httpx.Client(timeout=30) as client:
+    for pause in (*_PAUSES_SECONDS, None):
         try:
-            for _ in Applier(client, credentials_path).apply(wanted):
-                pass
+            with httpx.Client(timeout=30) as client:
+                for _ in Applier(client, credentials_path).apply(wanted):
+                    pass
+            return
         except LauncherError as error:
-            raise StoryError(str(error)) from error
+            out_of_reach = isinstance(error.__cause__, httpx.HTTPError)  # a service that is being restarted
+            if not out_of_reach or pause is None:
+                raise StoryError(str(error)) from error
+            time.sleep(pause)

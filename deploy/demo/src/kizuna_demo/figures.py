@@ -39,7 +39,8 @@ QUERY = """\
 async def gather_figures(
     platform: Platform, *, progress: Progress, checked: CheckResult, simulation: Simulation
 ) -> Figures:
-    """Ask every service once."""
+    """Ask every service once; the customer shown is one with much to see."""
+    query = QUERY % simulation.most_talkative()
     identity = await platform.get("identity", "/v1/coverage")
     profile = await platform.get("profile", "/v1/totals")
     ranks = await platform.get("profile", "/v1/ranks/default")
@@ -48,7 +49,8 @@ async def gather_figures(
         "today": progress.today.isoformat(),
         "seed": progress.seed,
         "events": {
-            "told": progress.told,
+            "told": progress.events,
+            "permissions": progress.permissions,
             "accepted": identity["accepted_events"],
             "rejected": identity["rejected_events"],
             "duplicates": identity["duplicate_events"],
@@ -78,7 +80,8 @@ async def gather_figures(
             "differences": len(checked.differences),
         },
         "addresses": _addresses(platform),
-        "query": QUERY % simulation.most_talkative(),
+        "query": query,
+        "answer": await platform.graphql(query),
     }
 
 
@@ -124,7 +127,7 @@ async def _survey(platform: Platform, *, customers: int) -> Json:
 def _addresses(platform: Platform) -> dict[str, str]:
     credentials = platform.credentials
     return {
-        "GraphiQL": f"{credentials.gateway.rstrip('/')}/graphql",
+        "GraphiQL": f"{credentials.gateway.rstrip('/')}/graphiql",
         **{f"REST of {service}": f"{credentials.address(service)}/docs" for service in SERVICES},
         "mailbox": f"{credentials.mailbox.rstrip('/')}/messages",
     }

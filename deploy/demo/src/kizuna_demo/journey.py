@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from kizuna_demo.cdnow import CUSTOMERS
 from kizuna_demo.configuration import documents
@@ -35,14 +36,9 @@ async def publish_segments(platform: Platform, *, narrator: Narrator) -> None:
         for document in documents("Segment"):
             await platform.graphql(PUBLISH_SEGMENT, input={"key": document.key, **document.spec})
         await wait_until(
-            lambda: platform.get("profile", "/v1/segments"),
-            lambda answer: all(segment["status"] == "published" for segment in answer["items"]),
-            what="segments should be filled",
-        )
-        await wait_until(
-            lambda: platform.get("profile", "/v1/ranks/default"),
-            lambda answer: sum(rank["size"] for rank in answer["ranks"]) >= CUSTOMERS,
-            what=f"{CUSTOMERS} customers should have a rank",
+            lambda: _backfilled(platform),
+            lambda seen: seen.status == {"published"} and seen.ranked >= CUSTOMERS,
+            what=f"segments should be filled and {CUSTOMERS} customers have a rank",
         )
 
 
@@ -78,6 +74,24 @@ async def live_through_journey(
 
     with narrator.step("All of it comes back as events"):
         await _wait_for_echoes(platform, simulation, bought=len(progress.simulated))
+
+
+class _Backfill(NamedTuple):
+    status: set[str]
+    """Of the segments."""
+    evaluated: int
+    ranked: int
+    """Customers who hold a rank."""
+
+
+async def _backfilled(platform: Platform) -> _Backfill:
+    segments = (await platform.get("profile", "/v1/segments"))["items"]
+    ranks = (await platform.get("profile", "/v1/ranks/default"))["ranks"]
+    return _Backfill(
+        status={segment["status"] for segment in segments},
+        evaluated=sum(segment["evaluated"] for segment in segments),
+        ranked=sum(rank["size"] for rank in ranks),
+    )
 
 
 async def member_pages(platform: Platform, segment: str) -> AsyncIterator[list[str]]:

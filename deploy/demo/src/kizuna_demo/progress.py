@@ -32,14 +32,14 @@ class Progress(msgspec.Struct):
 
     today: date
     seed: int
-    done: list[str] = []
-    """Steps that need no repetition."""
     journey_customers: dict[str, str] = {}
     """user_id -> customer_id of the dormant at the moment the journey was published."""
-    told: int = 0
-    """Events of the world."""
+    events: int = 0
+    """Events of the world, told through the ingest."""
+    permissions: int = 0
+    """Opt-ins told to delivery; they appear on timelines too."""
     on_timelines: int = 0
-    """Events on timelines when the world was told and nothing else had happened yet."""
+    """Entries on timelines when the world was told and nothing else had happened yet."""
     simulated: list[SimulatedPurchase] = []
 
 

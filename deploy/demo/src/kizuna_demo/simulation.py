@@ -56,6 +56,7 @@ class Simulation:
             for user_id in members
         }
         self._user_ids = {person.email: person.user_id for person in world.people if person.email}
+        self._visitors = {visitor.user_id for visitor in world.visitors}
         self._platform = platform
         self._mailbox = Mailbox(platform)
         self._busy = asyncio.Semaphore(_BUSY_CUSTOMERS)
@@ -98,13 +99,14 @@ class Simulation:
         ]
 
     def most_talkative(self) -> str:
-        """The user_id of a customer with much to see: reached, bought, answered, stated commitments."""
+        """The user_id of a customer with much to see: answered, clicked, bought, browsed before."""
         return max(
             self._behaviours,
             key=lambda user_id: (
                 user_id in self.reached.answered and any(self._behaviours[user_id].commitments),
                 user_id in self.reached.clicked,
                 self._behaviours[user_id].buys(reached=user_id in self.reached.coupon),
+                user_id in self._visitors,
             ),
         )
 

@@ -36,7 +36,7 @@ def run(credentials_path: Path) -> Figures:
     Told already: shows its figures again. Raises StoryError with a sentence when it cannot go on.
     """
     try:
-        return asyncio.run(tell(credentials_path, clock=SystemClock(), narrator=Narrator(Console())))
+        return asyncio.run(tell(credentials_path, clock=SystemClock(), narrator=Narrator(_console())))
     except ExceptionGroup as group:
         raise first_story_error(group) or group from None
 
@@ -61,10 +61,11 @@ async def _tell_anew(credentials_path: Path, *, clock: Clock, narrator: Narrator
         world = build_world(today=progress.today, seed=progress.seed)
 
     async with connected(credentials_path, narrator=narrator) as platform:
-        events = await tell_the_world(platform, world, narrator=narrator)
-        totals = await wait_for_timelines(platform, events, narrator=narrator)
-        progress.told, progress.on_timelines = events, progress.on_timelines or totals["events"]
-        save_progress(directory, progress)
+        if not progress.on_timelines:
+            told = await tell_the_world(platform, world, narrator=narrator)
+            progress.on_timelines = await wait_for_timelines(platform, told, narrator=narrator)
+            progress.events, progress.permissions = told.events, told.permissions
+            save_progress(directory, progress)
         moments["on_timelines"] = clock.now()
 
         await apply_documents(credentials_path, "Ranks", "Creative", "Campaign")
@@ -87,6 +88,12 @@ async def connected(credentials_path: Path, *, narrator: Narrator) -> AsyncItera
         await apply_documents(credentials_path, "Source", "Namespace", "Topic", "Template", "Questionnaire")
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=32)) as session:
         yield Platform(session, read_credentials(credentials_path))
+
+
+def _console() -> Console:
+    """A terminal as wide as it is; anything else is wide enough for the table."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
 
 
 def _moments(moments: dict[str, datetime]) -> dict[str, str | float]:

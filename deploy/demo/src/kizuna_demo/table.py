@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from rich import box
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.table import Table
 
 from kizuna_demo.figures import Figures, money
@@ -23,22 +22,21 @@ def show_table(figures: Figures, console: Console) -> None:
         table.add_section()
     console.print(table)
     console.print("Paste this at GraphiQL:", style="bold")
-    console.print(Syntax(figures["query"], "graphql", background_color="default"))
+    console.print(figures["query"], markup=False, highlight=False, soft_wrap=True)
 
 
 def _base(figures: Figures) -> Iterator[Row]:
     events, customers, purchases, check = (figures[name] for name in ("events", "customers", "purchases", "check"))
-    yield "events told / on timelines", f"{events['told']:,} / {events['on_timelines']:,} after loading"
-    counted = f"{events['accepted']:,} accepted, {events['duplicates']:,} repeated, {events['rejected']:,} rejected"
-    yield "events at the front door", counted
-    yield (
-        "on timelines by now",
-        f"{events['on_timelines_at_the_end']:,} with the journey's mails, purchases, answers",
-    )
+    told = f"{events['told']:,} events + {events['permissions']:,} opt-ins / {events['on_timelines']:,}"
+    yield "accepted / on timelines", f"{told} after loading"
+    at_the_door = f"{events['accepted']:,} accepted, {events['duplicates']:,} repeated, {events['rejected']:,} rejected"
+    yield "at the front door by now", at_the_door
+    yield "on timelines by now", f"{events['on_timelines_at_the_end']:,}, with the journey's mails, clicks, answers"
     yield "customers", f"{customers['all']:,}, known {customers['known']:,}"
     yield "linked", f"{customers['linked']:,} ({customers['linked_share']:.1%}) by two or more kinds of identifiers"
     counted = f"{purchases['of_the_file']:,} of the file + {purchases['simulated']:,} simulated"
-    yield "purchases", f"{counted}; {money(purchases['revenue']):,.2f} USD"
+    amounts = f"{money(purchases['revenue']):,.2f} + {money(purchases['revenue_simulated']):,.2f}"
+    yield "purchases", f"{counted}; {amounts} {purchases['currency']}"
     verdict = "all equal" if check["differences"] == 0 else f"[red]{check['differences']:,} differ[/red]"
     yield "held against the file", f"recency, frequency, monetary of {check['customers']:,} customers: {verdict}"
 
