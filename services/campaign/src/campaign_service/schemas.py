@@ -12,8 +12,9 @@ from campaign_service.rules.definition import Definition, Reentry, Step, Trigger
 from contracts.campaign import Arm
 from servicekit.http import Answer, Body, Key
 
-Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Url = Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://[^\s]+$")]
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL stores every character but this one
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL)]
+Url = Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://[^\s\x00]+$")]
 JourneyStatus = Literal["draft", "published", "paused"]
 
 
@@ -22,8 +23,8 @@ class CreativeBody(Body):
 
     name: Line
     medium: Line
-    headline: Annotated[str, StringConstraints(max_length=500)] | None = None
-    body: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+    headline: Annotated[str, StringConstraints(max_length=500, pattern=NO_NUL)] | None = None
+    body: Annotated[str, StringConstraints(max_length=20_000, pattern=NO_NUL)] | None = None
     url: Url | None = None
 
 

@@ -188,10 +188,8 @@ async def test_coupons_are_single_and_redeemed_by_purchases(
     await settle()
     assert (await marketer.get("/v1/campaigns/dormant/results"))["coupons"] == {"issued": 10, "redeemed": 1}
     async with service.database.transaction() as session:
-        redeemed_by: UUID | None = await session.scalar(
-            text("SELECT redeemed_by FROM coupons WHERE status = 'redeemed'")
-        )
-    assert redeemed_by == first.event_id
+        redeemed_by = list(await session.scalars(text("SELECT redeemed_by FROM coupons WHERE status = 'redeemed'")))
+    assert redeemed_by == [first.event_id]
 
 
 async def test_another_goal_reads_everybody_again(

@@ -175,11 +175,25 @@ Problem = tuple[str, str]
 def problems(definition: Definition) -> list[Problem]:
     """List what is wrong with the graph as a whole; empty when a run can follow it."""
     steps = definition.steps
-    return (
+    unstorable = [*_unstorable(definition.model_dump(mode="json"), ())]
+    return unstorable or (
         [*_repeated_keys(steps)]
         or [*_unknown_references(steps)]
         or [*_unreachable(steps), *_loops(steps), *_holdouts(steps)]
     )
+
+
+def _unstorable(part: object, path: tuple[str, ...]) -> Iterator[Problem]:
+    """PostgreSQL stores every character but U+0000."""
+    if isinstance(part, str) and "\x00" in part:
+        yield ".".join(path), "The character U+0000 cannot be stored."
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            yield from _unstorable(name, path)
+            yield from _unstorable(value, (*path, name.replace("\x00", "")))
+    elif isinstance(part, list):
+        for index, value in enumerate(part):
+            yield from _unstorable(value, (*path, str(index)))
 
 
 def _repeated_keys(steps: Sequence[Step]) -> Iterator[Problem]:

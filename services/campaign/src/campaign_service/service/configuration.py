@@ -101,7 +101,7 @@ async def put_journey(
         return journey, True
     if definition.campaign_key != journey.campaign_key and journey.published_version is not None:
         raise Conflict("A published journey stays with its campaign. Make another journey.", field="campaign_key")
-    if Definition.model_validate(journey.definition) != definition:
+    if Definition.model_validate(journey.definition).model_dump(mode="json") != draft:
         journey.campaign_key = definition.campaign_key
         journey.definition = draft
         journey.version += 1
