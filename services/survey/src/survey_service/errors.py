@@ -37,7 +37,7 @@ class AnswersDoNotFit(Invalid):
 
     def __init__(self, problems: Sequence[AnswerProblem], *, given: dict[str, object]) -> None:
         details = [
-            (f"answers.{problem.question_key}", _DETAILS[problem.code].format(**problem._asdict()))
+            (f"answers.{problem.question_key}".rstrip("."), _DETAILS[problem.code].format(**problem._asdict()))
             for problem in problems
         ]
         super().__init__("The answers do not fit; see errors.", errors=details)
@@ -46,6 +46,7 @@ class AnswersDoNotFit(Invalid):
 
 
 _DETAILS: dict[Code, str] = {
+    "nothing_answered": "Answer at least one question.",
     "required": "An answer is required.",
     "unknown_question": "There is no such question.",
     "not_asked": "This question is not asked after these answers.",

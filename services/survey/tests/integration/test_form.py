@@ -1,5 +1,9 @@
 """The form behind a personal link: a phone without JavaScript, step by step, and programs with JSON."""
 
+import asyncio
+import base64
+import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -78,6 +82,8 @@ def check_headers(response: httpx.Response) -> None:
     policy = response.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
+    (style,) = re.findall(r"<style>(.*?)</style>", response.text, re.DOTALL)
+    assert base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() in policy
     assert "frame-ancestors 'none'" in policy
     assert response.headers["Cache-Control"] == "no-store"
     assert "noindex" in response.headers["X-Robots-Tag"]
@@ -160,6 +166,40 @@ async def test_errors_stand_beside_the_field_and_in_a_summary(survey: RunningSer
     empty = await post(survey, invitation.url, {"improve": " "}, page="follow_up")
     assert empty.status_code == 422
     assert "answer-improve-problem" in Page(empty).all("textarea")[0]["aria-describedby"]
+
+
+async def test_nothing_answered_is_no_answer(
+    survey: RunningService, invite: Invite, questionnaire: dict[str, Any]
+) -> None:
+    questionnaire["questions"] = [{**questionnaire["questions"][0], "required": False}, questionnaire["questions"][2]]
+    (invitation,) = await invite()
+    for page in ("questions", "follow_up"):
+        refused = await post(survey, invitation.url, {}, page=page)
+        assert refused.status_code == 422
+        assert "Nothing is answered yet" in Page(refused).text
+    problem = (await survey.client.post(invitation.url, json={"answers": {}})).json()
+    assert [error["field"] for error in problem["errors"]] == ["answers"]
+    assert (await post(survey, invitation.url, {"offer": ["price"]})).status_code == 303
+    assert (await post(survey, invitation.url, {})).status_code == 303  # a promise can be taken back
+    covered = await survey.client.get("/v1/coverage", headers=survey.headers())
+    assert (covered.json()["invited"], covered.json()["answered"]) == (1, 0)
+    assert [fact.status for fact in await survey.published(CommitmentChanged)] == ["withdrawn"]
+
+
+async def test_the_second_page_cannot_be_sent_first(survey: RunningService, invite: Invite) -> None:
+    (invitation,) = await invite()
+    refused = await post(survey, invitation.url, {}, page="follow_up")
+    assert refused.status_code == 422
+    assert {"href": "#answer-recommend"} in Page(refused).all("a")
+
+
+async def test_impatient_fingers_make_one_response(survey: RunningService, invite: Invite) -> None:
+    (invitation,) = await invite()
+    fields: dict[str, str | list[str]] = {"recommend": "9", "offer": ["price"]}
+    answers = await asyncio.gather(*(post(survey, invitation.url, fields) for _ in range(8)))
+    assert {answer.status_code for answer in answers} == {303}
+    assert [fact.revision for fact in await survey.published(ResponseReceived)] == [1]
+    assert len(await survey.published(CommitmentMade)) == 1
 
 
 async def test_markup_in_answers_stays_text(survey: RunningService, invite: Invite) -> None:
@@ -277,7 +317,7 @@ async def test_json_problems_name_the_answer(survey: RunningService, invite: Inv
         (b"{", "application/json", 400),
         (b'{"answers": {"recommend": 9}}', "text/plain", 415),
         (b"page=questions&answer-recommend=%FF", "application/x-www-form-urlencoded", 400),
-        (b"x" * 200_000, "application/json", 413),
+        (b"x" * 600_000, "application/json", 413),
         (b"a=&" * 600, "application/x-www-form-urlencoded", 400),
     ):
         refused = await survey.client.post(invitation.url, content=content, headers={"Content-Type": kind})

@@ -50,6 +50,7 @@ JAPANESE = Texts(
     error_prefix="エラー",
     error_title="ご確認ください",
     errors={
+        "nothing_answered": "まだ何も回答されていません。一つ以上お答えください。",
         "required": "お答えください。",
         "unknown_question": "このページにない項目が送られました。ページを開き直してください。",
         "not_asked": "この質問は対象外です。",
@@ -89,6 +90,7 @@ ENGLISH = Texts(
     error_prefix="Error",
     error_title="There is a problem",
     errors={
+        "nothing_answered": "Nothing is answered yet. Answer at least one question.",
         "required": "Answer this question.",
         "unknown_question": "Something was sent that is not on this page. Open the page again.",
         "not_asked": "This question does not apply.",

@@ -21,8 +21,8 @@ from survey_service.schemas import FormView, StatedCommitment, SubmitAnswers, Su
 from survey_service.service import responses as service
 from survey_service.service.responses import OpenForm, Page, Submission
 
-MAXIMUM_BODY_BYTES = 128 * 1024
-"""Fifty long texts fit; a form is not a file store."""
+MAXIMUM_BODY_BYTES = 512 * 1024
+"""Dozens of long Japanese texts fit, nine bytes a character in a form; it is not a file store."""
 MAXIMUM_FIELDS = 500
 
 JSON = "application/json"
@@ -147,6 +147,8 @@ async def submit_form(
         first_time = submitted.changed and submitted.response.revision == 1
         return _json(_submitted_view(submitted), status=201 if first_time else 200)
     page, fields = _read_form(body)
+    if opened.response is None:
+        page = "questions"  # nobody gets past the first page without answering it
     try:
         submitted = await service.submit_page(session, opened, fields, page=page, now=now, zone=form.zone)
     except AnswersDoNotFit as refusal:  # nothing was written yet: the same page again, with what was posted

@@ -23,12 +23,23 @@ Answers = dict[str, Value]
 """Question's key -> value, in the questionnaire's order; a question left out is not in it."""
 
 Code = Literal[
-    "required", "unknown_question", "not_asked", "wrong_type", "out_of_range", "unknown_option", "too_many", "too_long"
+    "nothing_answered",
+    "required",
+    "unknown_question",
+    "not_asked",
+    "wrong_type",
+    "out_of_range",
+    "unknown_option",
+    "too_many",
+    "too_long",
 ]
 
 
 class AnswerProblem(NamedTuple):
-    """Why one answer is refused; `minimum` and `maximum` are the limits where the code has any."""
+    """Why an answer is refused; `minimum` and `maximum` are the limits where the code has any.
+
+    `question_key` is empty when it is about the response as a whole.
+    """
 
     question_key: str
     code: Code

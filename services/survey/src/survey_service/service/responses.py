@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from servicekit.moves import hold_moves
-from servicekit.outbox import publish
+from servicekit.outbox import Fact, publish
 from survey_service import events
 from survey_service.errors import AnswersDoNotFit, ExpiredLink, UnknownLink
 from survey_service.repository import commitments as commitments_repository
@@ -142,20 +142,21 @@ async def _store(
 ) -> Submission:
     if form.response is not None and form.response.answers == answers:
         return Submission(form, form.response, await commitments_of(session, form), changed=False)
+    if form.response is None and not answers:
+        raise AnswersDoNotFit([rules.AnswerProblem("", "nothing_answered")], given={})
     response = _next_revision(form, answers, now=now)
     await repository.save_response(session, response)
     known = await commitments_repository.commitments_of_response(session, response.response_id, lock=True)
     changed = _changed_commitments(form, response, known, now=now, zone=zone)
     await commitments_repository.save_commitments(session, changed, changed_by="customer")
-    await publish(session, [events.response_received(response)])
-    await publish(session, [events.commitment_said(commitment) for commitment in changed])
+    facts: list[Fact] = [events.response_received(response), *(events.commitment_said(row) for row in changed)]
+    await publish(session, facts)
     current = {commitment.commitment_id: commitment for commitment in [*known, *changed]}
     return Submission(replace(form, response=response), response, list(current.values()), changed=True)
 
 
 def _next_revision(form: OpenForm, answers: Answers, *, now: datetime) -> ResponseRow:
     invitation, earlier = form.invitation, form.response
-    valid_days = form.questionnaire.valid_days
     return ResponseRow(
         response_id=uuid5(invitation.invitation_id, "response"),
         invitation_id=invitation.invitation_id,
@@ -169,9 +170,15 @@ def _next_revision(form: OpenForm, answers: Answers, *, now: datetime) -> Respon
         nps_score=rules.nps_score(form.questionnaire, answers),
         first_answered_at=now if earlier is None else earlier.first_answered_at,
         answered_at=now,
-        valid_until=None if valid_days is None else now + timedelta(days=valid_days),
+        valid_until=_valid_until(form.questionnaire, answers, now=now),
         answers=answers,
     )
+
+
+def _valid_until(questionnaire: Questionnaire, answers: Answers, *, now: datetime) -> datetime | None:
+    if not answers:
+        return now  # everything was taken back: nothing that still counts
+    return None if questionnaire.valid_days is None else now + timedelta(days=questionnaire.valid_days)
 
 
 def _changed_commitments(
