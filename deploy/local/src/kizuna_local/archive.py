@@ -14,7 +14,7 @@ from pathlib import Path
 from kizuna_local.addresses import SERVICES
 from kizuna_local.errors import LauncherError
 from kizuna_local.home import Home
-from kizuna_local.platform import build_postgres
+from kizuna_local.real_parts import build_postgres
 from servicekit.embedded.postgres import EmbeddedPostgres, binary
 
 FORMAT = 1

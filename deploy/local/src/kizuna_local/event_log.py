@@ -4,7 +4,6 @@ from contracts.topology import CONSUMERS, STREAMS, WRITE_KEYS_BUCKET
 from kizuna_local.addresses import SERVICES
 from kizuna_local.home import Home
 from servicekit.embedded.nats_server import NatsUser
-from servicekit.topology import provision
 
 ADMINISTRATOR = "admin"
 GATEWAY_READS = ("live.>", "profile.>", "campaign.>", "delivery.>", "survey.>")
@@ -52,6 +51,8 @@ def service_publishes(name: str) -> tuple[str, ...]:
 
 async def prepare(administrator_url: str) -> None:
     """Bring streams, consumers and the write keys' bucket to what is declared; a second call changes nothing."""
+    from servicekit.topology import provision  # brings NATS's client with it, which only `up` needs
+
     await provision(administrator_url, STREAMS, CONSUMERS, buckets=[WRITE_KEYS_BUCKET])
 
 

@@ -13,14 +13,14 @@ from kizuna_local import event_log
 from kizuna_local.addresses import HOST, PROCESSES, SERVICES, Addresses
 from kizuna_local.environment import process_environment
 from kizuna_local.errors import LauncherError
+from kizuna_local.health import is_ready
 from kizuna_local.home import Home, read_json, write_private
 from kizuna_local.keys import ALL_SCOPES, ensure_keys, issue_user_token, jwks_file
 from kizuna_local.processes import PythonProcess, last_line, roll_over, run_all_to_the_end
+from kizuna_local.real_parts import build_nats, build_postgres
 from kizuna_local.run_state import ProcessRecord, RunState, write_state
 from kizuna_local.supervisor import Supervisor
 from servicekit.clock import SystemClock
-from servicekit.embedded.nats_server import EmbeddedNats
-from servicekit.embedded.postgres import EmbeddedPostgres
 
 MIGRATION_SECONDS = 120.0
 READY_SECONDS = 60.0
@@ -134,22 +134,6 @@ class Platform:
         write_state(self.home, state)
 
 
-def build_postgres(home: Home) -> EmbeddedPostgres:
-    """The cluster of this home, not started."""
-    return EmbeddedPostgres(home.postgres, log_file=home.log_file("postgres"))
-
-
-def build_nats(home: Home, addresses: Addresses) -> EmbeddedNats:
-    """The event log of this home, not started."""
-    return EmbeddedNats(
-        home.nats,
-        port=addresses.port("nats"),
-        monitor_port=addresses.port("nats-monitor"),
-        users=event_log.users(home),
-        log_file=home.log_file("nats"),
-    )
-
-
 def write_credentials(home: Home, addresses: Addresses) -> None:
     """Write credentials.json: addresses, a token for everything, and the write keys known from before."""
     known = read_json(home.credentials_file) or {}
@@ -160,11 +144,3 @@ def write_credentials(home: Home, addresses: Addresses) -> None:
         "write_keys": known.get("write_keys", {}),
     }
     write_private(home.credentials_file, json.dumps(credentials, indent=2) + "\n")
-
-
-def is_ready(client: httpx.Client, url: str) -> bool:
-    """Whether the process at `url` says that it is ready."""
-    try:
-        return client.get(f"{url}/readyz").status_code == 200
-    except httpx.HTTPError:
-        return False

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 import httpx
 
 from kizuna_local.addresses import PROCESSES, Addresses
+from kizuna_local.health import is_ready
 from kizuna_local.home import Home
-from kizuna_local.platform import is_ready
 from kizuna_local.run_state import read_state
 
 PORTLESS = ("postgres",)

@@ -70,7 +70,8 @@ async def _show(request: web.Request) -> web.Response:
     for part in parsed.walk():
         payload = part.get_payload(decode=True)
         if part.get_content_type() in parts and isinstance(payload, bytes):
-            parts[part.get_content_type()] += payload.decode(part.get_content_charset() or "utf-8", "replace")
+            text = payload.decode(part.get_content_charset() or "utf-8", "replace")
+            parts[part.get_content_type()] += text.replace("\r\n", "\n")
     headers = [[name, str(make_header(decode_header(str(value))))] for name, value in parsed.items()]
     body = {**_summary(message), "headers": headers, "text": parts["text/plain"], "html": parts["text/html"]}
     return web.json_response(body)
