@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import httpx
 import pytest
 from tests.contract.services import METHODS, SERVICES, TestedService
 
@@ -63,6 +64,6 @@ async def test_write_keys_are_asked_for_at_the_front_door(environment: Environme
     service = next(each for each in SERVICES if each.name == "identity")
     async with running(service.build, service.settings, environment, workers=False) as started:
         for path in ("/v1/track", "/v1/batch", "/v1/t", "/v1/b"):
-            for auth in (None, ("nobody", "")):
+            for auth in (httpx.BasicAuth("nobody", ""), httpx.BasicAuth("", "nobody")):
                 answer = await started.client.post(path, json={"event": "x", "userId": "u", "batch": []}, auth=auth)
                 assert answer.status_code in {400, 401}, (path, auth, answer.status_code)
