@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
+from services.profile.tests.recording import Desk, desk
 
 from profile_service.app import build
 from profile_service.settings import Settings
 from servicekit.clock import FrozenClock
+from servicekit.embedded.postgres import EmbeddedPostgres
 from servicekit.testing import Environment, RunningService, running
 
 START = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)  # noon in Tokyo
@@ -26,3 +28,10 @@ async def profile_at_rest(environment: Environment) -> AsyncIterator[RunningServ
     """Profile, serving, its workers not running."""
     async with running(build, Settings, environment, clock=FrozenClock(START), workers=False) as service:
         yield service
+
+
+@pytest.fixture
+async def a_desk(postgres: EmbeddedPostgres) -> AsyncIterator[Desk]:
+    """Profile's use cases on a fresh database, without NATS."""
+    async with desk(postgres, start=START, backfill_chunk=7) as opened:
+        yield opened

@@ -178,7 +178,9 @@ changed_answers AS MATERIALIZED (
         SELECT a.segment_id, a.is_member, NULLIF(a.valid_until, 'infinity') AS valid_until,
                COALESCE(k.is_member, false) AS was_member
         FROM (VALUES {", ".join(rows)}) AS a (segment_id, is_member, valid_until)
-        LEFT JOIN (SELECT * FROM segment_memberships m WHERE m.customer_id = e.customer_id OFFSET 0) AS k USING (segment_id)
+        LEFT JOIN (
+            SELECT * FROM segment_memberships m WHERE m.customer_id = e.customer_id OFFSET 0
+        ) AS k USING (segment_id)
         WHERE a.is_member <> COALESCE(k.is_member, false) OR {_MUST_BE_KEPT}
     ) AS a
 ), kept_answers AS (

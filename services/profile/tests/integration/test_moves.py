@@ -1,0 +1,80 @@
+"""Anchors move: facts move with them, conclusions are drawn anew, and a move back gives everything back."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from services.profile.tests.profile_facts import event, identify, moved, purchase
+
+from contracts.profile import SegmentEntered, SegmentExited
+from servicekit.testing import RunningService
+
+TWO_ORDERS = {"kind": "event_count", "event": "Order Completed", "comparison": "ge", "value": 2}
+SPENT = {"kind": "event_sum", "event": "Order Completed", "property": "revenue", "comparison": "ge", "value": 25}
+NO_ORDER = {"kind": "event_count", "event": "Order Completed", "comparison": "eq", "value": 0}
+
+
+async def _view(profile: RunningService, *customers: UUID) -> list[dict[str, Any]]:
+    body = {"customer_ids": [str(customer) for customer in customers]}
+    views = (await profile.client.post("/v1/customers:batchGet", json=body, headers=profile.headers())).json()
+    lines = (await profile.client.post("/v1/timelines:batchGet", json=body, headers=profile.headers())).json()
+    return [
+        {
+            "traits": {trait["name"]: trait["value"] for trait in view["traits"]},
+            "rfm": view["rfm"],
+            "rank": view["rank"] and view["rank"]["key"],
+            "segments": [segment["key"] for segment in view["segments"]],
+            "events": sorted(event["event_id"] for event in line["events"]),
+            "total": line["total_count"],
+        }
+        for view, line in zip(views["customers"], lines["customers"], strict=True)
+    ]
+
+
+async def test_merge_and_undo_give_back_timeline_traits_purchases_rank_and_segments(profile: RunningService) -> None:
+    headers, now = profile.headers(), profile.clock.now()
+    for key, condition in (("two-orders", TWO_ORDERS), ("no-order", NO_ORDER)):
+        body = {"name": key, "condition": condition}
+        assert (await profile.client.put(f"/v1/segments/{key}", json=body, headers=headers)).status_code == 201
+        assert (await profile.client.post(f"/v1/segments/{key}:publish", headers=headers)).status_code == 200
+    ranks = {"ranks": [{"key": "gold", "name": "Gold", "condition": SPENT}]}
+    assert (await profile.client.put("/v1/ranks/default", json=ranks, headers=headers)).status_code == 201
+    member, visitor, cookie = uuid4(), uuid4(), uuid4()
+    await profile.publish(
+        [
+            identify(member, now - timedelta(days=5), name="会員", city="Tokyo"),
+            purchase(member, now - timedelta(days=4), 20),
+            purchase(visitor, now - timedelta(days=2), 10, anchor_id=cookie),
+            identify(visitor, now - timedelta(days=1), anchor_id=cookie, city="Osaka"),
+        ]
+    )
+    await profile.drain()
+    before = await _view(profile, member, visitor)
+    assert [view["segments"] for view in before] == [[], []]
+
+    await profile.publish([moved(cookie, former=visitor, to=member, occurred_at=now)])
+    await profile.drain()
+    merged, gone = await _view(profile, member, visitor)
+    assert merged["traits"] == {"name": "会員", "city": "Osaka"}
+    assert merged["rfm"]["frequency"] == 2 and merged["rfm"]["monetary"] == "30"
+    assert (merged["rank"], merged["segments"]) == ("gold", ["two-orders"])
+    assert merged["events"] == sorted(before[0]["events"] + before[1]["events"])
+    assert gone == {"traits": {}, "rfm": None, "rank": None, "segments": [], "events": [], "total": 0}
+    [entered] = await profile.published(SegmentEntered)
+    assert (entered.customer_id, entered.reason) == (member, "move")
+    totals = (await profile.client.get("/v1/totals", headers=headers)).json()
+    assert (totals["customers"], totals["events"], totals["purchases"]) == (1, 4, 2)
+
+    # late: an event that identity resolved before the merge
+    await profile.publish([event(visitor, "Page Viewed", now - timedelta(days=3), anchor_id=cookie)])
+    await profile.drain()
+    assert [view["total"] for view in await _view(profile, member, visitor)] == [5, 0]
+
+    await profile.publish([moved(cookie, former=member, to=visitor, occurred_at=now, version=2, reason="undo")])
+    await profile.drain()
+    after = await _view(profile, member, visitor)
+    assert after[0] == before[0]
+    assert after[1] | {"events": None, "total": None} == before[1] | {"events": None, "total": None}
+    assert after[1]["total"] == 3
+    [exited] = await profile.published(SegmentExited)
+    assert (exited.customer_id, exited.reason) == (member, "move")
