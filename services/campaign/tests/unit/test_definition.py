@@ -87,10 +87,10 @@ def test_whatever_is_accepted_can_be_walked_without_turning_round_restlessly(cou
     steps = []
     for key in keys:
         kind = data.draw(st.sampled_from(["send", "wait", "end"]))
-        step: dict[str, Any] = {"key": key, "kind": kind}
-        step |= SEND if kind == "send" else {"days": 1} if kind == "wait" else {}
+        body: dict[str, Any] = {"key": key, "kind": kind}
+        body |= SEND if kind == "send" else {"days": 1} if kind == "wait" else {}
         following = data.draw(st.none() | st.sampled_from([*keys, "nowhere"]))
-        steps.append(step if kind == "end" else step | {"next": following})
+        steps.append(body if kind == "end" else body | {"next": following})
     journey = definition(*steps)
     if problems(journey):
         return

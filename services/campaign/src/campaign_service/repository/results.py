@@ -55,7 +55,7 @@ async def issue_coupons(session: AsyncSession, campaign_key: str, codes: Sequenc
         "INSERT INTO coupons (code, message_id, run_id, customer_id, anchor_id, campaign_key, status, issued_at) "
         "SELECT *, $6, 'issued', $7::timestamptz "
         "FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[]) "
-        "ON CONFLICT (message_id) DO NOTHING",
+        "ON CONFLICT DO NOTHING",
         [code.code for code in codes],
         [code.message_id for code in codes],
         [code.run_id for code in codes],
