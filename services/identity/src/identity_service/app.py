@@ -73,6 +73,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         checks=[Check("nats", nats.ping), Check("write_keys", write_keys.ready)],
         resources={"key_hasher": hasher, "key_mirror": mirror},
         starters=[write_keys.start],
+        ready_without_database=True,
         closers=[write_keys.stop],
         customize=tracking.describe_in_openapi,
     )

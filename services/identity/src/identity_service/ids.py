@@ -1,6 +1,6 @@
 """Ids: derived ones, which a repetition derives again, and new ones, which sort by age."""
 
-import secrets
+import os
 from collections.abc import Callable
 from hashlib import blake2b
 from uuid import UUID
@@ -27,11 +27,19 @@ class TimeOrderedIds:
     def __init__(self, milliseconds: Callable[[], int]) -> None:
         self._milliseconds = milliseconds
         self._last = 0
+        self._randomness, self._used = b"", 0
 
     def __call__(self) -> UUID:
         """Return the next id: 48 bits of time, 12 of a counter within the millisecond, 62 random."""
         self._last = max(self._last + 1, self._milliseconds() << _COUNTER_BITS)
         time, counter = self._last >> _COUNTER_BITS, self._last & ((1 << _COUNTER_BITS) - 1)
-        number = time << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | secrets.randbits(62)
+        number = time << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | self._random_bits()
         new: UUID = pgproto.UUID(number.to_bytes(16))
         return new
+
+    def _random_bits(self) -> int:
+        """62 random bits; the system is asked for many at once, for a call costs more than an id."""
+        if self._used == len(self._randomness):
+            self._randomness, self._used = os.urandom(8 * 512), 0
+        self._used += 8
+        return int.from_bytes(self._randomness[self._used - 8 : self._used]) >> 2

@@ -6,7 +6,7 @@ Keys are known only by a keyed hash, here as in the database.
 import asyncio
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -85,10 +85,15 @@ class KeyMirror:
         if former_hash is not None and former_hash != key_hash:
             await bucket.delete(former_hash)
 
-    async def reconcile(self, holders: Mapping[str, KeyHolder]) -> int:
-        """Make the mirror equal to the sources; return how many entries had to be changed."""
+    async def reconcile(self, load_holders: Callable[[], Awaitable[Mapping[str, KeyHolder]]]) -> int:
+        """Make the mirror equal to the sources; return how many entries had to be changed.
+
+        The mirror is read before the sources: a key is mirrored after its source is committed, so whatever the mirror holds
+        and the sources do not is really gone.
+        """
         bucket = await self._bucket()
         mirrored = await _read_all(bucket)
+        holders = await load_holders()
         changed = 0
         for key_hash, holder in holders.items():
             if mirrored.get(key_hash) != holder.to_json():

@@ -1,6 +1,7 @@
 """Identity under test, on the real PostgreSQL and NATS."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,28 @@ from servicekit.testing import Environment, RunningService, running
 
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 
-MakeSource = Callable[..., Awaitable[tuple[str, str]]]
+
+@dataclass
+class Sender:
+    """A source that sends events."""
+
+    service: RunningService
+    source_id: str
+    write_key: str
+
+    async def send(self, *events: dict[str, Any], **envelope: Any) -> dict[str, Any]:
+        """Send a batch that must be taken; return the answer."""
+        answer = await self.service.client.post(
+            "/v1/batch", json={"batch": list(events), **envelope}, auth=(self.write_key, "")
+        )
+        assert answer.status_code == 200, answer.text
+        result: dict[str, Any] = answer.json()
+        return result
+
+    async def resolve(self, *events: dict[str, Any], **envelope: Any) -> None:
+        """Send a batch and wait until it is resolved."""
+        await self.send(*events, **envelope)
+        await self.service.drain()
 
 
 @pytest.fixture
@@ -24,13 +46,20 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 async def identity(environment: Environment, clock: FrozenClock) -> AsyncIterator[RunningService]:
-    """Identity with its resolver at work."""
+    """Identity with its workers at work."""
     async with running(build, Settings, environment, clock=clock) as service:
         yield service
 
 
-async def make_source(service: RunningService, source_id: str = "shop") -> tuple[str, str]:
-    """Make a source; return Basic credentials for its write key."""
+@pytest.fixture
+async def front_door(environment: Environment, clock: FrozenClock) -> AsyncIterator[RunningService]:
+    """Identity with nobody resolving."""
+    async with running(build, Settings, environment, clock=clock, workers=False) as service:
+        yield service
+
+
+async def make_sender(service: RunningService, source_id: str) -> Sender:
+    """Make a source."""
     body = {
         "name": "Shop",
         "department": "sales",
@@ -40,14 +69,22 @@ async def make_source(service: RunningService, source_id: str = "shop") -> tuple
     }
     answer = await service.client.put(f"/v1/sources/{source_id}", json=body, headers=service.headers())
     assert answer.status_code == 201, answer.text
-    return (answer.json()["write_key"], "")
+    return Sender(service, source_id, answer.json()["write_key"])
 
 
-async def send(
-    service: RunningService, auth: tuple[str, str], events: list[dict[str, Any]], **envelope: Any
-) -> dict[str, Any]:
-    """Send a batch; return the answer."""
-    answer = await service.client.post("/v1/batch", json={"batch": events, **envelope}, auth=auth)
-    assert answer.status_code == 200, answer.text
-    result: dict[str, Any] = answer.json()
-    return result
+@pytest.fixture
+async def shop(identity: RunningService) -> Sender:
+    """The shop's source, resolved as it sends."""
+    return await make_sender(identity, "shop")
+
+
+@pytest.fixture
+async def crm(identity: RunningService) -> Sender:
+    """The CRM's source, resolved as it sends."""
+    return await make_sender(identity, "crm")
+
+
+@pytest.fixture
+async def kiosk(front_door: RunningService) -> Sender:
+    """A source whose requests stay in the event log."""
+    return await make_sender(front_door, "kiosk")

@@ -96,11 +96,7 @@ class Namespaces:
 
     def usable(self, identifiers: Sequence[Identifier]) -> list[Identifier]:
         """Return the identifiers that are not blocked, each once, the strongest first."""
-        kept = [
-            identifier
-            for identifier in dict.fromkeys(identifiers)
-            if not self[identifier.namespace].blocks(identifier.value)
-        ]
+        kept = [name for name in dict.fromkeys(identifiers) if not self[name.namespace].blocks(name.value)]
         if len(kept) > 1:
             kept.sort(key=lambda identifier: (self[identifier.namespace].priority, identifier.namespace))
         return kept

@@ -6,7 +6,7 @@ weakest identifier is dropped from the event and the rest is tried again. What r
 customer stays, the anchors of the others move to it. The event hangs on the strongest identifier it kept.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -99,6 +99,9 @@ class Graph:
 
     def resolve(self, identifiers: Sequence[Identifier], evidence: Evidence) -> Resolution:
         """Place one event. `identifiers` are usable ones, the strongest first, at least one."""
+        known = self._anchors.get(identifiers[0])
+        if known is not None and len(identifiers) == 1:  # most events by far
+            return Resolution(known, identifiers)
         kept = list(identifiers)
         while True:
             matched = self._matched(kept)
@@ -121,10 +124,13 @@ class Graph:
         new = [name for name in identifiers if name not in self._anchors]
         if not new and len(matched) < 2:
             return False
-        before = [Counter(anchor.identifier.namespace for anchor in self._members[customer]) for customer in matched]
-        after = sum(before, Counter(name.namespace for name in new))
+        before = [_count(anchor.identifier for anchor in self._members[customer]) for customer in matched]
+        after = _count(new)
+        for one in before:
+            for namespace, count in one.items():
+                after[namespace] = after.get(namespace, 0) + count
         return any(
-            count > self._namespaces[namespace].most_values and all(count > one[namespace] for one in before)
+            count > self._namespaces[namespace].most_values and all(count > one.get(namespace, 0) for one in before)
             for namespace, count in after.items()
         )
 
@@ -160,3 +166,11 @@ class Graph:
         strongest, *others = anchors
         for other in others:
             self.changes.links.setdefault((strongest.anchor_id, other.anchor_id), evidence)
+
+
+def _count(identifiers: Iterable[Identifier]) -> dict[str, int]:
+    """How many values there are of each namespace."""
+    counts: dict[str, int] = {}
+    for namespace, _ in identifiers:
+        counts[namespace] = counts.get(namespace, 0) + 1
+    return counts

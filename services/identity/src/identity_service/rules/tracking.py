@@ -288,7 +288,8 @@ def identifiers_of(event: StoredEvent, *, kind: str, context: StoredContext | No
             continue
         if isinstance(one.traits, Raw):
             found.extend(_contact_identifiers(one.traits))
-        found.extend(_external_identifiers(one.external_ids, one.external_id))
+        if one.external_ids or one.external_id:
+            found.extend(_external_identifiers(one.external_ids, one.external_id))
     return [one for one in found if one is not None]
 
 

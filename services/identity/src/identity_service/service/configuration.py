@@ -142,9 +142,12 @@ def _mirror_later(session: AsyncSession, source: Source, mirror: KeyMirror, *, f
 
 async def reconcile_write_keys(database: Database, mirror: KeyMirror) -> None:
     """Make the front door's mirror equal to the sources, whatever happened in between."""
-    async with database.transaction() as session:
-        holders = {source.key_hash: holder_of(source) for source in await repository.list_sources(session)}
-    changed = await mirror.reconcile(holders)
+
+    async def load_holders() -> dict[str, KeyHolder]:
+        async with database.transaction() as session:
+            return {source.key_hash: holder_of(source) for source in await repository.list_sources(session)}
+
+    changed = await mirror.reconcile(load_holders)
     if changed:
         log.info("write_keys_reconciled", entries=changed)
 
