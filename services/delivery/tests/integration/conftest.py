@@ -314,3 +314,9 @@ async def start_delivery(environment: Environment, mailbox: Mailbox, profile: Pr
 async def delivery(start_delivery: StartDelivery) -> Delivery:
     """Delivery with its usual settings."""
     return await start_delivery()
+
+
+@pytest.fixture
+def make_delivery() -> type[Delivery]:
+    """What the usual things are said with, for a service a test runs itself."""
+    return Delivery
