@@ -45,11 +45,23 @@ class StoryTelling:
 
 
 def tell(credentials_file: Path) -> None:
-    """Tell the story in this process."""
+    """Tell the story in this process. Raises LauncherError when it cannot go on."""
     from kizuna_demo import story  # only where it is installed and wanted
+    from kizuna_demo.errors import StoryError
 
-    story.run(credentials_file)
+    try:
+        story.run(credentials_file)
+    except StoryError as error:
+        raise LauncherError(str(error)) from error
+
+
+def main() -> None:
+    """Tell it; a story that cannot go on says why in one sentence."""
+    try:
+        tell(Path(sys.argv[1]))
+    except LauncherError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    tell(Path(sys.argv[1]))
+    main()
