@@ -3,7 +3,7 @@
 Names: spellings and readings of the package `japanese-personal-name-dataset`, family names as frequent as in Japan.
 E-mail: only domains reserved for examples (RFC 2606; `example.jp` by JPRS), so that nothing can ever reach anybody.
 Phone: Japan reserves no numbers for fiction; +1 NPA 555-0100 to 555-0199 are reserved for it in every North American
-area code (ATIS-0300115, "NANPA 555 line number assignment guidelines").
+area code (ATIS-0300115, "555 NXX Line Number Reference Document").
 """
 
 from bisect import bisect
