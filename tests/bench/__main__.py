@@ -12,7 +12,7 @@ import psutil
 from kizuna_local import event_log
 from kizuna_local.addresses import Addresses
 from kizuna_local.home import Home
-from kizuna_local.platform import build_nats, build_postgres
+from kizuna_local.real_parts import build_nats, build_postgres
 from servicekit.embedded.postgres import EmbeddedPostgres
 from tests.bench import ingest, pipeline, relay
 from tests.bench.collector import forgetful_collector
