@@ -69,7 +69,12 @@ class Response(Base, table=True):
     __tablename__ = "responses"
     __rows_follow__ = "move"
     __table_args__ = (
-        Index("responses_customer", "customer_id", text("answered_at DESC")),
+        Index(
+            "responses_customer",
+            "customer_id",
+            text("answered_at DESC"),
+            postgresql_include=["valid_until", "nps_score"],
+        ),
         Index(
             "responses_questionnaire_customer",
             "questionnaire_key",
