@@ -1,22 +1,17 @@
 """Campaign on real parts, beside a profile that answers over real HTTP what a test tells it to."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from aiohttp import web
+from services.campaign.tests.integration.campaign_world import START, Marketer, Settle, StandInProfile
 from sqlalchemy import text
 
 from campaign_service.app import build
 from campaign_service.settings import Settings
 from servicekit.clock import FrozenClock
 from servicekit.testing import Environment, RunningService, running
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from campaign_world import START, Marketer, Settle, StandInProfile
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from campaign_world import SEND, Marketer, Settle, entered, journey
+from services.campaign.tests.integration.campaign_world import SEND, Marketer, Settle, entered, journey
 
 from campaign_service.app import build
 from campaign_service.settings import Settings

@@ -4,7 +4,17 @@ from collections import Counter
 from typing import Any
 from uuid import uuid4
 
-from campaign_world import SEND, START, Marketer, Settle, StandInProfile, entered, event, exited, later
+from services.campaign.tests.integration.campaign_world import (
+    SEND,
+    START,
+    Marketer,
+    Settle,
+    StandInProfile,
+    entered,
+    event,
+    exited,
+    later,
+)
 from sqlalchemy import text
 
 from campaign_service.models import Base

@@ -4,7 +4,15 @@ from collections import Counter
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from campaign_world import SEND, START, Marketer, Settle, StandInProfile, entered, later
+from services.campaign.tests.integration.campaign_world import (
+    SEND,
+    START,
+    Marketer,
+    Settle,
+    StandInProfile,
+    entered,
+    later,
+)
 from sqlalchemy import text
 
 from campaign_service.rules.arms import draw_arm

@@ -7,7 +7,16 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from campaign_world import SEND, START, Marketer, Settle, StandInProfile, entered, event, later
+from services.campaign.tests.integration.campaign_world import (
+    SEND,
+    START,
+    Marketer,
+    Settle,
+    StandInProfile,
+    entered,
+    event,
+    later,
+)
 from sqlalchemy import text
 
 from campaign_service.rules.arms import draw_arm

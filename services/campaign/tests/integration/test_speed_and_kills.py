@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from campaign_world import SEND, Marketer, StandInProfile, entered, later
+from services.campaign.tests.integration.campaign_world import SEND, Marketer, StandInProfile, entered, later
 from sqlalchemy import text
 
 from campaign_service.app import build

@@ -1,11 +1,11 @@
 """Runs: started, claimed, saved, ended."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.campaign import Arm
@@ -128,13 +128,13 @@ async def end_united_runs(session: AsyncSession, customer_ids: Sequence[UUID], *
     return _ended(await (await raw(session)).fetch(_END_UNITED, list(customer_ids), now))
 
 
-def _ended(rows: Sequence[asyncpg.Record]) -> list[EndedRun]:
+def _ended(rows: Sequence[Mapping[str, Any]]) -> list[EndedRun]:
     return [EndedRun(**row) for row in rows]
 
 
-async def list_runs(session: AsyncSession, customer_ids: Sequence[UUID]) -> list[asyncpg.Record]:
+async def list_runs(session: AsyncSession, customer_ids: Sequence[UUID]) -> list[Mapping[str, Any]]:
     """Return the customers' runs, newest first for each, at most 100."""
-    rows: list[asyncpg.Record] = await (await raw(session)).fetch(_LIST, list(set(customer_ids)))
+    rows: list[Mapping[str, Any]] = await (await raw(session)).fetch(_LIST, list(set(customer_ids)))
     return rows
 
 
