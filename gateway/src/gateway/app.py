@@ -46,7 +46,6 @@ def build(settings: Settings, clock: Clock = SystemClock()) -> Service:  # noqa:
         checks=[],
         public=PUBLIC,
         resources={"live": live},
-        starters=[services.open],
         closers=[services.close, live.close],
         customize=lambda app: _allow_origins(app, settings),
     )

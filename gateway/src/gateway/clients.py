@@ -1,18 +1,17 @@
-"""Calls to the services: one shared HTTP session, a deadline per call, answers decoded as typed records.
+"""Calls to the services: connections kept open, a deadline per call, answers decoded as typed records.
 
 Whatever goes wrong becomes a GatewayError with a code; the caller's token and trace travel along with every call.
 """
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-import aiohttp
 import msgspec
 
 from gateway.answers.problem import Problem
+from gateway.connections import ConnectionFailed, Connections
 from gateway.errors import Code, GatewayError
 from gateway.settings import Settings
 
@@ -50,11 +49,9 @@ def _decode(body: bytes, answer: type[AnswerT]) -> AnswerT:
 class ServiceClient:
     """One service's REST endpoints."""
 
-    def __init__(self, name: ServiceName, base_url: str, *, deadline_seconds: float) -> None:
+    def __init__(self, name: ServiceName, connections: Connections, *, deadline_seconds: float) -> None:
         self.name = name
-        self.session: aiohttp.ClientSession | None = None
-        """Shared by all services; there while the gateway runs."""
-        self._base_url = base_url.rstrip("/")
+        self._connections = connections
         self._deadline_seconds = deadline_seconds
 
     async def get(
@@ -93,29 +90,20 @@ class ServiceClient:
         answer: type[AnswerT],
         *,
         headers: Mapping[str, str],
-        body: bytes | None = None,
+        body: bytes = b"",
         parameters: Mapping[str, str | int] | None = None,
     ) -> AnswerT:
-        assert self.session is not None, "Services.open() first"
+        if parameters:
+            path = f"{path}?{urlencode(parameters)}"
         try:
-            async with (
-                asyncio.timeout(self._deadline_seconds),
-                self.session.request(
-                    method,
-                    self._base_url + path,
-                    data=body,
-                    params=parameters or None,
-                    headers=headers,
-                    allow_redirects=False,
-                ) as response,
-            ):
-                content = await response.read()
-                status = response.status
+            status, content = await self._connections.request(
+                method, path, headers=header_lines(headers), body=body, deadline_seconds=self._deadline_seconds
+            )
         except TimeoutError:
             raise GatewayError(
                 f"{self.name} did not answer within {self._deadline_seconds:g} s", code="TIMEOUT", service=self.name
             ) from None
-        except (aiohttp.ClientError, OSError):
+        except ConnectionFailed:
             raise GatewayError(f"{self.name} cannot be reached", code="UNAVAILABLE", service=self.name) from None
         if 200 <= status < 300:
             return self._read(content, answer)
@@ -144,35 +132,34 @@ class ServiceClient:
 
 
 class Services:
-    """All five services over one HTTP session."""
+    """All five services."""
 
     def __init__(self, settings: Settings) -> None:
+        self._connections: list[Connections] = []
+
         def client(name: ServiceName, url: str) -> ServiceClient:
-            return ServiceClient(name, url, deadline_seconds=settings.deadline_seconds)
+            connections = Connections(url, limit=settings.connections_per_service)
+            self._connections.append(connections)
+            return ServiceClient(name, connections, deadline_seconds=settings.deadline_seconds)
 
         self.identity = client("identity", settings.identity_url)
         self.profile = client("profile", settings.profile_url)
         self.campaign = client("campaign", settings.campaign_url)
         self.delivery = client("delivery", settings.delivery_url)
         self.survey = client("survey", settings.survey_url)
-        self._connections_per_service = settings.connections_per_service
-        self._session: aiohttp.ClientSession | None = None
-
-    async def open(self) -> None:
-        """Make the session; connections follow as they are needed."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, limit_per_host=self._connections_per_service, keepalive_timeout=4),
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
-            timeout=aiohttp.ClientTimeout(total=None),  # the deadline is per call
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        for client in (self.identity, self.profile, self.campaign, self.delivery, self.survey):
-            client.session = self._session
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        for connections in self._connections:
+            connections.close()
+
+
+def header_lines(headers: Mapping[str, str]) -> str:
+    """Headers as they go over the wire. Raises ValueError for a value that would not be one line."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if lines.count("\n") != len(headers) or lines.count("\r") != len(headers) or "\0" in lines:
+        raise ValueError("a header must be one line")
+    return lines
 
 
 def path_segment(key: str) -> str:

@@ -69,9 +69,9 @@ class GraphQLEndpoint:
 
     def context(self, authorization: str) -> OperationContext:
         """The context of an operation of the caller with this `Authorization` header."""
-        headers = {"Authorization": authorization}
-        propagate.inject(headers)  # the services' spans hang below this request's
         token = authorization.partition(" ")[2].strip()
+        headers = {"authorization": f"Bearer {token}"}
+        propagate.inject(headers)  # the services' spans hang below this request's
         return OperationContext(
             services=self._services,
             live=self._live,

@@ -169,7 +169,7 @@ async def _publish(
     path = f"/v1/{plural}/{path_segment(key)}"
     headers = dict(loaders.headers)
     if expected_version is not None:
-        headers["If-Match"] = f'"{expected_version}"'
+        headers["if-match"] = f'"{expected_version}"'
     try:
         await service.put(path, body, problem.Anything, headers=headers)
     except GatewayError as error:
