@@ -88,7 +88,7 @@ class KeyMirror:
     async def reconcile(self, load_holders: Callable[[], Awaitable[Mapping[str, KeyHolder]]]) -> int:
         """Make the mirror equal to the sources; return how many entries had to be changed.
 
-        The mirror is read before the sources: a key is mirrored after its source is committed, so whatever the mirror holds
+        The mirror is read before the sources: a key is mirrored after its source is committed, so what the mirror holds
         and the sources do not is really gone.
         """
         bucket = await self._bucket()
@@ -136,7 +136,7 @@ class WriteKeys:
         self._sources: dict[str, str] = {}
         self._unknown: dict[str, float] = {}
         self._bucket: KeyValue | None = None
-        self._is_read = False
+        self._is_read, self._is_stopping = False, False
         self._asked_since, self._asked = 0.0, 0
         self._watching: asyncio.Task[None] | None = None
 
@@ -151,10 +151,10 @@ class WriteKeys:
 
     async def stop(self) -> None:
         """Follow it no more."""
-        if self._watching is not None:
-            self._watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watching
+        self._is_stopping = True
+        while self._watching is not None and not self._watching.done():
+            self._watching.cancel()  # nats-py takes a cancellation for a timeout in places: say it until it is heard
+            await asyncio.wait({self._watching}, timeout=0.1)
 
     def source_of(self, write_key: str) -> str | None:
         """Return the source of a known key."""
@@ -194,7 +194,7 @@ class WriteKeys:
             self._sources[key_hash] = str(json.loads(value)["source_id"])
 
     async def _follow(self) -> None:
-        while True:
+        while not self._is_stopping:
             try:
                 await self._nats.connected()
                 await self._follow_once()
