@@ -32,9 +32,7 @@ def start(home: Home, *, parts_only: bool, tell_story: bool) -> int:
         )
     if not _follow_until_ready(home, launcher, log_file=log_file, seen=seen):
         return 1
-    if tell_story:
-        tell(home.credentials_file)
-    return 0
+    return tell(home) if tell_story else 0
 
 
 def _follow_until_ready(home: Home, launcher: subprocess.Popen[bytes], *, log_file: Path, seen: int) -> bool:

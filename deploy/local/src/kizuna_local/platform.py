@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import httpx
 
-from kizuna_local import event_log
+from kizuna_local import event_log, migrations
 from kizuna_local.addresses import HOST, PROCESSES, SERVICES, Addresses
 from kizuna_local.environment import process_environment
 from kizuna_local.errors import LauncherError
@@ -55,6 +55,9 @@ class Platform:
             self._timed("Services and gateway", self._start_services)
         self._wait_until_ready(mailbox)
         write_credentials(self.home, self.addresses)
+
+    def declare_ready(self) -> None:
+        """Write down that the platform is ready, for whoever waits for it in another process."""
         self._is_ready = True
         self._write_state()
 
@@ -70,10 +73,12 @@ class Platform:
         asyncio.run(event_log.prepare(self.nats.url_for(event_log.ADMINISTRATOR)))
 
     def _migrate(self) -> None:
+        services = migrations.outdated(self.home, self.services)
         run_all_to_the_end(
-            {f"migration of {service}": self._python_process(service, "migrate") for service in self.services},
+            {f"migration of {service}": self._python_process(service, "migrate") for service in services},
             timeout_seconds=MIGRATION_SECONDS,
         )
+        migrations.note(self.home, services)
 
     def _start_services(self) -> None:
         services = {service: self._python_process(service, "all") for service in self.services}

@@ -1,11 +1,10 @@
-"""The story told on a fresh platform, by the package kizuna_demo: `python -m kizuna_local.story CREDENTIALS_FILE`."""
+"""The story told on a fresh platform, by the package kizuna_demo in a process of its own."""
 
 import importlib.util
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from kizuna_local.errors import LauncherError
 from kizuna_local.home import Home
@@ -22,14 +21,18 @@ def is_to_be_told(home: Home, story: str) -> bool:
     return True
 
 
+def tell(home: Home) -> int:
+    """Tell it and wait for its end. Returns the exit code."""
+    return subprocess.run(_command(home), check=False).returncode
+
+
 class StoryTelling:
-    """The story as a process of its own, so that the launcher can watch the others meanwhile."""
+    """The story while the launcher watches the platform. It has a session of its own, as every process we stop."""
 
     def __init__(self, home: Home, *, say: Callable[[str], None]) -> None:
-        command = [sys.executable, "-m", "kizuna_local.story", str(home.credentials_file)]
         self._say = say
         self._stopped = False
-        self._process = subprocess.Popen(command, start_new_session=True)
+        self._process = subprocess.Popen(_command(home), start_new_session=True)
         threading.Thread(target=self._report, daemon=True).start()
 
     def stop(self) -> None:
@@ -41,27 +44,8 @@ class StoryTelling:
 
     def _report(self) -> None:
         if self._process.wait() != 0 and not self._stopped:
-            self._say("The story broke off. The platform goes on; start it again to go on with the story.")
+            self._say("The story broke off; the platform goes on. `kizuna up --demo cdnow` goes on with it.")
 
 
-def tell(credentials_file: Path) -> None:
-    """Tell the story in this process. Raises LauncherError when it cannot go on."""
-    from kizuna_demo import story  # only where it is installed and wanted
-    from kizuna_demo.errors import StoryError
-
-    try:
-        story.run(credentials_file)
-    except StoryError as error:
-        raise LauncherError(str(error)) from error
-
-
-def main() -> None:
-    """Tell it; a story that cannot go on says why in one sentence."""
-    try:
-        tell(Path(sys.argv[1]))
-    except LauncherError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()
+def _command(home: Home) -> list[str]:
+    return [sys.executable, "-m", "kizuna_demo", "--credentials", str(home.credentials_file)]

@@ -81,7 +81,11 @@ def process_statuses(home: Home, addresses: Addresses, *, client: httpx.Client) 
 def consumer_statuses(client: httpx.Client, monitor_url: str) -> list[ConsumerStatus]:
     """Every durable consumer, as the NATS monitor tells it; none when NATS is down."""
     try:
-        accounts = client.get(f"{monitor_url}/jsz", params={"consumers": "true"}).json().get("account_details", [])
+        accounts = (
+            client.get(f"{monitor_url}/jsz", params={"consumers": "true", "config": "true"})
+            .json()
+            .get("account_details", [])
+        )
     except (httpx.HTTPError, ValueError):
         return []
     return sorted(
@@ -96,7 +100,7 @@ def consumer_statuses(client: httpx.Client, monitor_url: str) -> list[ConsumerSt
             for account in accounts
             for stream in account.get("stream_detail", [])
             for consumer in stream.get("consumer_detail") or []
-            if consumer.get("config", {}).get("durable_name", consumer["name"]) == consumer["name"]
+            if consumer["config"].get("durable_name")
         ),
         key=lambda status: (status.stream, status.consumer),
     )

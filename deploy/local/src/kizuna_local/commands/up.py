@@ -57,6 +57,7 @@ def _run_until_stopped(home: Home, platform: Platform, *, tell_story: bool) -> N
             say("Starting Kizuna:")
             platform.start()
             _say_ready(home, platform, seconds=time.monotonic() - began)
+            platform.declare_ready()
             if tell_story:
                 story = StoryTelling(home, say=say)
             platform.supervisor.watch()
