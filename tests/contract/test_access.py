@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.contract.services import METHODS, SERVICES, TestedService
 
 from servicekit.testing import Environment, running
+from tests.contract.services import METHODS, SERVICES, TestedService
 
 _ANY_ID = "3b1f8f0c-6a1e-4d0e-9a43-1c6f4f0d2a11"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.running_platform import RunningPlatform, create_source, running_platform, send_batch, wait_for
 
 from servicekit.clock import SystemClock
+from tests.running_platform import RunningPlatform, create_source, running_platform, send_batch, wait_for
 
 CLOCK = SystemClock()  # the platform runs by this machine's
 CUSTOMERS = 60

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+
 from tests.running_platform import RunningPlatform, create_source, running_platform, send_batch, wait_for
 
 _BATCH = 100

@@ -124,7 +124,8 @@ async def _once(
     if not 1 <= len(key) <= 255:
         raise Invalid("Idempotency-Key must have 1 to 255 characters.", field="Idempotency-Key")
     principal = request.scope.get("principal")
-    subject = f"{principal.issuer}/{principal.subject}" if principal else "public"
+    # without a token the path is the credential (a signed link)
+    subject = f"{principal.issuer}/{principal.subject}" if principal else request.url.path
     body = await request.body()
     fingerprint = hashlib.sha256(
         f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body

@@ -1,0 +1,36 @@
+"""R7 for every service: good, bad and hostile requests made from its OpenAPI document get an answer or a problem."""
+
+import pytest
+
+from servicekit.fuzzing import fuzz, send_hostile_bodies
+from servicekit.testing import Environment, running
+from tests.contract.services import SERVICES, TestedService
+
+_KNOWN = {
+    "key": "some-key",
+    "source_id": "shop",
+    "name": "loyalty_card",
+    "token": "x.y",
+    "commitment_id": "3b1f8f0c-6a1e-4d0e-9a43-1c6f4f0d2a11",
+}
+# the front door answers in the Segment API's shape, customers' pages are HTML
+_OTHER_SHAPES = {"identity": ("application/json",), "delivery": ("text/html",), "survey": ("text/html",)}
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+async def test_no_request_made_from_the_document_is_answered_500(
+    service: TestedService, environment: Environment
+) -> None:
+    async with running(service.build, service.settings, environment, workers=False, **service.overrides) as started:
+        outcomes = await fuzz(started, known=_KNOWN, examples=4, also=_OTHER_SHAPES.get(service.name, ()))
+    operations = {endpoint for endpoint, _ in outcomes}
+    assert len(operations) == sum(len(item) for item in started.app.openapi()["paths"].values())
+    assert {200, 422} <= {status for _, status in outcomes}
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+async def test_hostile_bodies_are_refused(service: TestedService, environment: Environment) -> None:
+    async with running(service.build, service.settings, environment, workers=False, **service.overrides) as started:
+        known = {**_KNOWN, "journey_key": "some-key", "customer_id": _KNOWN["commitment_id"]}
+        outcomes = await send_hostile_bodies(started, known=known, also=_OTHER_SHAPES.get(service.name, ()))
+    assert {status for _, status in outcomes} & {400, 422}
