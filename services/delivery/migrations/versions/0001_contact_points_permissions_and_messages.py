@@ -1,5 +1,7 @@
 """Contact points, permissions, templates and messages."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -14,11 +16,11 @@ depends_on = None
 STATES = "('requested', 'reserved', 'sending', 'sent', 'bounced', 'failed', 'unknown')"
 
 
-def _moment(name: str, *, nullable: bool = False) -> sa.Column:
+def _moment(name: str, *, nullable: bool = False) -> sa.Column[Any]:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
 
 
-def _words(*names: str) -> list[sa.Column]:
+def _words(*names: str) -> list[sa.Column[Any]]:
     return [sa.Column(name, sa.Text, nullable=False) for name in names]
 
 

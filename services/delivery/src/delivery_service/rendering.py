@@ -5,7 +5,7 @@ What a template may use: `traits.*`, `variables.*`, `links.<label>`, `sender.nam
 """
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from liquid import Environment
 from liquid.context import RenderContext
 from liquid.exceptions import LiquidError
+from liquid.static_analysis import Variable
 from liquid.template import BoundTemplate
 
 from delivery_service.rules import missing_disclosures
@@ -154,6 +155,7 @@ class CompiledTemplate:
         self._subject = _parse(plain, "subject", definition.subject)
         self._text = _parse(plain, "text", definition.text)
         self._html = _parse(escaping, "html", definition.html)
+        self._check_names()
         self.trait_names = self._used_traits()
         self._sender = {
             "name": definition.sender_name,
@@ -162,23 +164,30 @@ class CompiledTemplate:
         }
         self._disclosures = [definition.sender_name, definition.postal_address]
 
+    def _check_names(self) -> None:
+        labels = {link.label for link in self.definition.links}
+        for part, (template, _) in self._parts().items():
+            analysis = template.analyze()
+            for unknown in sorted(analysis.filters.keys() - template.env.filters.keys()):
+                raise TemplateError(part, f"There is no filter `{unknown}`.")
+            for unknown in sorted(analysis.globals.keys() - ROOT_NAMES):
+                raise TemplateError(part, f"There is no `{unknown}`. Use one of {', '.join(sorted(ROOT_NAMES))}.")
+            for label in _named_below(analysis.globals.get("links", [])):
+                if label is not None and label not in labels:
+                    raise TemplateError(part, f"There is no link labelled `{label}`.")
+
     def _used_traits(self) -> frozenset[str] | None:
         """Return the traits' names it reads; None: any, because it computes a name."""
         names: set[str] = set()
-        for part, (template, _) in {"subject": self._subject, "text": self._text, "html": self._html}.items():
-            used = template.analyze().globals
-            for unknown in sorted(used.keys() - ROOT_NAMES):
-                raise TemplateError(part, f"There is no `{unknown}`. Use one of {', '.join(sorted(ROOT_NAMES))}.")
-            for variable in used.get("traits", []):
-                name = variable.segments[1] if len(variable.segments) > 1 else None
-                if not isinstance(name, str):
+        for template, _ in self._parts().values():
+            for name in _named_below(template.analyze().globals.get("traits", [])):
+                if name is None:
                     return None
                 names.add(name)
-            for variable in used.get("links", []):
-                label = variable.segments[1] if len(variable.segments) > 1 else None
-                if isinstance(label, str) and label not in {link.label for link in self.definition.links}:
-                    raise TemplateError(part, f"There is no link labelled `{label}`.")
         return frozenset(names)
+
+    def _parts(self) -> dict[str, tuple[BoundTemplate, int]]:
+        return {"subject": self._subject, "text": self._text, "html": self._html}
 
     def render(
         self,
@@ -264,6 +273,12 @@ def check_template(definition: TemplateBody, compiler: TemplateCompiler) -> None
         unsubscribe_url="https://example.com/u/sample",
         pixel_url=None,
     )
+
+
+def _named_below(variables: Sequence[Variable]) -> list[str | None]:
+    """Return the second segment of paths like `traits.name`; None where it is computed or absent."""
+    seconds = [variable.segments[1] if len(variable.segments) > 1 else None for variable in variables]
+    return [second if isinstance(second, str) else None for second in seconds]
 
 
 def _parse(environment: BoundedEnvironment, part: str, source: str) -> tuple[BoundTemplate, int]:

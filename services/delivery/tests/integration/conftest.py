@@ -31,8 +31,8 @@ START = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)  # noon in Tokyo
 class Mailbox:
     """An SMTP server in this process. What it does with a recipient is scripted by the local part.
 
-    `gone-*`: 550 at RCPT. `busy-*`: 451 at RCPT, `busy_times` times each. `policy-*`: 550 5.7.1 at RCPT. `content-*`: 554 at
-    the content. `drop-*`: takes the content, then closes without an answer. `hangup-*`: closes at RCPT.
+    `gone-*`: 550 at RCPT. `busy-*`: 451 at RCPT, `busy_times` times each. `policy-*`: 550 5.7.1 at RCPT. `content-*`:
+    554 at the content. `drop-*`: takes the content, then closes without an answer. `hangup-*`: closes at RCPT.
     """
 
     port: int = 0
@@ -44,9 +44,9 @@ class Mailbox:
     before_answer: Callable[[str], Awaitable[None]] | None = None
     _server: asyncio.Server | None = None
 
-    async def handle_EHLO(
+    async def handle_EHLO(  # noqa: N802
         self, _server: Any, session: Any, _envelope: Any, hostname: str, replies: list[str]
-    ) -> list[str]:  # noqa: N802
+    ) -> list[str]:
         session.host_name = hostname
         self.connections += 1
         return [*replies[:-1], "250-PIPELINING", replies[-1]] if self.pipelining else replies
@@ -77,7 +77,7 @@ class Mailbox:
 
     def read(self) -> list[EmailMessage]:
         """Return the mails, parsed."""
-        return [email.message_from_bytes(content, policy=email.policy.default) for _, content in self.mails]  # type: ignore[misc]
+        return [email.message_from_bytes(content, policy=email.policy.default) for _, content in self.mails]
 
     def to(self, address: str) -> list[EmailMessage]:
         """Return the mails to one address, parsed."""

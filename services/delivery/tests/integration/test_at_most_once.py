@@ -1,4 +1,4 @@
-"""R2: kill -9 between the relay's 250 and the record. The mail is never sent again, and its outcome is said to be unknown."""
+"""R2: kill -9 between the relay's 250 and the record: never sent again, and its outcome is said to be unknown."""
 
 import asyncio
 import os
@@ -55,7 +55,7 @@ async def worker_process(
 
 async def until(condition: Any, *, seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - it asks another process
             await asyncio.sleep(0.05)
 
 

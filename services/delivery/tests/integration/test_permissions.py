@@ -62,7 +62,7 @@ async def test_late_older_statement_is_history_but_changes_nothing(delivery: Any
 async def test_bad_permissions_name_the_field_and_change_nothing(delivery: Any) -> None:
     good = {"channel": "email", "value": "a@example.com", "topic": "marketing", "status": "granted", "basis": "form"}
     tomorrow = (delivery.clock.now() + timedelta(days=1)).isoformat()
-    for wrong, field in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"value": "nobody"}, "permissions.1.value"),
         ({"value": "a\u0000@example.com"}, "permissions.1.value"),
         ({"value": None, "anchor_id": str(uuid4())}, "permissions.1.anchor_id"),
@@ -71,7 +71,8 @@ async def test_bad_permissions_name_the_field_and_change_nothing(delivery: Any) 
         ({"channel": "fax"}, "permissions.1.channel"),
         ({"topic": "Not A Key"}, "permissions.1.topic"),
         ({"other": 1}, "permissions.1.other"),
-    ]:
+    ]
+    for wrong, field in cases:
         problem = await delivery.call(
             "POST", "/v1/permissions:record", {"permissions": [good, good | wrong]}, expect=422
         )

@@ -49,10 +49,21 @@ async def test_survey_invitation_carries_its_personal_link(delivery: Any) -> Non
     )
     (contact,) = await delivery.reachable("hanako@example.com")
     invitation = InvitationIssued(
-        event_id=uuid4(), customer_id=contact.customer_id, anchor_id=contact.anchor_id, occurred_at=delivery.clock.now(),
-        invitation_id=uuid4(), message_id=uuid4(), questionnaire_key="nps", run_id=None, campaign_key=None, channel="email",
-        template_key="spring", topic="survey", url="https://survey.example/f/abc", expires_at=delivery.clock.now(),
-    )  # fmt: skip
+        event_id=uuid4(),
+        customer_id=contact.customer_id,
+        anchor_id=contact.anchor_id,
+        occurred_at=delivery.clock.now(),
+        invitation_id=uuid4(),
+        message_id=uuid4(),
+        questionnaire_key="nps",
+        run_id=None,
+        campaign_key=None,
+        channel="email",
+        template_key="spring",
+        topic="survey",
+        url="https://survey.example/f/abc",
+        expires_at=delivery.clock.now(),
+    )
     await delivery.send(invitation)
     (mail,) = delivery.mailbox.read()
     assert mail.get_body(("plain",)).get_content().strip() == "https://survey.example/f/abc"
