@@ -69,6 +69,7 @@ BROKEN_JOURNEYS: list[tuple[dict[str, Any], str]] = [
     (journey(name="\u0000"), "name"),
     (journey({"key": "a", **SEND, "variables": {"a": "\u0000"}}), "steps.0.variables.a"),
     (journey({"key": "a", **SEND, "variables": {"\u0000": 1}}), "steps.0.variables.\u0000.[key]"),
+    (journey({"key": "a", "kind": "holdout", "percent": float("nan")}), "steps.0.percent"),
     (journey(trigger={"kind": "event", "event": "\ud800"}), "trigger.event.event"),
 ]
 
@@ -84,6 +85,16 @@ async def test_a_broken_journey_is_refused_by_path(
     assert answer.headers["content-type"] == "application/problem+json"
     assert [error["field"] for error in answer.json()["errors"]] == [field]
     assert (await marketer.get("/v1/journeys"))["items"] == []
+
+
+async def test_a_variable_of_no_kind_is_refused_by_path(service: RunningService, marketer: Marketer) -> None:
+    await marketer.put("/v1/campaigns/dormant", CAMPAIGN)
+    headers = service.headers() | {"Content-Type": "application/json"}
+    for value in (float("inf"), None, [1], {"a": 1}):
+        body = json.dumps(journey({"key": "a", **SEND, "variables": {"a": value}}))
+        answer = await service.client.put("/v1/journeys/winback", content=body, headers=headers)
+        assert answer.status_code == 422, answer.text
+        assert all(error["field"].startswith("steps.0.variables.a") for error in answer.json()["errors"])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Runs go through journeys: entered, held out, sent, resting, ended; each effect once."""
 
+import asyncio
 from collections import Counter
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from services.campaign.tests.integration.campaign_world import (
 from sqlalchemy import text
 
 from campaign_service.models import Base
+from campaign_service.repository.runs import hold_pauses
 from campaign_service.rules.arms import draw_arm
 from contracts.campaign import AnswerRequested, MessageRequested, RunEnded
 from servicekit.clock import FrozenClock
@@ -242,3 +244,13 @@ async def test_members_wait_while_profile_is_down(
 def test_models_and_migrations_agree(service: RunningService) -> None:
     assert differences(service.database.url, Base.metadata) == []
     assert rows_follow(Base) == dict.fromkeys(("runs", "assignments", "message_outcomes", "coupons"), "move")
+
+
+async def test_a_pause_waits_for_the_batch_in_hand(service: RunningService, marketer: Marketer, settle: Settle) -> None:
+    await marketer.set_up()
+    async with service.database.transaction() as session:
+        await hold_pauses(session)
+        pausing = asyncio.create_task(marketer.post("/v1/journeys/winback:pause"))
+        await asyncio.sleep(0.3)
+        assert not pausing.done()
+    assert (await pausing)["status"] == "paused"

@@ -50,7 +50,7 @@ async def list_campaigns(session: AsyncSession) -> Sequence[Campaign]:
 
 
 async def find_journey(session: AsyncSession, key: str, *, lock: bool = False) -> Journey | None:
-    """Return the journey of that key; locked, it waits for the batch of runs in hand."""
+    """Return the journey of that key; locked, nobody else edits it meanwhile."""
     return await session.get(Journey, key, with_for_update=lock or None, populate_existing=lock)
 
 

@@ -95,6 +95,20 @@ async def start_runs(
     return {row["run_id"] for row in rows}
 
 
+_PAUSES_LOCK = 0x70617573
+"""Advisory lock: shared by batches of runs, exclusive for a pause. Locks of this kind queue fairly: neither starves."""
+
+
+async def hold_pauses(session: AsyncSession) -> None:
+    """Let no journey be paused while this transaction moves runs on."""
+    await (await raw(session)).execute("SELECT pg_advisory_xact_lock_shared($1)", _PAUSES_LOCK)
+
+
+async def await_batches(session: AsyncSession) -> None:
+    """Wait for the batches of runs in hand; those that come after see what this transaction commits."""
+    await (await raw(session)).execute("SELECT pg_advisory_xact_lock($1)", _PAUSES_LOCK)
+
+
 async def claim_due_runs(session: AsyncSession, *, now: datetime, limit: int) -> list[RunInHand]:
     """Lock and return up to `limit` due runs of each published journey; runs another worker holds are passed over."""
     return [RunInHand(**row) for row in await (await raw(session)).fetch(_CLAIM, now, limit)]

@@ -11,7 +11,7 @@ from contracts.campaign import Channel
 from contracts.conditions import Name, PropertyFilter
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-Variable = str | bool | int | float
+Variable = str | bool | int | Annotated[float, Field(allow_inf_nan=False)]
 MAX_VARIABLES_BYTES = 4096
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from campaign_service.models import Campaign, Creative, Journey, JourneyVersion, MemberEntry
-from campaign_service.repository import assignments
+from campaign_service.repository import assignments, runs
 from campaign_service.repository import configuration as repository
 from campaign_service.rules.definition import Definition, EventTrigger, SegmentTrigger, problems
 from campaign_service.schemas import CampaignBody, CreativeBody
@@ -155,6 +155,7 @@ async def pause_journey(session: AsyncSession, key: str, *, now: datetime) -> Jo
     if journey.status == "draft":
         raise Conflict("The journey is not published.")
     if journey.status == "published":
+        await runs.await_batches(session)
         journey.status = "paused"
         journey.updated_at = now
         await repository.save(session)

@@ -59,6 +59,7 @@ async def advance_due_runs(session: AsyncSession, *, now: datetime, limit: int, 
 
     A kill at any moment leaves either none or all of it: the runs, their facts and coupons are one transaction.
     """
+    await runs.hold_pauses(session)
     claimed = await runs.claim_due_runs(session, now=now, limit=limit)
     if not claimed:
         return 0

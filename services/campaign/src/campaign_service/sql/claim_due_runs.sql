@@ -1,10 +1,8 @@
--- $1 now, $2 how many runs of each journey. Journeys are locked (shared) so that a pause waits for the batch in hand:
--- once it is answered, nothing more is sent. A run whose customer is being united with another waits for that.
+-- $1 now, $2 how many runs of each journey. A run whose customer is being united with another waits for that.
 WITH due AS MATERIALIZED (
     SELECT j.key FROM journeys j
     WHERE j.status = 'published'
       AND EXISTS (SELECT FROM runs r WHERE r.journey_key = j.key AND r.status = 'active' AND r.wake_at <= $1)
-    FOR SHARE OF j
 )
 SELECT claimed.* FROM due CROSS JOIN LATERAL (
     SELECT r.run_id, r.customer_id, r.anchor_id, r.journey_key, r.journey_version, r.campaign_key, r.step, r.visit, r.arm
