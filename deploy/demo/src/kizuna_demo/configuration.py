@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 
 from kizuna_demo.errors import StoryError
+from kizuna_demo.patience import LONGEST_PAUSE_SECONDS, PATIENCE_SECONDS
 from kizuna_local.documents import Applier, Document, read_documents
 from kizuna_local.errors import LauncherError
 
-_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0)
 CONFIGURATION = Path(__file__).parents[2] / "config"
 
 
@@ -33,7 +33,8 @@ async def apply_documents(credentials_path: Path, *kinds: str) -> None:
 
 
 def _apply(credentials_path: Path, wanted: list[Document]) -> None:
-    for pause in (*_PAUSES_SECONDS, None):
+    began = time.monotonic()
+    while True:
         try:
             with httpx.Client(timeout=30) as client:
                 for _ in Applier(client, credentials_path).apply(wanted):
@@ -41,6 +42,6 @@ def _apply(credentials_path: Path, wanted: list[Document]) -> None:
             return
         except LauncherError as error:
             out_of_reach = isinstance(error.__cause__, httpx.HTTPError)  # a service that is being restarted
-            if not out_of_reach or pause is None:
+            if not out_of_reach or time.monotonic() - began > PATIENCE_SECONDS:
                 raise StoryError(str(error)) from error
-            time.sleep(pause)
+            time.sleep(LONGEST_PAUSE_SECONDS)

@@ -11,13 +11,10 @@ from dataclasses import dataclass
 import aiohttp
 
 from kizuna_demo.errors import StoryError
+from kizuna_demo.patience import patiently, refuse_busy
 from kizuna_demo.segment_spec import Batch, Event, batches
 
 REQUESTS_IN_FLIGHT = 4
-_FIRST_PAUSE_SECONDS = 0.25
-_LONGEST_PAUSE_SECONDS = 5.0
-_PATIENCE_SECONDS = 180.0
-"""A request is given up after so much waiting: identity has then been away for minutes."""
 _REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=60)
 
 
@@ -61,31 +58,18 @@ class Ingest:
 
     async def _send(self, batch: Batch, *, told: Told) -> int:
         """Send until acknowledged; returns how many of its events were rejected."""
-        pause, waited = _FIRST_PAUSE_SECONDS, 0.0
-        while True:
-            try:
-                return await self._post(batch)
-            except (_TryAgain, aiohttp.ClientError, TimeoutError) as trouble:
-                if waited > _PATIENCE_SECONDS:
-                    raise StoryError(
-                        f"{self._address} does not take events ({trouble}): see `kizuna status`"
-                    ) from trouble
-            await asyncio.sleep(pause)
-            waited += pause
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+        def count_repeat() -> None:
             told.repeated += 1
+
+        return await patiently(lambda: self._post(batch), what=self._address, on_repeat=count_repeat)
 
     async def _post(self, batch: Batch) -> int:
         async with self._session.post(
             self._address, data=batch.body, headers=self._headers, timeout=_REQUEST_TIMEOUT
         ) as response:
-            if response.status == 429 or response.status >= 500:
-                raise _TryAgain(f"HTTP {response.status}")
+            refuse_busy(response)
             if response.status != 200:
                 raise StoryError(f"{self._address} refused a batch: HTTP {response.status} {await response.text()}")
             answer = await response.json()
             return len(answer.get("rejected", []))
-
-
-class _TryAgain(Exception):
-    """The server asks for patience."""

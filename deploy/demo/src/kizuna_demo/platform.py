@@ -1,6 +1,5 @@
 """The platform as anybody with the launcher's credentials reaches it: REST with a bearer token, and GraphQL."""
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -10,6 +9,7 @@ import msgspec
 
 from kizuna_demo.errors import StoryError
 from kizuna_demo.ingest import Ingest
+from kizuna_demo.patience import patiently, refuse_busy
 
 Service = Literal["identity", "profile", "campaign", "delivery", "survey"]
 Json = dict[str, Any]  # an answer of the REST or GraphQL APIs
@@ -18,7 +18,6 @@ Item = TypeVar("Item")
 
 LARGEST_BATCH = 1000
 """Ids in one batch read."""
-_PAUSES_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0)
 _TIMEOUT = aiohttp.ClientTimeout(total=60)
 
 
@@ -89,15 +88,9 @@ class Platform:
         self, method: str, address: str, *, body: object = None, parameters: Mapping[str, str | int] | None = None
     ) -> Json:
         """Any request with the platform's token; raises StoryError when the answer stays a refusal."""
-        trouble = ""
-        for pause in (*_PAUSES_SECONDS, None):
-            try:
-                return await self._request(method, address, body=body, parameters=parameters)
-            except (TemporaryTrouble, aiohttp.ClientConnectionError, TimeoutError) as error:
-                trouble = str(error) or type(error).__name__
-            if pause is not None:
-                await asyncio.sleep(pause)
-        raise StoryError(f"{method} {address} does not answer ({trouble}): see `kizuna status` and `kizuna logs`.")
+        return await patiently(
+            lambda: self._request(method, address, body=body, parameters=parameters), what=f"{method} {address}"
+        )
 
     async def _request(
         self, method: str, address: str, *, body: object, parameters: Mapping[str, str | int] | None
@@ -108,15 +101,10 @@ class Platform:
             method, address, data=data, params=parameters, headers=headers, timeout=_TIMEOUT
         ) as response:
             text = await response.read()
-            if response.status == 429 or response.status >= 500:
-                raise TemporaryTrouble(f"HTTP {response.status}")
+            refuse_busy(response)
             if response.status >= 400:
                 raise StoryError(f"{method} {address}: HTTP {response.status} {text[:500].decode(errors='replace')}")
             return msgspec.json.decode(text) if text else {}
-
-
-class TemporaryTrouble(Exception):
-    """A service is busy or away for the moment."""
 
 
 _encoder = msgspec.json.Encoder(decimal_format="number")

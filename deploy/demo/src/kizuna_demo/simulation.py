@@ -15,7 +15,8 @@ from kizuna_demo.behaviour import Behaviour, draw_behaviour, purchases_by_custom
 from kizuna_demo.configuration import documents
 from kizuna_demo.errors import StoryError
 from kizuna_demo.mailbox import Mail, Mailbox
-from kizuna_demo.platform import Platform, TemporaryTrouble, encode_json
+from kizuna_demo.patience import patiently, refuse_busy
+from kizuna_demo.platform import Platform, encode_json
 from kizuna_demo.progress import Progress, SimulatedPurchase
 from kizuna_demo.segment_spec import Event
 from kizuna_demo.waiting import PATIENCE_SECONDS
@@ -28,7 +29,6 @@ INVITATION_SENDER = "voice@shop.example"
 _BUSY_CUSTOMERS = 8
 """How many customers do something at the same moment."""
 _LOOK_AGAIN_SECONDS = 0.5
-_ATTEMPTS = 8
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
 
 
@@ -149,24 +149,17 @@ class Simulation:
     async def _visit(self, method: str, address: str, *, body: bytes | None = None) -> None:
         """Go to a public address, not further where it redirects: the shop at the other end does not exist."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"} if body else {}
-        trouble: Exception | None = None
-        for attempt in range(_ATTEMPTS):
-            try:
-                async with self._platform.session.request(
-                    method, address, data=body, headers=headers, allow_redirects=False, timeout=_TIMEOUT
-                ) as response:
-                    if response.status < 400:
-                        await response.read()
-                        return
-                    if response.status != 429 and response.status < 500:
-                        raise StoryError(
-                            f"{method} of a link in a mail: HTTP {response.status} {await response.text()}"
-                        )
-                    trouble = TemporaryTrouble(f"HTTP {response.status}")
-            except (aiohttp.ClientConnectionError, TimeoutError) as error:
-                trouble = error
-            await asyncio.sleep(0.25 * 2**attempt)
-        raise StoryError(f"{method} of a link in a mail does not work: {trouble}")
+
+        async def go() -> None:
+            async with self._platform.session.request(
+                method, address, data=body, headers=headers, allow_redirects=False, timeout=_TIMEOUT
+            ) as response:
+                refuse_busy(response)
+                if response.status >= 400:
+                    raise StoryError(f"{method} of a mail's link: HTTP {response.status} {await response.text()}")
+                await response.read()
+
+        await patiently(go, what=f"{method} of a mail's link")
 
 
 def answers_of(behaviour: Behaviour, *, promises: list[str]) -> dict[str, int | str | list[str]]:

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from kizuna_demo import ingest
+from kizuna_demo import patience
 from kizuna_demo.errors import StoryError, first_story_error
 from kizuna_demo.ingest import Ingest
 from kizuna_demo.segment_spec import Event
@@ -37,7 +37,7 @@ async def ingest_against(handler: Handler) -> AsyncIterator[Ingest]:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest, "_FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "FIRST_PAUSE_SECONDS", 0.01)
 
 
 async def test_everything_arrives_once_acknowledged() -> None:
@@ -90,3 +90,15 @@ async def test_a_wrong_key_ends_the_story_with_a_sentence() -> None:
     error = first_story_error(raised.value)
     assert isinstance(error, StoryError)
     assert "401" in str(error)
+
+
+async def test_patience_ends_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.05)
+
+    async def take(_: web.Request) -> web.Response:
+        return web.json_response({}, status=503)
+
+    async with ingest_against(take) as client:
+        with pytest.raises(ExceptionGroup) as raised:
+            await client.tell(EVENTS[:10])
+    assert "does not answer (HTTP 503)" in str(first_story_error(raised.value))
