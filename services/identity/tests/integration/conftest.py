@@ -1,6 +1,7 @@
 """Identity under test, on the real PostgreSQL and NATS."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -56,6 +57,18 @@ async def front_door(environment: Environment, clock: FrozenClock) -> AsyncItera
     """Identity with nobody resolving."""
     async with running(build, Settings, environment, clock=clock, workers=False) as service:
         yield service
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
+    """Wait until something holds, for at most 20 seconds."""
+
+    async def wait(condition: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(20):
+            while not await condition():
+                await asyncio.sleep(0.02)
+
+    return wait
 
 
 async def make_sender(service: RunningService, source_id: str) -> Sender:

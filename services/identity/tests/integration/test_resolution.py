@@ -160,7 +160,7 @@ async def test_events_without_a_message_id_are_all_taken(identity: RunningServic
 
 
 async def test_after_its_time_a_message_id_is_forgotten(
-    identity: RunningService, shop: Any, clock: FrozenClock
+    identity: RunningService, shop: Any, clock: FrozenClock, eventually: Any
 ) -> None:
     await shop.resolve(track("m1", userId="1"))
     clock.advance(timedelta(hours=25))
@@ -170,9 +170,11 @@ async def test_after_its_time_a_message_id_is_forgotten(
     worker = next(one for one in identity.service.workers if one.name == "forget-messages")
     worker.wake()  # type: ignore[attr-defined]  # it is a PeriodicWorker
     connection = await identity.database.connect()
-    async with asyncio.timeout(5):
-        while await connection.fetchval("SELECT count(*) FROM message_ids"):
-            await asyncio.sleep(0.01)
+
+    async def is_forgotten() -> bool:
+        return not await connection.fetchval("SELECT count(*) FROM message_ids")
+
+    await eventually(is_forgotten)
     await connection.close()
 
 
@@ -194,7 +196,7 @@ async def test_what_cannot_be_taken_is_kept_for_review(identity: RunningService,
 
 
 async def test_a_redelivered_request_publishes_the_same_again(
-    environment: Environment, clock: FrozenClock, kiosk: Any, monkeypatch: pytest.MonkeyPatch
+    environment: Environment, clock: FrozenClock, kiosk: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The resolver dies between its commit and its publishing."""
     await kiosk.send(track("m1", userId="1"), track("m2", anonymousId="a1"), {"type": "track"}, track("m1", userId="1"))
@@ -215,9 +217,11 @@ async def test_a_redelivered_request_publishes_the_same_again(
     config.ack_wait = 1
     await jetstream.add_consumer("ingest", config)
     async with running(build, Settings, environment, clock=clock, database_url=first.database.url) as second:
-        async with asyncio.timeout(20):
-            while not await second.published(ResolvedEvent):
-                await asyncio.sleep(0.1)
+
+        async def is_published() -> bool:
+            return bool(await second.published(ResolvedEvent))
+
+        await eventually(is_published)
         events = await second.published(ResolvedEvent)
         assert sorted(str(event.event_id) for event in events) == sorted(published[0])
         counts = await coverage(second)
