@@ -9,7 +9,7 @@ import msgspec
 
 from kizuna_demo.errors import StoryError
 from kizuna_demo.ingest import Ingest
-from kizuna_demo.patience import patiently, refuse_busy
+from kizuna_demo.patience import TemporaryTrouble, patiently, refuse_busy
 
 Service = Literal["identity", "profile", "campaign", "delivery", "survey"]
 Json = dict[str, Any]  # an answer of the REST or GraphQL APIs
@@ -18,6 +18,8 @@ Item = TypeVar("Item")
 
 LARGEST_BATCH = 1000
 """Ids in one batch read."""
+_AWAY = ("UNAVAILABLE", "TIMEOUT")
+"""Codes of GraphQL errors that pass."""
 _TIMEOUT = aiohttp.ClientTimeout(total=60)
 
 
@@ -76,13 +78,19 @@ class Platform:
         return await self.ask("PUT", self.credentials.address(service) + path, body=body)
 
     async def graphql(self, query: str, **variables: object) -> Json:
-        """Ask the gateway; raises StoryError for errors of the query."""
+        """Ask the gateway; repeats when a service behind it is away. Raises StoryError for errors of the query."""
         address = self.credentials.gateway.rstrip("/") + "/graphql"
-        answer = await self.ask("POST", address, body={"query": query, "variables": variables})
-        if answer.get("errors"):
-            raise StoryError(f"The gateway could not answer: {answer['errors'][0].get('message')}")
-        data: Json = answer["data"]
-        return data
+
+        async def attempt() -> Json:
+            answer = await self._request("POST", address, body={"query": query, "variables": variables})
+            for error in answer.get("errors", []):
+                if error.get("extensions", {}).get("code") in _AWAY:
+                    raise TemporaryTrouble(error["message"])
+                raise StoryError(f"The gateway could not answer: {error['message']}")
+            data: Json = answer["data"]
+            return data
+
+        return await patiently(attempt, what=f"POST {address}")
 
     async def ask(
         self, method: str, address: str, *, body: object = None, parameters: Mapping[str, str | int] | None = None
@@ -93,7 +101,7 @@ class Platform:
         )
 
     async def _request(
-        self, method: str, address: str, *, body: object, parameters: Mapping[str, str | int] | None
+        self, method: str, address: str, *, body: object = None, parameters: Mapping[str, str | int] | None = None
     ) -> Json:
         headers = {"Authorization": f"Bearer {self.credentials.token}", "Content-Type": "application/json"}
         data = None if body is None else encode_json(body)
