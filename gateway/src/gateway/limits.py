@@ -1,7 +1,8 @@
 """How much one operation may ask for: tokens, fields, aliases, depth, and cost with every page counted as full."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from graphql import (
     DocumentNode,
@@ -38,8 +39,19 @@ class _Shape:
     """What a selection holds, counted over fragments once each."""
 
     depth: int = 0
-    fields: int = 0
     aliases: int = 0
+    names: Counter[str] = field(default_factory=Counter)
+    """How often each name stands in the response's place."""
+
+    @property
+    def fields(self) -> int:
+        """Fields as written."""
+        return self.names.total()
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of fields of the same name: validation compares each ("overlapping fields can be merged")."""
+        return sum(times * (times - 1) // 2 for times in self.names.values())
 
 
 def check_shape(document: DocumentNode, settings: Settings) -> list[GraphQLError]:
@@ -51,12 +63,13 @@ def check_shape(document: DocumentNode, settings: Settings) -> list[GraphQLError
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
             written = _written(definition.selection_set)
-            total.fields += written.fields
+            total.names += written.names
             total.aliases += written.aliases
         if isinstance(definition, OperationDefinitionNode):
             total.depth = max(total.depth, _depth(definition.selection_set, fragments, measured))
     for name, value, limit in (
         ("fields", total.fields, settings.max_fields),
+        ("pairs of fields of the same name", total.pairs, settings.max_pairs),
         ("aliases", total.aliases, settings.max_aliases),
         ("levels", total.depth, settings.max_depth),
     ):
@@ -72,12 +85,12 @@ def _written(selections: SelectionSetNode) -> _Shape:
     shape = _Shape()
     for selection in selections.selections:
         if isinstance(selection, FieldNode):
-            shape.fields += 1
+            shape.names[(selection.alias or selection.name).value] += 1
             shape.aliases += selection.alias is not None
         inner = None if isinstance(selection, FragmentSpreadNode) else selection.selection_set  # type: ignore[attr-defined]  # the two others have one
         if inner is not None:
             below = _written(inner)
-            shape.fields += below.fields
+            shape.names += below.names
             shape.aliases += below.aliases
     return shape
 

@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from typing import Any
+from inspect import isawaitable
+from typing import Any, cast
 
 import strawberry
-from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, specified_rules
+from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, execute, specified_rules
+from strawberry.execution import optimized_is_awaitable
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import validate_document
@@ -16,6 +18,7 @@ from gateway.context import OperationContext
 from gateway.documents import Document, Documents
 from gateway.errors import present
 from gateway.projection import ProjectingExecutor
+from gateway.resolvers import shorten
 from gateway.settings import Settings
 from gateway.types.mutations import Mutation
 from gateway.types.queries import Query
@@ -57,6 +60,7 @@ class Graph:
             execution_context_class=ProjectingExecutor,
             extensions=[KnownDocument],
         )
+        shorten(self._core)
         self.documents = Documents(self._core, settings=settings, validate=self._validate)
 
     @property
@@ -82,9 +86,19 @@ class Graph:
         self, query: str, *, operation_name: str | None, variables: dict[str, Any] | None, context: OperationContext
     ) -> ExecutionResult | StrawberryResult:
         """Execute a query or mutation whose document is good (`context.document`)."""
-        return await self.schema.execute(
-            query, variable_values=variables, operation_name=operation_name, context_value=context
+        assert context.document is not None
+        assert context.document.ast is not None
+        result = execute(
+            self._core,
+            context.document.ast,
+            context_value=context,
+            variable_values=variables,
+            operation_name=operation_name,
+            executor_class=ProjectingExecutor,
+            is_awaitable=cast("Any", optimized_is_awaitable),  # Strawberry declares it bool, not TypeGuard
+            operation_extensions=None,
         )
+        return await result if isawaitable(result) else result
 
 
 class Conversation:

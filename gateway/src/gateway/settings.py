@@ -27,7 +27,9 @@ class Settings(ServiceSettings):
     max_query_bytes: int = Field(default=64 * 1024, ge=1024)
     max_tokens: int = Field(default=2000, ge=100)
     max_fields: int = Field(default=500, ge=10)
-    """Fields written in one document; bounds the cost of validation, which grows with their square."""
+    """Fields written in one document."""
+    max_pairs: int = Field(default=5000, ge=100)
+    """Pairs of fields of the same name in one document: validation compares each pair."""
     max_depth: int = Field(default=12, ge=3)
     max_aliases: int = Field(default=30, ge=0)
     max_cost: int = Field(default=20_000, ge=100)
