@@ -11,6 +11,49 @@ from starlette.exceptions import HTTPException
 PROBLEM_JSON = "application/problem+json"
 
 
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "description": "Refused; the problem says why and, where a field is wrong, which.",
+        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+}
+"""What every operation documents; it takes the place of FastAPI's own validation error."""
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "title": "Problem",
+    "description": "RFC 9457 problem details.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance"],
+    "properties": {
+        "type": {"type": "string", "description": "`urn:kizuna:problem:<code>`"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong, and what to do next."},
+        "instance": {"type": "string", "description": "The path asked."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "detail"],
+                "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def document_problems(app: FastAPI) -> None:
+    """Put the Problem schema into this app's OpenAPI document."""
+    generate = app.openapi
+
+    def with_problem() -> dict[str, Any]:
+        document = generate()
+        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+        return document
+
+    app.openapi = with_problem  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+
+
 class ServiceError(Exception):
     """A refusal with a meaning. `field` names what is wrong with dots and indices, e.g. `steps.2.next`."""
 

@@ -12,7 +12,7 @@ from servicekit import health
 from servicekit.auth import Authenticator
 from servicekit.clock import Clock
 from servicekit.database import Database, raw
-from servicekit.errors import install_error_handlers
+from servicekit.errors import PROBLEM_RESPONSES, document_problems, install_error_handlers
 from servicekit.health import Check
 from servicekit.metrics import Metrics
 from servicekit.middleware import AuthenticationMiddleware, BodyLimitMiddleware, TelemetryMiddleware
@@ -90,9 +90,11 @@ def create_app(service: Service) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         separate_input_output_schemas=False,
+        responses=PROBLEM_RESPONSES,
     )
     app.state.service = service
     install_error_handlers(app)
+    document_problems(app)
     app.include_router(health.router)
     app.include_router(health.metrics_router(service.name))
     for router in service.routers:

@@ -137,9 +137,7 @@ async def test_the_migrations_make_what_the_models_say(front_door: RunningServic
     assert await asyncio.to_thread(differences, front_door.database.url, Base.metadata) == []
 
 
-async def test_the_reconciler_makes_good_for_a_mirror_that_was_lost(
-    front_door: RunningService, eventually: Any
-) -> None:
+async def test_the_reconciler_makes_good_for_a_lost_mirror(front_door: RunningService, eventually: Any) -> None:
     client, headers = front_door.client, front_door.headers()
     key = (await client.put("/v1/sources/shop", json=SOURCE, headers=headers)).json()["write_key"]
     bucket = await front_door.nats.jetstream.key_value("write_keys")

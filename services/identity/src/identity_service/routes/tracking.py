@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import msgspec
 from fastapi import APIRouter, FastAPI
 from fastapi import Path as PathParameter
-from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from starlette.requests import ClientDisconnect, Request
@@ -239,7 +238,7 @@ class SegmentBatch(BaseModel):
 
 def _documentation() -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["tracking"])
-    refusals: dict[int | str, dict[str, Any]] = {status: {"model": Refused} for status in (400, 401, 503)}
+    refusals: dict[int | str, dict[str, Any]] = {status: {"model": Refused} for status in (400, 401, "4XX", 503)}
     security: dict[str, Any] = {"security": [{"WriteKey": []}, {}]}
 
     async def take_event(body: SegmentEvent) -> Taken:
@@ -254,7 +253,11 @@ def _documentation() -> APIRouter:
         take: Any = take_batch if kind == BATCH else take_event
         router.post(f"/{path}", responses=refusals, openapi_extra=security, operation_id=f"tracking_{path}")(take)
 
-    @router.get("/projects/{key}/settings", responses={404: {"model": Refused}}, openapi_extra={"security": []})
+    @router.get(
+        "/projects/{key}/settings",
+        responses={404: {"model": Refused}, "4XX": {"model": Refused}},
+        openapi_extra={"security": []},
+    )
     async def settings(key: Annotated[str, PathParameter()]) -> dict[str, Any]:
         """Settings for analytics.js."""
         raise NotImplementedError
@@ -264,24 +267,20 @@ def _documentation() -> APIRouter:
 
 def describe_in_openapi(app: FastAPI) -> None:
     """Make the app's OpenAPI document list the tracking routes too."""
-    documented = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    generate = app.openapi
+    documented = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, separate_input_output_schemas=False)
     documented.include_router(_documentation())
 
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = get_openapi(
-                title=app.title,
-                version=app.version,
-                routes=[*app.routes, *documented.routes],
-                separate_input_output_schemas=False,
-            )
-            schemes = schema.setdefault("components", {}).setdefault("securitySchemes", {})
-            schemes["WriteKey"] = {
-                "type": "http",
-                "scheme": "basic",
-                "description": "The source's write key as user, no password",
-            }
-            app.openapi_schema = schema
-        return app.openapi_schema
+    def with_tracking() -> dict[str, Any]:
+        document, tracking = generate(), documented.openapi()
+        document["paths"] |= tracking["paths"]
+        components = document.setdefault("components", {})
+        components.setdefault("schemas", {}).update(tracking["components"]["schemas"])
+        components.setdefault("securitySchemes", {})["WriteKey"] = {
+            "type": "http",
+            "scheme": "basic",
+            "description": "The source's write key as user, no password",
+        }
+        return document
 
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+    app.openapi = with_tracking  # type: ignore[method-assign]  # FastAPI's own way to extend the document

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy import DateTime
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import Field, select
+from sqlmodel import Field, col, select
 
 from servicekit.auth import require
 from servicekit.clock import Clock, SystemClock
@@ -33,7 +33,7 @@ class SampleSettings(ServiceSettings):
     model_config = settings_config("SAMPLE_")
 
 
-class NoteRow(Base, table=True):  # type: ignore[valid-type,misc]  # the base is made by a function
+class NoteRow(Base, table=True):  # type: ignore[valid-type,misc,call-arg]  # the base is made by a function
     __tablename__ = "notes"
     __rows_follow__ = "move"
 
@@ -41,7 +41,7 @@ class NoteRow(Base, table=True):  # type: ignore[valid-type,misc]  # the base is
     customer_id: UUID = Field(index=True)
     anchor_id: UUID = Field(index=True)
     text: str
-    occurred_at: datetime = Field(sa_type=DateTime(timezone=True))  # type: ignore[call-overload]  # SQLModel's stubs
+    occurred_at: datetime = Field(sa_type=DateTime(timezone=True))
 
 
 class Noted(BaseModel):
@@ -96,7 +96,7 @@ async def put_version(version: int, demanded: IfMatch, response: Response) -> di
 @router.get("/notes", dependencies=[Depends(require("sample:read"))])
 async def list_notes(session: Session) -> list[str]:
     """List the notes' texts."""
-    return [note.text for note in (await session.scalars(select(NoteRow).order_by(NoteRow.occurred_at))).all()]
+    return [note.text for note in (await session.scalars(select(NoteRow).order_by(col(NoteRow.occurred_at)))).all()]
 
 
 @router.get("/explode", dependencies=[Depends(require("sample:read"))])
