@@ -238,7 +238,7 @@ class SegmentBatch(BaseModel):
 
 def _documentation() -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["tracking"])
-    refusals: dict[int | str, dict[str, Any]] = {status: {"model": Refused} for status in (400, 401, "4XX", 503)}
+    refusals: dict[int | str, dict[str, Any]] = {status: {"model": Refused} for status in ("4XX", 503)}
     security: dict[str, Any] = {"security": [{"WriteKey": []}, {}]}
 
     async def take_event(body: SegmentEvent) -> Taken:
