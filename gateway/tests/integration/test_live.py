@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,7 +13,10 @@ import pytest
 from fake_services import answering, customer
 from gateway_harness import Gateway
 
-from servicekit.embedded.nats_server import EmbeddedNats
+from gateway.errors import GatewayError
+from gateway.live import LiveUpdates
+from servicekit.embedded.nats_server import EmbeddedNats, NatsUser
+from servicekit.nats import NatsConnection
 
 UPDATED = "subscription($id: ID!) { customerUpdated(id: $id) { id rank { name } permissions { status } } }"
 
@@ -174,6 +178,53 @@ async def test_queries_of_one_connection_do_not_remember_each_other(
             assert seen == {"permissions": [{"status": expected}]}
             assert (await talk.receive())["type"] == "complete"
             gateway.fake.withdrawn.add((customer(1), "marketing"))
+
+
+@pytest.fixture
+def strict_nats(tmp_path: Path) -> Iterator[EmbeddedNats]:
+    """NATS with a user who may only listen, and not to identity's moves."""
+    reader = NatsUser("gateway", "secret", publish=(), subscribe=("live.>", "profile.>", "_INBOX_gateway.>"))
+    with EmbeddedNats(tmp_path / "nats", users=[NatsUser("admin", "secret"), reader], durable=False) as server:
+        yield server
+
+
+async def test_a_user_who_may_only_listen_is_enough(strict_nats: EmbeddedNats) -> None:
+    nats_connection = NatsConnection(strict_nats.url_for("gateway"), name="gateway")
+    await nats_connection.start()
+    await nats_connection.connected()
+    live = LiveUpdates(nats_connection, max_watchers=1)
+    with live.watcher() as watcher:
+        watcher.watch(customer(1))
+        await live.listening()
+        for _ in range(2):
+            await tell(strict_nats, "profile.segment.entered.v1.2", customer(1))
+            await asyncio.wait_for(watcher.changed(), 5)
+    await live.close()
+    await nats_connection.close()
+
+
+async def test_a_restart_of_nats_is_survived_and_a_long_absence_told(
+    strict_nats: EmbeddedNats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.live.GRACE_SECONDS", 1.5)
+    nats_connection = NatsConnection(strict_nats.url_for("gateway"), name="gateway")
+    await nats_connection.start()
+    await nats_connection.connected()
+    live = LiveUpdates(nats_connection, max_watchers=1)
+    with live.watcher() as watcher:
+        watcher.watch(customer(1))
+        await live.listening()
+        await asyncio.to_thread(strict_nats.stop)
+        with pytest.raises(GatewayError, match="not available"):
+            await asyncio.wait_for(watcher.changed(), 10)
+        with pytest.raises(GatewayError), live.watcher():
+            pass
+        await asyncio.to_thread(strict_nats.start)
+        await asyncio.wait_for(watcher.changed(), 20)  # back: whoever still watches looks again
+        await tell(strict_nats, "profile.segment.entered.v1.2", customer(1))
+        await asyncio.wait_for(watcher.changed(), 5)
+    await live.close()
+    await nats_connection.close()
 
 
 async def test_nobody_is_watched_after_everybody_left(gateway: Gateway, nats_server: EmbeddedNats) -> None:
