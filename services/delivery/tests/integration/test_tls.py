@@ -19,7 +19,6 @@ from cryptography.x509.oid import NameOID
 
 from delivery_service.smtp import Envelope, SmtpRelay
 
-
 # aiosmtpd warns of a password without STARTTLS; it does not see that the socket is TLS already
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 
