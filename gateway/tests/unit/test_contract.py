@@ -1,7 +1,6 @@
 """What the gateway reads is what the services say they answer: compared with their committed OpenAPI documents."""
 
 import json
-import re
 import types
 import typing
 from pathlib import Path
