@@ -4,7 +4,7 @@ Whatever is measured can so be compared with the truth: everybody buys with prob
 reached with `BASE + EFFECT`. The draw behind it is the same in both cases, as if one could see both worlds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -69,13 +69,17 @@ def draw_behaviour(user_id: str, *, past: Sequence[Purchase], promises: int, see
     )
 
 
-def true_effect(*, reached: int, treated: int) -> float:
-    """The true difference in purchase probability between the arms, whole arms compared (intention to treat).
+def true_effect(behaviours: Mapping[str, Behaviour], *, reachable: Collection[str]) -> float:
+    """The true difference between the arms in the share who buy, whole arms compared (intention to treat).
 
-    The coupon raises the probability of those it reached by `EFFECT`; not everybody in the treatment arm can be
-    reached (no address, no permission), and those buy like everybody else.
+    Only a simulation sees both worlds: what each customer would do when treated and when held out. The mean
+    difference over all of them is what an experiment estimates. Who is not `reachable` (no address, no permission)
+    does the same in both arms, which makes it smaller than `EFFECT`.
     """
-    return EFFECT * reached / treated if treated else 0.0
+    if not behaviours:
+        return 0.0
+    won = sum(one.buys(reached=user_id in reachable) - one.buys(reached=False) for user_id, one in behaviours.items())
+    return won / len(behaviours)
 
 
 def purchases_by_customer(purchases: Sequence[Purchase]) -> Mapping[str, list[Purchase]]:

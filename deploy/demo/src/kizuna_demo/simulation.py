@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from kizuna_demo.behaviour import Behaviour, draw_behaviour, purchases_by_customer
+from kizuna_demo.behaviour import Behaviour, draw_behaviour, purchases_by_customer, true_effect
 from kizuna_demo.configuration import documents
 from kizuna_demo.errors import StoryError
 from kizuna_demo.mailbox import Mail, Mailbox
@@ -56,6 +56,7 @@ class Simulation:
             for user_id in members
         }
         self._user_ids = {person.email: person.user_id for person in world.people if person.email}
+        self._opted_in = {person.user_id for person in world.people if person.opted_in}
         self._visitors = {visitor.user_id for visitor in world.visitors}
         self._platform = platform
         self._mailbox = Mailbox(platform)
@@ -97,6 +98,11 @@ class Simulation:
             for user_id, behaviour in self._behaviours.items()
             if user_id not in decided and behaviour.buys(reached=user_id in self.reached.coupon)
         ]
+
+    @property
+    def true_effect(self) -> float:
+        """What the journey really changed in the share who buy, on average over its customers."""
+        return true_effect(self._behaviours, reachable=self._opted_in)
 
     def most_talkative(self) -> str:
         """The user_id of a customer with much to see: answered, clicked, bought, browsed before."""

@@ -57,8 +57,8 @@ def _campaign(figures: Figures) -> Iterator[Row]:
         interval = f"{lift['confidence']:.0%} interval {lift['low']:+.1%} to {lift['high']:+.1%}"
         yield "bought (simulated)", shares
         yield "measured lift", f"{lift['difference']:+.1%} ({interval})"
-    on_reached = f"{truth['effect_on_reached']:+.1%} on those whom the coupon reached"
-    yield "true effect", f"{truth['effect']:+.1%} on the treated: {on_reached}"
+    probability = f"{truth['base']:.0%}, whom the coupon reached {truth['base'] + truth['effect_on_reached']:.0%}"
+    yield "true effect", f"{truth['effect']:+.1%} between the arms (everybody buys with {probability})"
 
 
 def _voice(figures: Figures) -> Iterator[Row]:

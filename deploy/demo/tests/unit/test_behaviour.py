@@ -45,6 +45,10 @@ def test_who_paid_nothing_before_still_pays_something() -> None:
     assert draw_behaviour("00001", past=[], promises=0, seed=7).amount > 0
 
 
-def test_the_true_effect_is_diluted_by_those_the_coupon_cannot_reach() -> None:
-    assert true_effect(reached=800, treated=1000) == pytest.approx(EFFECT * 0.8)
-    assert true_effect(reached=0, treated=0) == 0.0
+def test_the_true_effect_is_diluted_by_those_the_coupon_cannot_reach(crowd: list[Behaviour]) -> None:
+    by_id = {f"{number:05}": one for number, one in enumerate(crowd)}
+    most = set(list(by_id)[: MANY * 8 // 10])
+    assert true_effect(by_id, reachable=set(by_id)) == pytest.approx(EFFECT, abs=0.006)
+    assert true_effect(by_id, reachable=most) == pytest.approx(EFFECT * 0.8, abs=0.006)
+    assert true_effect(by_id, reachable=()) == 0.0
+    assert true_effect({}, reachable=()) == 0.0

@@ -73,7 +73,7 @@ def test_everything_is_shown(figures: dict[str, Any]) -> None:
     for expected in ("108,397", "146,401", "93.8%", "69,659", "309 simulated", "ゴールド 740", "1,813 / 1,254 / 456"):
         assert expected in text
     assert "+8.1% (95% interval +5.7% to +10.1%)" in text
-    assert "+6.4% on the treated" in text
+    assert "+6.4% between the arms (everybody buys with 6%, whom the coupon reached 14%)" in text
     assert "all equal" in text
 
 
