@@ -9,8 +9,12 @@ from kizuna_local.keys import jwks_file, signing_key_file
 from servicekit.embedded.nats_server import EmbeddedNats
 from servicekit.embedded.postgres import EmbeddedPostgres
 
-PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "SSL_CERT_FILE")
-PASSED_ON_PREFIXES = ("OTEL_", "PYTHON")
+PASSED_ON = (
+  "PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "SSL_CERT_FILE",
+  # Not PYTHONDONTWRITEBYTECODE: without bytecode on disk every start takes twice as long.
+  "PYTHONPATH", "PYTHONPYCACHEPREFIX", "PYTHONDEVMODE",
+)  # fmt: skip
+PASSED_ON_PREFIXES = ("OTEL_",)
 READS_PROFILE = ("campaign", "delivery")
 HAS_SECRET = ("identity", "delivery", "survey")
 
