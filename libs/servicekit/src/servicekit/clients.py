@@ -41,12 +41,16 @@ class JsonClient:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout, connector=aiohttp.TCPConnector(limit=32))
         headers = {"Authorization": f"Bearer {self._tokens.bearer(self._scope)}"}
-        with tracer.start_as_current_span(f"{method} {path}", kind=trace.SpanKind.CLIENT):
+        attributes = {"http.request.method": method}
+        with tracer.start_as_current_span(
+            f"{method} {path}", kind=trace.SpanKind.CLIENT, attributes=attributes
+        ) as span:
             propagate.inject(headers)
             try:
                 async with self._session.request(
                     method, self._base_url + path, headers=headers, **arguments
                 ) as response:
+                    span.set_attribute("http.response.status_code", response.status)
                     if response.status != 200:
                         raise Unavailable(f"{path} answered {response.status}.")
                     answer: dict[str, Any] = await response.json()

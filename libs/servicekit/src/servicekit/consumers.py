@@ -9,7 +9,6 @@ from uuid import UUID, uuid5
 
 import structlog
 from nats.aio.msg import Msg
-from opentelemetry import propagate, trace
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,10 +18,10 @@ from servicekit.metrics import Metrics
 from servicekit.moves import hold_moves
 from servicekit.nats import NatsConnection, PullSubscription
 from servicekit.outbox import Fact
+from servicekit.tracing import continue_traces
 from servicekit.workers import describe, pause
 
 log = structlog.get_logger(__name__)
-tracer = trace.get_tracer(__name__)
 
 Handler = Callable[[AsyncSession, list[Any]], Awaitable[None]]
 """Takes the transaction and the new facts of one type; the facts' type is the handler's own, hence Any here."""
@@ -117,15 +116,13 @@ class Consumer:
             await self._subscription.stop()
 
     async def _take(self, messages: list[Msg], stop: asyncio.Event) -> None:
-        context, links = _trace_of(messages)
+        traces = [(message.headers or {}).get("traceparent") for message in messages]
         attributes: dict[str, str | int] = {
             "messaging.system": "nats",
             "messaging.destination.name": self.stream,
             "messaging.batch.message_count": len(messages),
         }
-        with tracer.start_as_current_span(
-            f"{self.stream} process", context=context, links=links, kind=trace.SpanKind.CONSUMER, attributes=attributes
-        ):
+        with continue_traces(f"{self.stream} process", traces, attributes=attributes):
             delay = 0.2
             while True:
                 try:
@@ -335,14 +332,3 @@ async def with_current_customers(session: AsyncSession, facts: Sequence[Fact]) -
         else fact
         for fact in facts
     ]
-
-
-def _trace_of(messages: Sequence[Msg]) -> tuple[Any, list[trace.Link]]:
-    """The first message's trace is continued, the others are linked."""
-    contexts = []
-    for message in messages[:32]:
-        traceparent = (message.headers or {}).get("traceparent")
-        if traceparent:
-            contexts.append(propagate.extract({"traceparent": traceparent}))
-    links = [trace.Link(trace.get_current_span(context).get_span_context()) for context in contexts[1:]]
-    return (contexts[0] if contexts else None), links

@@ -61,7 +61,11 @@ class TelemetryMiddleware:
                 await _internal_error(scope)(scope, receive, note)
             route = _route(scope)
             span.update_name(f"{scope['method']} {route}")
-            span.set_attribute("http.response.status_code", status)
+            span.set_attributes(
+                {"http.request.method": scope["method"], "http.route": route, "http.response.status_code": status}
+            )
+            if status >= 500:
+                span.set_status(trace.StatusCode.ERROR)
         self._metrics.requests.labels(scope["method"], route, str(status)).observe(perf_counter() - begin)
 
 

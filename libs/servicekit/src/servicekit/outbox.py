@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any, ClassVar, Protocol
 from uuid import UUID, uuid4
 
-from opentelemetry import propagate
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from servicekit.database import raw
 from servicekit.nats import MAX_PAYLOAD_BYTES
+from servicekit.tracing import current_traceparent
 
 OUTBOX_CHANNEL = "kizuna_outbox"
 
@@ -35,13 +35,6 @@ class Fact(Protocol):
 def partition_of(customer_id: UUID, partitions: int) -> int:
     """Return the partition (0 .. partitions - 1) that a customer's facts go to."""
     return customer_id.int % partitions
-
-
-def current_traceparent() -> str | None:
-    """Return the W3C trace context of the current span, if there is one."""
-    carrier: dict[str, str] = {}
-    propagate.inject(carrier)
-    return carrier.get("traceparent")
 
 
 def pack(facts: Iterable[str], *, limit: int = MAX_PAYLOAD_BYTES) -> Iterable[str]:

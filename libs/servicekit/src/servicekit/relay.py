@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from opentelemetry import trace
+from opentelemetry.trace import SpanKind
 
 from servicekit.clock import Clock
 from servicekit.database import Database, raw
@@ -16,9 +16,9 @@ from servicekit.leases import lease
 from servicekit.metrics import Metrics
 from servicekit.nats import Envelope, NatsConnection
 from servicekit.outbox import OUTBOX_CHANNEL
+from servicekit.tracing import continue_traces
 
 log = structlog.get_logger(__name__)
-tracer = trace.get_tracer(__name__)
 
 _SELECT = """
 SELECT sequence, id, type, aggregateid, payload, occurred_at, traceparent FROM outbox ORDER BY sequence LIMIT $1
@@ -82,9 +82,13 @@ class Relay:
         rows = self._within_bytes(await connection.fetch(_SELECT, self._batch))
         if not rows:
             return False
-        with tracer.start_as_current_span(
-            "outbox publish", kind=trace.SpanKind.PRODUCER, attributes={"messages": len(rows)}
-        ):
+        traces = [row["traceparent"] for row in rows]
+        attributes: dict[str, str | int] = {
+            "messaging.system": "nats",
+            "messaging.destination.name": self._service,
+            "messaging.batch.message_count": len(rows),
+        }
+        with continue_traces(f"{self._service} publish", traces, kind=SpanKind.PRODUCER, attributes=attributes):
             await self._nats.publish_all([self._envelope(row) for row in rows])
         await connection.execute(
             "DELETE FROM outbox WHERE sequence = ANY($1::bigint[])", [row["sequence"] for row in rows]

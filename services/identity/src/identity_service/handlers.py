@@ -7,9 +7,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 from nats.aio.msg import Msg
-from opentelemetry import propagate
-from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanKind, get_current_span, get_tracer
+from opentelemetry.trace import SpanKind, get_tracer
 
 from contracts.identity import ResolvedEvent
 from identity_service.events import resolved_envelopes
@@ -21,6 +19,7 @@ from servicekit.database import Database, is_transient
 from servicekit.leases import lease
 from servicekit.metrics import Metrics
 from servicekit.nats import NatsConnection, PullSubscription
+from servicekit.tracing import continue_traces
 from servicekit.workers import describe, pause
 
 log = structlog.get_logger(__name__)
@@ -123,15 +122,13 @@ class Resolver:
 
     async def _take(self, part: Sequence[Taken], connection: asyncpg.Connection, stop: asyncio.Event) -> None:
         messages, requests = [message for message, _ in part], [request for _, request in part]
-        context, links = _traces(requests)
         attributes: dict[str, str | int] = {
             "messaging.system": "nats",
             "messaging.destination.name": STREAM,
             "messaging.batch.message_count": len(part),
         }
-        with tracer.start_as_current_span(
-            "ingest process", context=context, links=links, kind=SpanKind.CONSUMER, attributes=attributes
-        ):
+        traces = [request.traceparent for request in requests]
+        with continue_traces("ingest process", traces, attributes=attributes):
             arrivals = read_arrivals(requests)
             delay = 0.2
             while True:
@@ -153,7 +150,13 @@ class Resolver:
     async def _resolve_and_publish(self, arrivals: Arrivals) -> None:
         resolved = await self._resolve(arrivals)
         envelopes = resolved_envelopes(resolved, partitions=self._partitions, at=self._clock.now())
-        await self._nats.publish_all(envelopes)
+        attributes: dict[str, str | int] = {
+            "messaging.system": "nats",
+            "messaging.destination.name": "identity",
+            "messaging.batch.message_count": len(envelopes),
+        }
+        with tracer.start_as_current_span("identity publish", kind=SpanKind.PRODUCER, attributes=attributes):
+            await self._nats.publish_all(envelopes)
         self._metrics.facts.labels(STREAM, RESOLVED).inc(len(resolved))
 
     async def _resolve(self, arrivals: Arrivals) -> list[Traced]:
@@ -183,10 +186,3 @@ class Resolver:
 async def _set_when_set(first: asyncio.Event, second: asyncio.Event) -> None:
     await first.wait()
     second.set()
-
-
-def _traces(requests: Sequence[TrackingRequest]) -> tuple[Context | None, list[Link]]:
-    """The first request's trace is continued, the others' are linked."""
-    contexts = [propagate.extract({"traceparent": one.traceparent}) for one in requests[:32] if one.traceparent]
-    links = [Link(get_current_span(context).get_span_context()) for context in contexts[1:]]
-    return (contexts[0] if contexts else None), links

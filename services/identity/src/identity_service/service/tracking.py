@@ -16,7 +16,7 @@ from identity_service.rules.tracking import BATCH, Body, InvalidBody, Rejected, 
 from identity_service.write_keys import WriteKeys
 from servicekit.clock import Clock
 from servicekit.nats import NatsConnection
-from servicekit.outbox import current_traceparent
+from servicekit.tracing import current_traceparent
 
 _SOURCE, _KIND, _REQUEST, _RECEIVED_AT, _REJECTED, _TRACE = (
     "Kizuna-Source",
