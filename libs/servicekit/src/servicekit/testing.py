@@ -20,6 +20,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fastapi import FastAPI
+from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
 from servicekit.auth import sign_token
@@ -163,8 +164,8 @@ class RunningService:
         scopes = scopes or (f"{self.service.name}:read", f"{self.service.name}:write")
         return {"Authorization": f"Bearer {self.token(*scopes)}"}
 
-    async def publish(self, facts: Sequence[Fact], *, partitions: int = 16) -> None:
-        """Publish facts as their owner would, each type and partition as one message."""
+    async def publish(self, facts: Sequence[Fact], *, partitions: int = 16, traceparent: str | None = None) -> None:
+        """Publish facts as their owner would, each type and partition as one message (of that trace)."""
         groups: dict[tuple[str, int], list[Fact]] = {}
         for fact in facts:
             groups.setdefault((fact.fact_type, partition_of(fact.customer_id, partitions)), []).append(fact)
@@ -177,21 +178,28 @@ class RunningService:
                     source="/test",
                     type=fact_type,
                     time=group[-1].occurred_at,
+                    traceparent=traceparent,
                 )
                 await self.nats.publish_all([envelope])
 
     async def published(self, kind: type[Any]) -> list[Any]:
         """Return all facts of a type on its stream, in order."""
+        messages = await self._messages(kind)
+        return [
+            kind.model_validate(item) for message in messages for item in json.loads(message.data or b"{}")["facts"]
+        ]
+
+    async def traceparents(self, kind: type[Any]) -> list[str | None]:
+        """Return the traces of the messages with facts of a type, in order."""
+        return [(message.headers or {}).get("traceparent") for message in await self._messages(kind)]
+
+    async def _messages(self, kind: type[Any]) -> list[RawStreamMsg]:
         await self.drain()
         stream = kind.fact_type.split(".", 1)[0]
         jetstream = self.nats.jetstream
         last = (await jetstream.stream_info(stream)).state.last_seq
-        facts: list[Any] = []
-        for sequence in range(1, last + 1):
-            message = await jetstream.get_msg(stream, sequence)
-            if (message.headers or {}).get("ce-type") == kind.fact_type:
-                facts += [kind.model_validate(item) for item in json.loads(message.data or b"{}")["facts"]]
-        return facts
+        messages = [await jetstream.get_msg(stream, sequence) for sequence in range(1, last + 1)]
+        return [message for message in messages if (message.headers or {}).get("ce-type") == kind.fact_type]
 
     async def drain(self, seconds: float = 30) -> None:
         """Wait until this service's outbox is empty and its consumers have nothing left, twice in a row."""

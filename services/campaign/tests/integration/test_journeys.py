@@ -103,6 +103,22 @@ async def test_a_loop_sends_again_with_another_id(
     assert len({message.message_id for message in messages}) == 4
 
 
+async def test_what_a_run_does_later_belongs_to_the_trace_it_began_in(
+    service: RunningService, marketer: Marketer, settle: Settle, clock: FrozenClock
+) -> None:
+    await marketer.set_up(
+        steps=[{"key": "rest", "kind": "wait", "days": 3, "next": "offer"}, {"key": "offer", **SEND}],
+    )
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    await service.publish([entered()], traceparent=f"00-{trace_id}-b7ad6b7169203331-01")
+    await settle()
+    clock.advance(later(days=3))
+    await settle()
+    (traceparent,) = await service.traceparents(MessageRequested)
+    assert traceparent is not None
+    assert trace_id in traceparent
+
+
 async def test_once_is_once_and_after_days_is_again(
     service: RunningService, marketer: Marketer, settle: Settle, clock: FrozenClock
 ) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.campaign import Arm
 from servicekit.database import load_sql, raw
+from servicekit.tracing import current_traceparent
 
 _CLAIM = load_sql("campaign_service", "claim_due_runs")
 _SAVE = load_sql("campaign_service", "save_runs")
@@ -32,6 +33,7 @@ class RunInHand:
     step: str
     visit: int
     arm: Arm | None
+    traceparent: str | None
     wake_at: datetime | None = None
     ended_at: datetime | None = None
     outcome: str | None = None
@@ -77,7 +79,10 @@ async def start_runs(
     wake_at: datetime,
     reenter_before: datetime | None,
 ) -> set[UUID]:
-    """Start runs for those who may enter; return their run ids. Entrants hold each customer once."""
+    """Start runs for those who may enter; return their run ids. Entrants hold each customer once.
+
+    The runs remember the current trace.
+    """
     rows = await (await raw(session)).fetch(
         _START,
         journey_key,
@@ -91,6 +96,7 @@ async def start_runs(
         [entrant.customer_id for entrant in entrants],
         [entrant.anchor_id for entrant in entrants],
         [entrant.triggered_at for entrant in entrants],
+        current_traceparent(),
     )
     return {row["run_id"] for row in rows}
 

@@ -15,6 +15,7 @@ from campaign_service.rules.definition import AskStep, Definition, EndStep, Hold
 from campaign_service.rules.names import coupon_code, effect_id
 from contracts.campaign import AnswerRequested, MessageRequested, RunEnded
 from servicekit.outbox import publish
+from servicekit.tracing import continue_traces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,20 +64,25 @@ async def advance_due_runs(session: AsyncSession, *, now: datetime, limit: int, 
     claimed = await runs.claim_due_runs(session, now=now, limit=limit)
     if not claimed:
         return 0
+    traces = [run.traceparent for run in claimed]
+    with continue_traces("runs advance", traces, attributes={"runs": len(claimed)}):
+        await _advance(Stride(session, now, journeying), claimed)
+    return len(claimed)
+
+
+async def _advance(stride: Stride, claimed: Sequence[RunInHand]) -> None:
     versions = sorted({(run.journey_key, run.journey_version) for run in claimed})
-    definitions = await configuration.definitions(session, versions)
-    stride = Stride(session, now, journeying)
-    moving: Sequence[RunInHand] = claimed
+    definitions = await configuration.definitions(stride.session, versions)
+    moving = claimed
     for run in claimed:
-        run.wake_at = now
+        run.wake_at = stride.now
     while moving:
         for (journey_key, version, step_key), group in _by_step(moving).items():
             definition = definitions[journey_key, version]
             await _take_step(stride, definition, definition.step(step_key), group)
         moving = [run for run in moving if stride.moves(run)]
-    await runs.save_runs(session, claimed)
-    await publish(session, stride.facts)
-    return len(claimed)
+    await runs.save_runs(stride.session, claimed)
+    await publish(stride.session, stride.facts)
 
 
 def _by_step(moving: Iterable[RunInHand]) -> dict[tuple[str, int, str], list[RunInHand]]:

@@ -1,8 +1,8 @@
 -- One journey's entrants, each customer once. $4 step, $5 now, $6 wake_at; $7: a run started after it forbids another
--- (null: any run does); a run that still goes on always does.
+-- (null: any run does); a run that still goes on always does. $12: the trace they begin in.
 INSERT INTO runs (run_id, customer_id, anchor_id, journey_key, journey_version, campaign_key, step, visit, status,
-                  triggered_at, started_at, wake_at)
-SELECT t.run_id, t.customer_id, t.anchor_id, $1, $2, $3, $4, 0, 'active', t.triggered_at, $5, $6
+                  triggered_at, started_at, wake_at, traceparent)
+SELECT t.run_id, t.customer_id, t.anchor_id, $1, $2, $3, $4, 0, 'active', t.triggered_at, $5, $6, $12
 FROM unnest($8::uuid[], $9::uuid[], $10::uuid[], $11::timestamptz[]) AS t (run_id, customer_id, anchor_id, triggered_at)
 WHERE NOT EXISTS (
     SELECT FROM runs r
