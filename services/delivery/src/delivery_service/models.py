@@ -195,6 +195,8 @@ class Message(Base, table=True):
     clicked_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     ended_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     failure_reason: str | None = Field(default=None, sa_type=Text)
+    traceparent: str | None = Field(default=None, sa_type=Text)
+    """The trace of the request (W3C), which deciding and sending continue."""
 
 
 class MessageClick(Base, table=True):

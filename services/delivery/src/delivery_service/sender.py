@@ -10,6 +10,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import structlog
+from opentelemetry.trace import SpanKind, get_tracer
 
 from delivery_service.clients import Traits, TraitSource
 from delivery_service.mime import MailBuilder
@@ -25,9 +26,11 @@ from delivery_service.tokens import TokenSigner
 from servicekit.clock import Clock
 from servicekit.database import Database, is_transient
 from servicekit.errors import Unavailable
+from servicekit.tracing import continue_traces
 from servicekit.workers import describe, pause
 
 log = structlog.get_logger(__name__)
+tracer = get_tracer(__name__)
 
 _PROFILE_AWAY = timedelta(seconds=5)
 _AFTER_TROUBLE_SECONDS = 0.5
@@ -161,11 +164,13 @@ class Sender:
                 session, rules=self._rules, lease_id=lease_id, limit=self._batch_size, now=self._clock.now()
             )
         if claim.reserved:
-            try:
-                await self._send(claim.reserved, lease_id)
-            except Unavailable:
-                await self._give_back(lease_id)
-                return False
+            traces = [row.traceparent for row in claim.reserved]
+            with continue_traces("messages send", traces, attributes={"messages": len(claim.reserved)}):
+                try:
+                    await self._send(claim.reserved, lease_id)
+                except Unavailable:
+                    await self._give_back(lease_id)
+                    return False
         return claim.due == self._batch_size
 
     async def _send(self, rows: list[ClaimedRow], lease_id: UUID) -> None:
@@ -181,12 +186,18 @@ class Sender:
                 lease_id=lease_id,
                 now=self._clock.now(),
             )
-        results = await self._relay.deliver(
-            [envelope for envelope in envelopes if envelope.message_id in held],
-            within_seconds=self._rules.lease.total_seconds() * 0.75,
-        )
+        results = await self._hand_over([envelope for envelope in envelopes if envelope.message_id in held])
         if results:
             await self._record([row for row in rows if row.key.message_id in results], results, lease_id)
+
+    async def _hand_over(self, envelopes: list[Envelope]) -> dict[UUID, Result]:
+        """Talk SMTP. The span says how many went and how many were accepted, and nothing of whom or what."""
+        with tracer.start_as_current_span(
+            "smtp deliver", kind=SpanKind.CLIENT, attributes={"messages": len(envelopes)}
+        ) as span:
+            results = await self._relay.deliver(envelopes, within_seconds=self._rules.lease.total_seconds() * 0.75)
+            span.set_attribute("accepted", sum(result.kind == "accepted" for result in results.values()))
+        return results
 
     async def _record(self, rows: list[ClaimedRow], results: Mapping[UUID, Result], lease_id: UUID) -> None:
         """Record the outcome, however often the database has to be asked: without it sent messages become unknown."""

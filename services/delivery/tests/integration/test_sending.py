@@ -32,6 +32,19 @@ async def test_requested_message_is_rendered_sent_and_said(delivery: Any) -> Non
     assert await delivery.running.published(MessageFailed) == []
 
 
+async def test_what_became_of_a_message_belongs_to_the_trace_of_its_request(delivery: Any) -> None:
+    await delivery.configure()
+    (contact,) = await delivery.reachable("hanako@example.com")
+    stranger = delivery.linked("jiro@example.com")
+    for number, person in enumerate((contact, stranger)):
+        traceparent = f"00-{number + 1:032x}-b7ad6b7169203331-01"
+        await delivery.running.publish([delivery.requested(person)], traceparent=traceparent)
+        await delivery.settle()
+    (sent,) = await delivery.running.traceparents(MessageSent)
+    (failed,) = await delivery.running.traceparents(MessageFailed)
+    assert (sent.split("-")[1], failed.split("-")[1]) == (f"{1:032x}", f"{2:032x}")
+
+
 async def test_same_request_twice_is_one_mail(delivery: Any) -> None:
     await delivery.configure()
     (contact,) = await delivery.reachable("hanako@example.com")

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from delivery_service.rules import Cap, Category, PermissionStatus
 from servicekit.database import json_text, load_sql, raw
+from servicekit.tracing import current_traceparent
 
 _CLAIMS_LOCK = 0x636C6169
 _CLAIM = load_sql("delivery_service", "claim_messages")
@@ -61,6 +62,7 @@ class ClaimedRow:
     address: str | None
     permission: PermissionStatus | None
     suppressed: bool
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +86,13 @@ def message_key(row: asyncpg.Record) -> MessageKey:
 
 
 async def insert_requests(session: AsyncSession, rows: Sequence[RequestRow], *, due_at: datetime) -> None:
-    """Take messages in; one that is known stays as it is."""
+    """Take messages in; one that is known stays as it is. They remember the current trace."""
     await (await raw(session)).execute(
         """
         INSERT INTO messages (message_id, anchor_id, customer_id, run_id, campaign_key, channel, template_key, topic,
-            variables, requested_at, state, due_at)
+            variables, requested_at, state, due_at, traceparent)
         SELECT t.message_id, t.anchor_id, t.customer_id, t.run_id, t.campaign_key, t.channel, t.template_key, t.topic,
-            t.variables::jsonb, t.requested_at, 'requested', $11
+            t.variables::jsonb, t.requested_at, 'requested', $11, $12
         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
             $9::text[], $10::timestamptz[]) AS t (message_id, anchor_id, customer_id, run_id, campaign_key, channel,
             template_key, topic, variables, requested_at)
@@ -107,6 +109,7 @@ async def insert_requests(session: AsyncSession, rows: Sequence[RequestRow], *, 
         [json_text(row.variables) for row in rows],
         [row.requested_at for row in rows],
         due_at,
+        current_traceparent(),
     )
 
 
@@ -135,6 +138,7 @@ def _claimed(row: asyncpg.Record) -> ClaimedRow:
         address=row["address"],
         permission=row["permission"],
         suppressed=bool(row["suppressed"]),
+        traceparent=row["traceparent"],
     )
 
 

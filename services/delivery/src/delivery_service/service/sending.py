@@ -17,6 +17,7 @@ from delivery_service.repository.messages import ClaimedRow, EndingRow, MessageK
 from delivery_service.rules import Candidate, Defer, QuietHours, Refuse, Send, backoff, decide, verdict
 from delivery_service.smtp import Result
 from servicekit.outbox import publish
+from servicekit.tracing import continue_traces
 
 _RELAY_AWAY = timedelta(seconds=15)
 
@@ -46,6 +47,15 @@ async def claim(session: AsyncSession, *, rules: SendingRules, lease_id: UUID, l
     claimed = await repository.claim_due(session, now=now, limit=limit)
     if not claimed:
         return Claim(0, [])
+    traces = [row.traceparent for row in claimed]
+    with continue_traces("messages decide", traces, attributes={"messages": len(claimed)}):
+        reserved = await _decide(session, claimed, rules=rules, lease_id=lease_id, now=now)
+    return Claim(len(claimed), reserved)
+
+
+async def _decide(
+    session: AsyncSession, claimed: Sequence[ClaimedRow], *, rules: SendingRules, lease_id: UUID, now: datetime
+) -> list[ClaimedRow]:
     pairs = {(row.key.customer_id, row.topic, row.cap.days) for row in claimed if row.cap is not None}
     counted = Counter(await repository.count_recent(session, sorted(pairs), now=now) if pairs else {})
     quiet_until = rules.quiet_hours.until(now, rules.zone) if rules.quiet_hours else None
@@ -69,7 +79,7 @@ async def claim(session: AsyncSession, *, rules: SendingRules, lease_id: UUID, l
     if deferred:
         await repository.defer(session, deferred)
     await refuse(session, refused, now=now)
-    return Claim(len(claimed), reserved)
+    return reserved
 
 
 def _candidate(row: ClaimedRow, counted: int) -> Candidate:

@@ -12,7 +12,7 @@ WITH due AS MATERIALIZED (
 )
 SELECT
     m.message_id, m.anchor_id, m.customer_id, m.run_id, m.campaign_key, m.channel, m.template_key,
-    m.topic, m.variables, m.attempts, m.requested_at,
+    m.topic, m.variables, m.attempts, m.requested_at, m.traceparent,
     t.version AS template_version, t.category,
     o.cap_messages, o.cap_days,
     contact.anchor_id AS contact_anchor_id, contact.address, contact.permission, contact.suppressed
