@@ -25,7 +25,7 @@ def compared(draw: st.DrawFn) -> dict[str, Any]:
     return {"comparison": draw(allowed), "value": value}
 
 
-filters = st.lists(
+filters: st.SearchStrategy[list[dict[str, Any]]] = st.just([]) | st.lists(
     st.builds(lambda name, rest: {"property": name, **rest}, st.sampled_from(PROPERTIES), compared()), max_size=2
 )
 windows = st.one_of(st.none(), st.builds(lambda count: {"days": count}, days))
@@ -78,6 +78,25 @@ events = st.builds(
 )
 customers = st.builds(
     PlainCustomer,
-    st.lists(events, max_size=6),
+    st.lists(events, min_size=1, max_size=8),
     st.dictionaries(st.sampled_from(TRAITS), st.one_of(values, st.none(), st.just({"a": 1})), max_size=2),
 )
+
+counts = st.fixed_dictionaries(
+    {
+        "kind": st.just("event_count"),
+        "event": st.just(EVENTS[0]),
+        "comparison": comparisons,
+        "value": st.integers(0, 3),
+        "window": st.builds(lambda count: {"days": count}, days),
+    }
+)
+recencies = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(["event_first", "event_last"]),
+        "event": st.just(EVENTS[0]),
+        "position": st.sampled_from(["within", "before"]),
+        "days": days,
+    }
+)
+"""What the edges of time decide: asked more often than chance would."""

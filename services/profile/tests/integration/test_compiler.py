@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis.strategies import lists
+from hypothesis.strategies import lists, tuples
 from services.profile.tests.plain_reading import PlainCustomer, PlainEvent, holds
-from services.profile.tests.random_conditions import CURRENCY, NOW, customers, trees
+from services.profile.tests.random_conditions import CURRENCY, NOW, counts, customers, recencies, trees
 
 from contracts.conditions import Condition
 from profile_service.app import build
@@ -35,12 +35,19 @@ async def database(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(trees=lists(trees, min_size=1, max_size=3), people=lists(customers, min_size=1, max_size=4))
+@given(
+    trees=tuples(
+        lists(trees, min_size=1, max_size=3),
+        lists(counts, min_size=3, max_size=3),
+        lists(recencies, min_size=2, max_size=2),
+    ),
+    people=lists(customers, min_size=2, max_size=5),
+)
 async def test_the_compiler_reads_like_plain_python(
-    database: Database, trees: list[dict[str, Any]], people: list[PlainCustomer]
+    database: Database, trees: tuple[list[dict[str, Any]], ...], people: list[PlainCustomer]
 ) -> None:
     """Live answers, everybody's answers, and: nothing changes by time alone before valid_until."""
-    conditions = [CONDITION.validate_python(tree) for tree in trees]
+    conditions = [CONDITION.validate_python(tree) for some in trees for tree in some]
     for condition in conditions:
         check_condition(condition)
     known = {uuid4(): customer for customer in people}
@@ -60,17 +67,21 @@ async def test_the_compiler_reads_like_plain_python(
         assert answers[stranger][position] == (unknown, None)
         for key, customer in known.items():
             matches, valid_until = answers[key][position]
-            assert valid_until is None or valid_until > NOW
+            assert valid_until is None or (valid_until > NOW and valid_until in _edges(customer))
             _assert_unchanged(condition, customer, matches, until=valid_until)
 
 
 def _assert_unchanged(condition: Condition, customer: PlainCustomer, matches: bool, *, until: datetime | None) -> None:
     """Look at every moment around which anything could change, up to the promised one."""
-    edges = [event.occurred_at + days * DAY for event in customer.events for days in (0, 1, 2, 7, 30)]
-    moments = [edge + slip * timedelta(microseconds=1) for edge in edges for slip in (-1, 0, 1)]
+    moments = [edge + slip * timedelta(microseconds=1) for edge in _edges(customer) for slip in (-1, 0, 1)]
     for moment in [*moments, NOW + 400 * DAY]:
         if moment >= NOW and (until is None or moment < until):
             assert holds(condition, customer, now=moment, currency=CURRENCY) == matches, (moment, until)
+
+
+def _edges(customer: PlainCustomer) -> set[datetime]:
+    """When an event begins to count, or leaves one of the windows."""
+    return {event.occurred_at + days * DAY for event in customer.events for days in (0, 1, 2, 7, 30)}
 
 
 async def _store(connection: asyncpg.Connection, known: dict[UUID, PlainCustomer]) -> None:

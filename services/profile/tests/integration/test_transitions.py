@@ -13,7 +13,9 @@ from services.profile.tests.recording import Desk
 
 from contracts.identity import ResolvedEvent
 from contracts.profile import RankChanged, SegmentEntered, SegmentExited
+from profile_service.handlers import from_resolved_event
 from profile_service.repository.conclusions import CONDITION
+from servicekit.database import raw
 
 ORDER = "Order Completed"
 SEGMENTS: dict[str, dict[str, Any]] = {
@@ -96,9 +98,9 @@ async def test_live_answers_and_those_by_time_equal_the_plain_reading(a_desk: De
         await a_desk.publish_segment(key, tree)
     await a_desk.backfill()
     facts = _story(1, people=30, events=150)
-    for start in range(0, len(facts), 20):
-        await a_desk.record(facts[start : start + 20])
-    assert await _kept(a_desk) == _members(facts, now=START)
+    for start in range(0, len(facts), 15):
+        await a_desk.record(facts[start : start + 15])
+        assert await _kept(a_desk) == _members(facts[: start + 15], now=START)
     for _ in range(25):
         a_desk.clock.advance(timedelta(days=4, hours=7))
         await a_desk.expire()
@@ -140,6 +142,47 @@ async def test_live_backfill_and_expiry_at_once_lose_and_double_nothing(a_desk: 
     await a_desk.expire()
     assert await _kept(a_desk) == _members(facts, now=a_desk.clock.now())
     await _assert_in_turn(a_desk)
+
+
+async def test_a_batch_begun_before_a_publication_follows_what_was_published(a_desk: Desk) -> None:
+    shopper, looker = UUID(int=1), UUID(int=2)
+    await a_desk.record([purchase(shopper, START - timedelta(days=1), 85), purchase(looker, START, 1)])
+    await a_desk.publish_segment("near-gold", {**SEGMENTS["two-in-a-month"], "value": 9})
+    await a_desk.backfill()
+    async with a_desk.database.transaction() as session:
+        await raw(session)  # the batch's transaction has begun
+        await a_desk.publish_segment("near-gold", SEGMENTS["near-gold"])
+        await a_desk.backfill()
+        await a_desk.recorder.record(session, [from_resolved_event(purchase(looker, START, 90))])
+    assert (await _kept(a_desk))["near-gold"] == {shopper, looker}
+
+
+async def test_a_backfill_waits_for_a_batch_that_holds_its_customers(a_desk: Desk) -> None:
+    customer = UUID(int=1)
+    await a_desk.record([purchase(customer, START, 85)])
+    async with a_desk.database.transaction() as session:
+        await a_desk.recorder.record(session, [from_resolved_event(purchase(customer, START, 30))])
+        await a_desk.publish_segment("near-gold", SEGMENTS["near-gold"])
+        backfill = asyncio.create_task(a_desk.backfill())
+        await asyncio.sleep(0.3)
+        assert not backfill.done()
+    await backfill
+    assert (await _kept(a_desk))["near-gold"] == set()
+
+
+async def test_the_expiry_leaves_a_customer_alone_whom_a_batch_holds(a_desk: Desk) -> None:
+    customer = UUID(int=1)
+    await a_desk.publish_segment("dormant", SEGMENTS["dormant"])
+    await a_desk.record([purchase(customer, START, 5)])
+    a_desk.clock.advance(timedelta(days=61))
+    async with a_desk.database.transaction() as session:
+        await a_desk.recorder.record(session, [from_resolved_event(purchase(customer, a_desk.clock.now(), 5))])
+        await asyncio.wait_for(a_desk.expire(), 5)
+    await a_desk.expire()
+    assert await a_desk.facts(SegmentEntered) == []
+    a_desk.clock.advance(timedelta(days=60))
+    await a_desk.expire()
+    assert len(await a_desk.facts(SegmentEntered)) == 1
 
 
 async def test_a_backfill_goes_on_where_it_was_and_publishing_again_changes_nothing(a_desk: Desk) -> None:
