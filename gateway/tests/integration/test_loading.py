@@ -3,9 +3,15 @@
 import asyncio
 from collections import Counter
 
+import pytest
 from fake_services import customer, hanging
 from gateway_harness import Gateway
 from gateway_queries import VIEW
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from gateway import clients
 
 ONE_CALL_EACH = {
     "identity POST /v1/customers:batchGet": 1,
@@ -151,6 +157,27 @@ async def test_the_trace_travels_along(gateway: Gateway) -> None:
         assert response.status == 200
     assert len(gateway.fake.calls) == 8
     assert all(trace_id in call.headers["traceparent"] for call in gateway.fake.calls)
+
+
+async def test_each_call_is_a_span_of_the_trace_that_the_service_hangs_below(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(clients, "tracer", provider.get_tracer("test"))
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"Authorization": f"Bearer {gateway.token()}", "traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
+    body = {"query": VIEW, "variables": {"id": customer(1)}}
+    async with gateway.session.post(f"{gateway.url}/graphql", json=body, headers=headers) as response:
+        assert response.status == 200
+    spans = exporter.get_finished_spans()
+    contexts = [span.context for span in spans if span.context is not None]
+    assert {call.headers["traceparent"] for call in gateway.fake.calls} == {
+        f"00-{trace_id}-{context.span_id:016x}-01" for context in contexts
+    }
+    assert len(contexts) == 8
+    assert all(customer(1) not in span.to_json() for span in spans)
 
 
 async def test_services_are_asked_side_by_side(gateway: Gateway) -> None:
