@@ -51,7 +51,9 @@ def _story(seed: int, *, people: int, events: int) -> list[ResolvedEvent]:
     return facts
 
 
-def _members(facts: list[ResolvedEvent], *, now: datetime) -> dict[str, set[UUID]]:
+def _members(
+    facts: list[ResolvedEvent], *, now: datetime, segments: dict[str, dict[str, Any]] = SEGMENTS
+) -> dict[str, set[UUID]]:
     people: dict[UUID, tuple[list[PlainEvent], dict[str, Any]]] = {}
     for fact in sorted(facts, key=lambda fact: (fact.occurred_at, fact.event_id)):
         events, traits = people.setdefault(fact.customer_id, ([], {}))
@@ -63,7 +65,7 @@ def _members(facts: list[ResolvedEvent], *, now: datetime) -> dict[str, set[UUID
             for customer_id, (events, traits) in people.items()
             if holds(CONDITION.validate_python(tree), PlainCustomer(events, traits), now=now, currency="USD")
         }
-        for key, tree in SEGMENTS.items()
+        for key, tree in segments.items()
     }
 
 
@@ -126,21 +128,22 @@ async def test_live_backfill_and_expiry_at_once_lose_and_double_nothing(a_desk: 
             await a_desk.expire()
 
     async def republish() -> None:
-        for days in (20, 40, 30):
-            tree = {**SEGMENTS["two-in-a-month"], "window": {"days": days}}
-            await a_desk.publish_segment("two-in-a-month", tree)
+        for days in (40, 10, 20):
+            await a_desk.publish_segment("two-in-a-month", {**SEGMENTS["two-in-a-month"], "window": {"days": days}})
             await a_desk.backfill()
 
     async with asyncio.TaskGroup() as group:
         group.create_task(record(facts[100:250]))
-        group.create_task(record(facts[250:]))
+        group.create_task(record(facts[250:380]))
         group.create_task(a_desk.backfill())
         group.create_task(a_desk.backfill())
         group.create_task(expire())
         group.create_task(republish())
     await a_desk.backfill()
+    await record(facts[380:])
     await a_desk.expire()
-    assert await _kept(a_desk) == _members(facts, now=a_desk.clock.now())
+    published = SEGMENTS | {"two-in-a-month": {**SEGMENTS["two-in-a-month"], "window": {"days": 20}}}
+    assert await _kept(a_desk) == _members(facts, now=a_desk.clock.now(), segments=published)
     await _assert_in_turn(a_desk)
 
 
