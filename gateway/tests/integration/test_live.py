@@ -132,7 +132,7 @@ async def test_a_burst_is_told_a_few_times_and_to_its_end(gateway: Gateway, nats
         await client.publish("delivery.permission.changed.v1.1", content)
         await client.flush()
         await client.close()
-        updates = []
+        updates: list[Any] = []  # messages of the protocol
         while not updates or updates[-1]["payload"]["data"]["customerUpdated"]["permissions"][0]["status"] == "granted":
             updates.append(await talk.receive())
         assert 2 <= len(updates) <= 8
@@ -228,7 +228,7 @@ async def test_a_restart_of_nats_is_survived_and_a_long_absence_told(
 
 
 async def test_nobody_is_watched_after_everybody_left(gateway: Gateway, nats_server: EmbeddedNats) -> None:
-    live = gateway.service.resources["live"]
+    live: Any = gateway.service.resources["live"]  # its inside is looked at below
     async with conversation(gateway) as talk:
         await talk.subscribe(1)
         await talk.receive()

@@ -80,7 +80,7 @@ def test_quiet_hours_at_their_edges(span: str, local: str, end: str | None) -> N
     st.timedeltas(timedelta(), timedelta(days=366)).map(lambda passed: NOW + passed),
     st.sampled_from([TOKYO, UTC]),
 )
-def test_quiet_hours_end_within_a_day_and_are_over_then(span: tuple, now: datetime, zone: ZoneInfo) -> None:  # type: ignore[type-arg]
+def test_quiet_hours_end_within_a_day_and_are_over_then(span: tuple, now: datetime, zone: ZoneInfo) -> None:
     hours = QuietHours(*(moment.replace(second=0, microsecond=0) for moment in span))
     until = hours.until(now, zone)
     if until is not None:

@@ -12,6 +12,7 @@ from contracts.identity import AnchorMoved, IdentifierLinked, ResolvedEvent
 from identity_service import handlers
 from identity_service.app import build
 from identity_service.repository import resolution as repository
+from identity_service.service.resolution import resolve_batch
 from identity_service.settings import Settings
 from servicekit.clock import FrozenClock
 from servicekit.testing import Environment, RunningService, running
@@ -265,7 +266,7 @@ async def test_a_database_that_is_away_delays_and_loses_nothing(
     identity: RunningService, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = asyncio.Event()
-    real = handlers.resolve_batch
+    real = resolve_batch
 
     async def refuse(*_: Any, **__: Any) -> Any:
         tried.set()
