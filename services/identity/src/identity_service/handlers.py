@@ -61,6 +61,7 @@ class Resolver:
         self._nats = nats
         self._clock = clock
         self._metrics = metrics
+        self._unreadable = metrics.dead_letters.labels(STREAM, "request")  # zero is shown too
         self._new_id = new_id
         self._partitions = partitions
         self._batch_events = batch_events
@@ -103,7 +104,7 @@ class Resolver:
                     sequence=message.metadata.sequence.stream,
                     error=describe(error),
                 )
-                self._metrics.dead_letters.labels(STREAM, "request").inc()
+                self._unreadable.inc()
                 await message.term()
         return taken
 

@@ -16,6 +16,7 @@ from pydantic.alias_generators import to_camel
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from identity_service.errors import InvalidRequest, TrackingError
 from identity_service.rules.tracking import BATCH, MAX_BODY_BYTES, MAX_EVENT_BYTES, Rejected
@@ -46,7 +47,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def routes(*, front_door: FrontDoor, write_keys: WriteKeys, address: str) -> list[Route]:
     """Return the tracking API's routes. `address` is this service's outside address."""
-    tracking = [Route(f"/v1/{path}", _track(front_door, kind), methods=["POST"]) for path, kind in ENDPOINTS.items()]
+    tracking = [
+        Route(f"/v1/{path}", TrackEndpoint(front_door, kind), methods=["POST"]) for path, kind in ENDPOINTS.items()
+    ]
     preflight = [
         Route(f"/v1/{path}", _preflight, methods=["OPTIONS"]) for path in (*ENDPOINTS, "projects/{key}/settings")
     ]
@@ -57,31 +60,43 @@ def routes(*, front_door: FrontDoor, write_keys: WriteKeys, address: str) -> lis
     ]
 
 
-def _track(front_door: FrontDoor, kind: str) -> Endpoint:
-    limit = MAX_BODY_BYTES if kind == BATCH else MAX_EVENT_BYTES
+class TrackEndpoint:
+    """An ASGI endpoint of the hot path, without what Starlette and FastAPI wrap around a function."""
 
-    async def track(request: Request) -> Response:
+    def __init__(self, front_door: FrontDoor, kind: str) -> None:
+        self._front_door = front_door
+        self._kind = kind
+        self._limit = MAX_BODY_BYTES if kind == BATCH else MAX_EVENT_BYTES
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take one request in."""
         try:
-            body = await read_limited(request, limit)
-            accepted = await front_door.accept(body, kind=kind, authorization=request.headers.get("authorization"))
+            body = await read_limited(receive, self._limit)
+            authorization = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+            accepted = await self._front_door.accept(
+                body, kind=self._kind, authorization=authorization.decode("latin-1")
+            )
+            response = _json({"success": True, "accepted": accepted.accepted, "rejected": _rejected(accepted.rejected)})
         except TrackingError as error:
-            return _refusal(error)
+            response = _refusal(error)
         except ClientDisconnect:
-            return Response(status_code=400)
-        return _json({"success": True, "accepted": accepted.accepted, "rejected": _rejected(accepted.rejected)})
-
-    return track
+            return
+        await response(scope, receive, send)
 
 
-async def read_limited(request: Request, limit: int) -> bytes:
+async def read_limited(receive: Receive, limit: int) -> bytes:
     """Return the body, inflated when it is gzip (by its header or by its first bytes), never more than `limit` bytes.
 
     Raises:
-        InvalidRequest: larger than that, or broken gzip.
+        InvalidRequest: larger than that, or broken gzip. ClientDisconnect: it never came.
     """
     chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         size += len(chunk)
         if size > limit:
             raise _too_large(limit)

@@ -99,9 +99,11 @@ class Graph:
 
     def resolve(self, identifiers: Sequence[Identifier], evidence: Evidence) -> Resolution:
         """Place one event. `identifiers` are usable ones, the strongest first, at least one."""
-        known = self._anchors.get(identifiers[0])
-        if known is not None and len(identifiers) == 1:  # most events by far
-            return Resolution(known, identifiers)
+        known = [self._anchors.get(name) for name in identifiers]
+        first = known[0]
+        if first is not None and all(one is not None and one.customer_id == first.customer_id for one in known):
+            self._link([one for one in known if one is not None], evidence)
+            return Resolution(first, identifiers)  # most events by far: nothing new
         kept = list(identifiers)
         while True:
             matched = self._matched(kept)
@@ -110,8 +112,7 @@ class Graph:
             kept.pop()
         customer_id = self._join(matched, evidence)
         anchors = [self._anchors.get(name) or self._add(name, customer_id, evidence) for name in kept]
-        if len(anchors) > 1:
-            self._link(anchors, evidence)
+        self._link(anchors, evidence)
         return Resolution(anchors[0], kept)
 
     def _matched(self, identifiers: Sequence[Identifier]) -> list[UUID]:

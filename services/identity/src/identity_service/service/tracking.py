@@ -59,7 +59,7 @@ class FrontDoor:
         self._nats = nats
         self._clock = clock
 
-    async def accept(self, body: bytes, *, kind: str, authorization: str | None) -> Accepted:
+    async def accept(self, body: bytes, *, kind: str, authorization: str) -> Accepted:
         """Take a request in; returns once JetStream has stored it.
 
         Raises:
@@ -114,9 +114,9 @@ def _read(body: bytes, *, kind: str) -> tuple[bytes, Body]:
         raise InvalidRequest(error.detail, field=error.field) from None
 
 
-def basic_user(authorization: str | None) -> str | None:
+def basic_user(authorization: str) -> str | None:
     """Return the user of Basic credentials: the write key, with an empty password."""
-    if authorization is None or authorization[:6].lower() != "basic ":
+    if authorization[:6].lower() != "basic ":
         return None
     try:
         return b64decode(authorization[6:], validate=False).decode().partition(":")[0] or None
