@@ -83,7 +83,7 @@ def _clear_the_ground(home: Home, platform: Platform) -> None:
 def _say_ready(home: Home, platform: Platform, *, seconds: float) -> None:
     say(f"Kizuna is ready after {seconds:.1f} s.")
     if platform.services:
-        say(f"  customer view (GraphQL)  {platform.addresses.url('gateway')}/graphql")
+        say(f"  customer view (GraphiQL) {platform.addresses.url('gateway')}/graphiql")
         for service in platform.services:
             say(f"  {service:<25}{platform.addresses.url(service)}/docs")
     say(f"  mailbox                  {platform.addresses.url('mailbox')}/messages")
