@@ -105,6 +105,8 @@ class Consumer:
         self._batch = batch
         self._awaited_names = {kind.fact_type: names for kind, names in (awaited_names or {}).items()}
         self._subscription = PullSubscription(nats, stream=stream, durable=service, window=batch * 2)
+        for fact_type in self._handlers:
+            metrics.dead_letters.labels(stream, fact_type)  # zero is shown too, or the first one is no increase
 
     async def run(self, stop: asyncio.Event) -> None:
         """Pull, handle, acknowledge, until told to stop; what is in hand is finished."""

@@ -15,7 +15,7 @@ from servicekit.database import Database, raw
 from servicekit.errors import PROBLEM_RESPONSES, document_problems, install_error_handlers
 from servicekit.health import Check
 from servicekit.metrics import Metrics
-from servicekit.middleware import AuthenticationMiddleware, BodyLimitMiddleware, TelemetryMiddleware
+from servicekit.middleware import AuthenticationMiddleware, BodyLimitMiddleware, TelemetryMiddleware, note_route
 from servicekit.nats import NatsConnection
 from servicekit.settings import ServiceSettings
 from servicekit.workers import PeriodicWorker, Worker
@@ -91,6 +91,8 @@ def create_app(service: Service) -> FastAPI:
         openapi_url=None,
         separate_input_output_schemas=False,
         responses=PROBLEM_RESPONSES,
+        # FastAPI's own spans hold paths and query strings, and with them identifiers and signed links: ours do not
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.service = service
     install_error_handlers(app)
@@ -99,7 +101,7 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(health.metrics_router(service.name))
     for router in service.routers:
         app.include_router(router)
-    app.router.routes.extend(service.routes)
+    app.router.routes.extend(note_route(route) for route in service.routes)
     if service.customize is not None:
         service.customize(app)
     # added last = outermost

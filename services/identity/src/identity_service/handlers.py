@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from uuid import UUID
 
 import asyncpg
@@ -18,7 +19,7 @@ from servicekit.clock import Clock
 from servicekit.database import Database, is_transient
 from servicekit.leases import lease
 from servicekit.metrics import Metrics
-from servicekit.nats import NatsConnection, PullSubscription
+from servicekit.nats import PUBLISH_ERRORS, NatsConnection, PullSubscription
 from servicekit.tracing import continue_traces
 from servicekit.workers import describe, pause
 
@@ -81,10 +82,13 @@ class Resolver:
         try:
             while not ended.is_set():
                 messages = await subscription.next_messages(self._WINDOW, ended)
-                for part in self._parts(await self._readable(messages)):
-                    await self._take(part, connection, ended)
-                    if ended.is_set():
-                        break
+                try:
+                    for part in self._parts(await self._readable(messages)):
+                        await self._take(part, connection, ended)
+                        if ended.is_set():
+                            break
+                finally:
+                    await _give_back(messages)
             if not stop.is_set():
                 raise LeaseLost
         finally:
@@ -182,6 +186,14 @@ class Resolver:
         middle = len(events) // 2
         first = await self._resolve(Arrivals(events[:middle], arrivals.rejections))
         return first + await self._resolve(Arrivals(events[middle:], []))
+
+
+async def _give_back(messages: Sequence[Msg]) -> None:
+    """Whoever resolves next gets at once what was not finished here."""
+    for message in messages:
+        if not message.is_acked:
+            with suppress(*PUBLISH_ERRORS):
+                await message.nak()
 
 
 async def _set_when_set(first: asyncio.Event, second: asyncio.Event) -> None:
