@@ -21,7 +21,8 @@ from servicekit.clock import Clock
 
 USER_ISSUER = "kizuna"
 AUDIENCE = "kizuna"
-ALL_SCOPES = tuple(f"{service}:{right}" for service in SERVICES for right in ("read", "write"))
+ALL_SCOPES = (*(f"{service}:{right}" for service in SERVICES for right in ("read", "write")), "gateway:read")
+"""The gateway has no data of its own: its scope is for its metrics."""
 
 
 def signing_key_file(home: Home, name: str) -> Path:
