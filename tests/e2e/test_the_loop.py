@@ -12,6 +12,18 @@ import httpx
 import pytest
 
 from servicekit.clock import SystemClock
+from tests.e2e.world import (
+    LANDING_PAGE,
+    create_campaign,
+    create_journey,
+    create_segment,
+    create_template,
+    mails,
+    post,
+    put,
+    record_opt_ins,
+    totals,
+)
 from tests.running_platform import RunningPlatform, create_source, running_platform, send_batch, wait_for
 
 CLOCK = SystemClock()  # the platform runs by this machine's
@@ -50,24 +62,6 @@ def keys(platform: RunningPlatform) -> dict[str, str]:
     return {source: create_source(platform, source) for source in ("shop", "crm", "web")}
 
 
-def put(platform: RunningPlatform, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Configure something; any success will do."""
-    with platform.client(service) as client:
-        answer = client.put(path, json=body)
-        assert answer.status_code in {200, 201}, f"{path}: {answer.text}"
-        content: dict[str, Any] = answer.json()
-        return content
-
-
-def post(platform: RunningPlatform, service: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Call an action; any success will do."""
-    with platform.client(service) as client:
-        answer = client.post(path, json=body or {})
-        assert answer.status_code in {200, 201, 202}, f"{path}: {answer.text}"
-        content: dict[str, Any] = answer.json()
-        return content
-
-
 def address(number: int) -> str:
     return f"customer{number}@example.jp"
 
@@ -82,17 +76,6 @@ def view_of(platform: RunningPlatform, number: int) -> dict[str, Any]:
     assert "errors" not in answer, answer
     customer: dict[str, Any] = answer["data"]["customer"]
     return customer
-
-
-def mails(platform: RunningPlatform, template_subject: str) -> dict[str, str]:
-    """The mailbox's messages with this subject: recipient -> text of the HTML part."""
-    with platform.client("mailbox") as client:
-        listed = client.get("/messages", params={"limit": 1000}).json()["messages"]
-        return {
-            each["recipients"][0]: client.get(f"/messages/{each['id']}").json()["html"]
-            for each in listed
-            if each["subject"] == template_subject
-        }
 
 
 def test_the_story_of_the_loop(platform: RunningPlatform, keys: dict[str, str]) -> None:
@@ -127,32 +110,14 @@ def configure(platform: RunningPlatform) -> None:
             ]
         },
     )
-    put(
+    create_segment(
         platform,
-        "profile",
-        "/v1/segments/dormant",
-        {
-            "name": "休眠",
-            "condition": {"kind": "event_last", "event": "Order Completed", "position": "before", "days": 90},
-        },
+        "dormant",
+        name="休眠",
+        condition={"kind": "event_last", "event": "Order Completed", "position": "before", "days": 90},
     )
-    post(platform, "profile", "/v1/segments/dormant:publish")
-    foot = "{{ sender.name }} {{ sender.postal_address }}"
-    for key, subject, link in (
-        ("coupon", "お久しぶりです", "{{ links.shop }}"),
-        ("survey", "教えてください", "{{ survey_url }}"),
-    ):
-        put(
-            platform, "delivery", f"/v1/templates/{key}",
-            {
-                "channel": "email", "subject": subject, "sender_name": "絆ストア", "sender_address": "shop@example.jp",
-                "postal_address": "東京都千代田区1-1", "category": "advertising",
-                "text": f"{{{{ traits.name }}}} 様 {link} {{{{ variables.coupon }}}} {foot} {{{{ unsubscribe_url }}}}",
-                "html": f'<p>{{{{ traits.name }}}} 様 <a href="{link}">開く</a> {{{{ variables.coupon }}}}</p>'
-                f'<p>{foot} <a href="{{{{ unsubscribe_url }}}}">配信停止</a></p>',
-                "links": [{"label": "shop", "url": "https://shop.example.jp/welcome-back"}],
-            },
-        )  # fmt: skip
+    create_template(platform, "coupon", subject="お久しぶりです")
+    create_template(platform, "survey", subject="教えてください", link="{{ survey_url }}")
     put(
         platform, "survey", "/v1/questionnaires/nps",
         {
@@ -165,17 +130,7 @@ def configure(platform: RunningPlatform) -> None:
             ],
         },
     )  # fmt: skip
-    put(platform, "campaign", "/v1/creatives/coupon", {"name": "クーポン", "medium": "email"})
-    put(
-        platform,
-        "campaign",
-        "/v1/campaigns/winback",
-        {
-            "name": "お帰りなさい",
-            "creative_keys": ["coupon"],
-            "goal": {"event": "Order Completed", "sum_property": "revenue", "window_days": 30},
-        },
-    )
+    create_campaign(platform, "winback", name="お帰りなさい")
 
 
 def tell_the_past(platform: RunningPlatform, keys: dict[str, str]) -> None:
@@ -227,39 +182,22 @@ def tell_the_past(platform: RunningPlatform, keys: dict[str, str]) -> None:
     for source, events in batches.items():
         answer = send_batch(platform, keys[source], events)
         assert answer.status_code == 200, answer.text
-    opt_ins = [
-        {"channel": "email", "value": address(number), "topic": "marketing", "status": "granted",
-         "basis": "opt_in_form", "recorded_at": past}
-        for number in range(CUSTOMERS)
-    ]  # fmt: skip
-    post(platform, "delivery", "/v1/permissions:record", {"permissions": opt_ins})
-
-
-def totals(platform: RunningPlatform) -> dict[str, Any]:
-    with platform.client("profile") as client:
-        content: dict[str, Any] = client.get("/v1/totals").json()
-        return content
+    record_opt_ins(platform, [address(number) for number in range(CUSTOMERS)], recorded_at=past)
 
 
 def publish_journey(platform: RunningPlatform) -> None:
-    put(
-        platform, "campaign", "/v1/journeys/winback",
-        {
-            "name": "お帰りなさい", "campaign_key": "winback", "reentry": {"once": True},
-            "trigger": {"kind": "segment_entered", "segment_key": "dormant", "include_current_members": True},
-            "steps": [
-                {"key": "keep", "kind": "holdout", "percent": 30, "next": "mail"},
-                {"key": "mail", "kind": "send", "channel": "email", "template_key": "coupon", "topic": "marketing",
-                 "coupon": {"prefix": "BACK"}, "next": "breathe"},
-                {"key": "breathe", "kind": "wait", "duration_seconds": 1, "next": "question"},
-                {"key": "question", "kind": "ask", "questionnaire_key": "nps", "template_key": "survey",
-                 "channel": "email",
-                 "topic": "marketing", "expires_days": 14, "next": "over"},
-                {"key": "over", "kind": "end"},
-            ],
-        },
+    create_journey(
+        platform, "winback", name="お帰りなさい", campaign_key="winback", segment_key="dormant",
+        steps=[
+            {"key": "keep", "kind": "holdout", "percent": 30, "next": "mail"},
+            {"key": "mail", "kind": "send", "channel": "email", "template_key": "coupon", "topic": "marketing",
+             "coupon": {"prefix": "BACK"}, "next": "breathe"},
+            {"key": "breathe", "kind": "wait", "duration_seconds": 1, "next": "question"},
+            {"key": "question", "kind": "ask", "questionnaire_key": "nps", "template_key": "survey",
+             "channel": "email", "topic": "marketing", "expires_days": 14, "next": "over"},
+            {"key": "over", "kind": "end"},
+        ],
     )  # fmt: skip
-    post(platform, "campaign", "/v1/journeys/winback:publish")
 
 
 def wait_for_mails(platform: RunningPlatform) -> dict[str, str]:
@@ -282,7 +220,7 @@ def react(platform: RunningPlatform, keys: dict[str, str], number: int, coupon_m
     assert httpx.get(pixel).headers["content-type"] == "image/gif"
     followed = httpx.get(click)
     assert followed.status_code in {302, 303}
-    assert followed.headers["location"].startswith("https://shop.example.jp/welcome-back")
+    assert followed.headers["location"].startswith(LANDING_PAGE)
     coupon = re.search(r"BACK-[A-Z0-9]+", coupon_mail)
     assert coupon is not None
     form = next(
