@@ -6,9 +6,11 @@ Default limits, priorities and blocked values follow Segment Unify's identity re
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from re import _parser  # type: ignore[attr-defined]  # the standard library's own reader of patterns, without a public name
+from importlib import import_module
 from typing import Any, NamedTuple
 from unicodedata import normalize
+
+_parser: Any = import_module("re._parser")  # the standard library's own reader of patterns, without a public name
 
 MAX_VALUE_LENGTH = 512
 MAX_PATTERN_LENGTH = 200
