@@ -45,7 +45,8 @@ class Resolver:
     """
 
     name = "resolver"
-    _WINDOW = 256
+    _WINDOW = 128
+    """Requests in hand at most: few enough to be resolved before the event log delivers them again."""
 
     def __init__(
         self,
@@ -146,6 +147,9 @@ class Resolver:
                     log.warning("batch_waits", stream=STREAM, error=describe(error), retry_in_seconds=delay)
                     if stop.is_set():
                         return
+                    with suppress(*PUBLISH_ERRORS):
+                        for message in messages:
+                            await message.in_progress()
                     await pause(stop, delay)
                     delay = min(delay * 2, 10)
         for message in messages:
