@@ -81,10 +81,11 @@ async def compute(session: AsyncSession, key: str) -> CampaignResults:
     """Compare the arms of a campaign."""
     if await configuration.find_campaign(session, key) is None:
         raise NotFound(f"There is no campaign called {key}.")
+    # before the sums: what is read meanwhile may make them newer than `as_of`, never older
+    mixed, as_of = await results.describe_assignments(session, key)
     arms = await results.sum_arms(session, key)
     treatment, holdout = arms.get("treatment", ArmSums()), arms.get("holdout", ArmSums())
     messages = await results.sum_messages(session, key)
-    mixed, as_of = await results.describe_assignments(session, key)
     issued, redeemed = await results.count_coupons(session, key)
     return CampaignResults(
         campaign_key=key,
