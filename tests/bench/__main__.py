@@ -55,25 +55,13 @@ def measure_platform(platform: RunningPlatform, wanted: set[str]) -> None:
         say(idle_line(platform))
     home = Home(platform.home)
     addresses = Addresses.from_environment(platform.environment)
+    if "P2" in wanted:
+        key, database = create_source(platform, "bench-pipeline"), bench_database(build_postgres(home))
+        for ratio in pipeline.measure(platform, key, database):
+            say(ratio.line())
     if "P1" in wanted:
         administrator = build_nats(home, addresses).url_for(event_log.ADMINISTRATOR)
         say(ingest.measure(platform, create_source(platform, "bench-ingest"), administrator).line())
-        wait_until_quiet(platform)
-    if "P2" in wanted:
-        say(
-            pipeline.measure(
-                platform, create_source(platform, "bench-pipeline"), bench_database(build_postgres(home))
-            ).line()
-        )
-
-
-def wait_until_quiet(platform: RunningPlatform) -> None:
-    """Wait until the events of a former figure are on their timelines."""
-    before = -1
-    while (now := pipeline.events_on_timelines(platform)) != before:
-        before = now
-        progress(f"{now:,} events on timelines")
-        time.sleep(2)
 
 
 def bench_database(postgres: EmbeddedPostgres) -> str:
