@@ -257,16 +257,27 @@ def read_batch(
         if adapter is None or (awaited is not None and not _mentions(message.data, awaited)):
             continue
         try:
-            items = _facts_of(message.data)
-            chosen = (
-                items
-                if awaited is None
-                else [item for item in items if isinstance(item, dict) and item.get("name") in awaited]
-            )
-            batch.facts.extend(adapter.validate_python(chosen))
+            batch.facts.extend(_validate(message.data, adapter, awaited))
         except (ValueError, KeyError, TypeError):
             _read_singly(message, fact_type, adapter, batch)
     return batch
+
+
+_PREFIX = b'{"facts":'
+
+
+def _validate(body: bytes, adapter: TypeAdapter[Any], awaited: frozenset[str] | None) -> list[Fact]:
+    """Return a body's facts (those with an awaited name); ValueError, KeyError or TypeError when one does not fit."""
+    facts: list[Fact]
+    if awaited is None and body.startswith(_PREFIX):
+        facts = adapter.validate_json(body[len(_PREFIX) : -1])  # parsed and validated in one pass: a third cheaper
+    else:
+        items = _facts_of(body)
+        names = awaited
+        if names is not None:
+            items = [item for item in items if isinstance(item, dict) and item.get("name") in names]
+        facts = adapter.validate_python(items)
+    return facts
 
 
 def _mentions(body: bytes, names: frozenset[str]) -> bool:
