@@ -40,6 +40,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         new_id=TimeOrderedIds(lambda: int(clock.now().timestamp() * 1000)),
         partitions=settings.partitions,
         batch_events=settings.resolver_batch_events,
+        front_door_is_quiet=front_door.quiet,
     )
 
     async def reconcile() -> bool:

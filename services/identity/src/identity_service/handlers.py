@@ -1,7 +1,7 @@
 """What identity consumes: the event log of its own front door. One resolver works at a time, in stream order."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -58,6 +58,7 @@ class Resolver:
         new_id: Callable[[], UUID],
         partitions: int,
         batch_events: int,
+        front_door_is_quiet: Callable[[], Awaitable[None]],
     ) -> None:
         self._database = database
         self._nats = nats
@@ -67,6 +68,7 @@ class Resolver:
         self._new_id = new_id
         self._partitions = partitions
         self._batch_events = batch_events
+        self._front_door_is_quiet = front_door_is_quiet
 
     async def run(self, stop: asyncio.Event) -> None:
         """Wait for the lease, then resolve until told to stop."""
@@ -85,6 +87,7 @@ class Resolver:
                 messages = await subscription.next_messages(self._WINDOW, ended)
                 try:
                     for part in self._parts(await self._readable(messages)):
+                        await self._front_door_is_quiet()
                         await self._take(part, connection, ended)
                         if ended.is_set():
                             break

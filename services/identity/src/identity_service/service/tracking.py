@@ -1,6 +1,8 @@
 """The front door's use case: take a request of the Segment tracking API into the event log. It needs NATS only."""
 
+import asyncio
 from base64 import b64decode
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -54,10 +56,23 @@ class TrackingRequest:
 class FrontDoor:
     """Checks requests and puts each into the event log as ONE message, acknowledged before it is answered."""
 
+    _PATIENCE_SECONDS = 0.1
+
     def __init__(self, *, write_keys: WriteKeys, nats: NatsConnection, clock: Clock) -> None:
         self._write_keys = write_keys
         self._nats = nats
         self._clock = clock
+        self._in_flight = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    async def quiet(self) -> None:
+        """Wait until no request is in hand, at most _PATIENCE_SECONDS.
+
+        Resolving shares the process with the front door (`all`): who waits for an answer goes first, but not for ever.
+        """
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), self._PATIENCE_SECONDS)
 
     async def accept(self, body: bytes, *, kind: str, authorization: str) -> Accepted:
         """Take a request in; returns once JetStream has stored it.
@@ -67,6 +82,16 @@ class FrontDoor:
             InvalidRequest: the envelope is bad. InvalidEvent: the only event is.
             StoreUnavailable: the event log is down or full; nothing was stored, or that it was is not known.
         """
+        self._in_flight += 1
+        self._quiet.clear()
+        try:
+            return await self._accept(body, kind=kind, authorization=authorization)
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._quiet.set()
+
+    async def _accept(self, body: bytes, *, kind: str, authorization: str) -> Accepted:
         received_at = self._clock.now()
         body, request = _read(body, kind=kind)
         source_id = await self._source_of(basic_user(authorization) or request.write_key or _key_of_first(request))
