@@ -6,7 +6,7 @@ from kizuna_local.home import Home
 from servicekit.embedded.nats_server import NatsUser
 
 ADMINISTRATOR = "admin"
-GATEWAY_READS = ("live.>", "profile.>", "campaign.>", "delivery.>", "survey.>")
+GATEWAY_READS = ("live.>", "identity.anchors.moved.v1.*", "profile.>", "campaign.>", "delivery.>", "survey.>")
 
 
 def users(home: Home) -> list[NatsUser]:

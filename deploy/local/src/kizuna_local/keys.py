@@ -21,6 +21,8 @@ from servicekit.clock import Clock
 
 USER_ISSUER = "kizuna"
 AUDIENCE = "kizuna"
+DEPARTMENT = "it"
+"""The department that the launcher's own tokens speak for."""
 ALL_SCOPES = (*(f"{service}:{right}" for service in SERVICES for right in ("read", "write")), "gateway:read")
 """The gateway has no data of its own: its scope is for its metrics."""
 

@@ -15,7 +15,7 @@ from kizuna_local.environment import process_environment
 from kizuna_local.errors import LauncherError
 from kizuna_local.health import is_ready
 from kizuna_local.home import Home, read_json, write_private
-from kizuna_local.keys import ALL_SCOPES, ensure_keys, issue_user_token, jwks_file
+from kizuna_local.keys import ALL_SCOPES, DEPARTMENT, ensure_keys, issue_user_token, jwks_file
 from kizuna_local.processes import PythonProcess, last_line, roll_over, run_all_to_the_end
 from kizuna_local.real_parts import build_nats, build_postgres
 from kizuna_local.run_state import ProcessRecord, RunState, write_state
@@ -24,7 +24,6 @@ from servicekit.clock import SystemClock
 
 MIGRATION_SECONDS = 120.0
 READY_SECONDS = 60.0
-DEPARTMENT = "it"
 
 
 class Platform:

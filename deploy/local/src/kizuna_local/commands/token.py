@@ -5,13 +5,15 @@ from datetime import timedelta
 
 from kizuna_local.errors import LauncherError
 from kizuna_local.home import Home
-from kizuna_local.keys import ALL_SCOPES, issue_user_token
+from kizuna_local.keys import ALL_SCOPES, DEPARTMENT, issue_user_token
 from servicekit.clock import SystemClock
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--scopes", required=True, help=f"separated by commas, of {', '.join(ALL_SCOPES)}; or `all`")
-    parser.add_argument("--department", required=True, help="the department the token speaks for")
+    parser.add_argument(
+        "--scopes", default="all", help=f"separated by commas, of {', '.join(ALL_SCOPES)}; or `all` (the default)"
+    )
+    parser.add_argument("--department", default=DEPARTMENT, help=f"the department the token speaks for ({DEPARTMENT})")
     parser.add_argument("--brands", default="", help="the brands it is limited to, separated by commas; none: no limit")
     parser.add_argument("--hours", type=float, default=12.0, help="how long it is valid (12)")
 

@@ -85,7 +85,7 @@ def _say_ready(home: Home, platform: Platform, *, seconds: float) -> None:
     if platform.services:
         say(f"  customer view (GraphiQL) {platform.addresses.url('gateway')}/graphiql")
         for service in platform.services:
-            say(f"  {service:<25}{platform.addresses.url(service)}/docs")
+            say(f"  {service:<25}{platform.addresses.url(service)}/v1")
     say(f"  mailbox                  {platform.addresses.url('mailbox')}/messages")
     say(f"  addresses, token, keys   {home.credentials_file}")
     say("Ctrl-C or `kizuna down` stops it; `kizuna status` shows it.")
