@@ -61,13 +61,12 @@ class RunningPlatform:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `kizuna <arguments>` on this platform."""
-        return subprocess.run(
-            [sys.executable, "-m", "kizuna_local", *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return self.python("-m", "kizuna_local", *arguments)
+
+    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Python with this platform's environment."""
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
 
 
 @contextmanager

@@ -127,10 +127,7 @@ def _addresses(platform: Platform) -> dict[str, str]:
     credentials = platform.credentials
     return {
         "GraphiQL": f"{credentials.gateway.rstrip('/')}/graphiql",
-        **{
-            f"REST of {service}": f"{credentials.address(service)}/v1 (services/{service}/openapi.json)"
-            for service in SERVICES
-        },
+        **{f"REST of {service}": f"{credentials.address(service)}/v1" for service in SERVICES},
         "mailbox": f"{credentials.mailbox.rstrip('/')}/messages",
     }
 
