@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from kizuna_local.addresses import SERVICES
 from kizuna_local.errors import LauncherError
@@ -87,11 +87,21 @@ def _run(postgres: EmbeddedPostgres, command: list[str], *, database: str) -> No
         raise LauncherError(f"{command[0]} failed for {database}: {' '.join(finished.stderr.split())}")
 
 
+def _check_member(member: tarfile.TarInfo) -> None:
+    """Raise ValueError unless the member is a plain file or directory below where it is unpacked."""
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.isdir()):
+        raise ValueError(f"{member.name} does not belong there")
+
+
 def _unpack(file: Path, directory: Path) -> list[str]:
     """Unpack everything, nothing outside the directory; return the names of the databases."""
     try:
         with tarfile.open(file) as archive:
-            archive.extractall(directory, filter="data")
+            members = archive.getmembers()
+            for member in members:
+                _check_member(member)
+            archive.extractall(directory, members)  # noqa: S202  # checked above; `filter` came with Python 3.11.4
         manifest = json.loads((directory / MANIFEST).read_text())
         form, databases = manifest["format"], [str(name) for name in manifest["databases"]]
     except (tarfile.TarError, FileNotFoundError, KeyError, ValueError) as error:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
@@ -189,7 +191,8 @@ class PullSubscription:
     """A durable consumer's messages, as they come.
 
     nats-py's `fetch` waits for a full batch or its timeout once a message arrived; here a standing request is kept open
-    and `next_messages` returns at once with whatever is there.
+    and `next_messages` returns at once with whatever is there. What arrives lies in our buffer: a message is taken
+    by a caller or given back at the end, never lost in a cancelled wait.
     """
 
     _EXPIRES_SECONDS = 20
@@ -200,6 +203,8 @@ class PullSubscription:
         self._window = window
         self._subscription: Subscription | None = None
         self._inbox = ""
+        self._buffer: deque[Msg] = deque()
+        self._arrived = asyncio.Event()
         self._outstanding = 0
         self._asked_at = 0.0
 
@@ -208,7 +213,9 @@ class PullSubscription:
         await self._connection.connected()
         client = self._connection.client
         self._inbox = client.new_inbox()
-        self._subscription = await client.subscribe(self._inbox, pending_bytes_limit=512 * 1024 * 1024)
+        self._subscription = await client.subscribe(
+            self._inbox, cb=self._on_message, pending_bytes_limit=512 * 1024 * 1024
+        )
 
     async def next_messages(self, limit: int, stop: asyncio.Event) -> list[Msg]:
         """Return 1..limit messages as soon as there are any, or [] once `stop` is set.
@@ -216,43 +223,25 @@ class PullSubscription:
         Raises:
             Unavailable: NATS is not connected.
         """
-        messages: list[Msg] = []
-        stopped = asyncio.create_task(stop.wait())
-        try:
-            while not messages and not stop.is_set():
-                await self._ask()
-                arrival = asyncio.create_task(self._arrival())
-                await asyncio.wait({arrival, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if arrival.cancel() or (message := arrival.result()) is None:
-                    continue
-                self._take(message, messages)
-        finally:
-            stopped.cancel()
-        while messages and len(messages) < limit and self._pending.pending_msgs:
-            self._take(await self._pending.next_msg(timeout=1), messages)
-        return messages
+        while not self._buffer and not stop.is_set():
+            await self._ask()
+            self._arrived.clear()
+            await _first_of(self._arrived, stop, seconds=self._EXPIRES_SECONDS / 4)
+        if stop.is_set():
+            return []
+        return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
 
-    @property
-    def _pending(self) -> Subscription:
-        assert self._subscription is not None, "start() first"
-        return self._subscription
-
-    async def _arrival(self) -> Msg | None:
-        try:
-            return await self._pending.next_msg(timeout=self._EXPIRES_SECONDS / 4)
-        except (TimeoutError, nats.errors.TimeoutError):
-            return None
-
-    def _take(self, message: Msg, messages: list[Msg]) -> None:
+    async def _on_message(self, message: Msg) -> None:
         status = (message.headers or {}).get("Status") if not message.data else None
         if status is None:
             self._outstanding = max(0, self._outstanding - 1)
-            messages.append(message)
+            self._buffer.append(message)
         elif status != "100":  # 408 expired, 404 none, 409 e.g. leadership change: that request is over
             self._outstanding = 0
             if status not in {"408", "404"}:
                 log.warning("pull_refused", status=status)
                 self._asked_at = monotonic() + 1 - self._EXPIRES_SECONDS  # not in a tight loop: ask again in a second
+        self._arrived.set()
 
     async def _ask(self) -> None:
         """Keep up to `window` messages asked for; ask anew when a request went unanswered (server restarted)."""
@@ -268,11 +257,20 @@ class PullSubscription:
 
     async def stop(self) -> None:
         """Unsubscribe and give back what was delivered but not taken, so that it comes again at once."""
-        if self._subscription is None or not self._connection.is_ready:
-            return
         subscription, self._subscription = self._subscription, None
-        while subscription.pending_msgs:
-            message = await subscription.next_msg(timeout=1)
-            if message.reply and message.data:
-                await message.nak()
-        await subscription.unsubscribe()
+        if subscription is None or not self._connection.is_ready:
+            return
+        with suppress(*PUBLISH_ERRORS):
+            await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py
+            while self._buffer:
+                message = self._buffer.popleft()
+                if message.reply and message.data:
+                    await message.nak()
+
+
+async def _first_of(*events: asyncio.Event, seconds: float) -> None:
+    """Wait until one of the events is set, at most `seconds`."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()

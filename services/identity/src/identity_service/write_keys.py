@@ -135,6 +135,7 @@ class WriteKeys:
         self._hash = hasher
         self._sources: dict[str, str] = {}
         self._unknown: dict[str, float] = {}
+        self._questions: dict[str, asyncio.Task[str | None]] = {}
         self._bucket: KeyValue | None = None
         self._is_read, self._is_stopping = False, False
         self._asked_since, self._asked = 0.0, 0
@@ -161,11 +162,26 @@ class WriteKeys:
         return self._sources.get(self._hash(write_key))
 
     async def look_up(self, write_key: str) -> str | None:
-        """Ask the bucket about a key the map does not hold (yet), for the same key at most every two seconds."""
+        """Ask the bucket about a key the map does not hold (yet), for the same key at most every two seconds.
+
+        Requests that come at once with the same new key share one question.
+
+        Raises:
+            StoreUnavailable: the event log is down, or too many different keys are being asked for.
+        """
         key_hash = self._hash(write_key)
+        question = self._questions.get(key_hash)
+        if question is None:
+            question = self._questions[key_hash] = asyncio.create_task(self._ask(key_hash))
+            question.add_done_callback(lambda _: self._questions.pop(key_hash, None))
+        return await asyncio.shield(question)
+
+    async def _ask(self, key_hash: str) -> str | None:
         now = monotonic()
-        if self._unknown.get(key_hash, 0) > now or not self._may_ask(now):
+        if self._unknown.get(key_hash, 0) > now:
             return None
+        if not self._may_ask(now):
+            raise StoreUnavailable
         try:
             bucket = await self._open_bucket()
             self._enter(key_hash, (await bucket.get(key_hash)).value)

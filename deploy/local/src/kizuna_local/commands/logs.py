@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     for file in files:
         with file.open(encoding="utf-8", errors="replace") as log:
             for line in deque(log, maxlen=max(0, arguments.lines)):
-                print(marks[file] + line.rstrip("\n"))
+                print(marks[file] + line.rstrip("\n"), flush=True)
             positions[file] = log.tell()
     while arguments.follow:
         time.sleep(0.2)
