@@ -27,8 +27,8 @@ from kizuna_demo.table import show_table
 from kizuna_demo.world import build_world
 from servicekit.clock import Clock, SystemClock
 
-SEED = 9
-"""With this one the drawn purchases come close to the probabilities they are drawn with."""
+SEED = 1997
+"""The year of the first purchases; any number would do. One interval in twenty misses the true effect."""
 
 
 def run(credentials_path: Path) -> Figures:
