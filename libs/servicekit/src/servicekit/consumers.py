@@ -75,7 +75,7 @@ class Consumer:
 
     `handlers` maps a fact's class to its handler. Types are handled in the mapping's order, in stream order. Facts
     seen before are dropped (inbox), facts of moved anchors carry their current customer (anchors table). A batch
-    fails is halved until the one bad fact is found, which becomes a dead letter in the transaction of its inbox row.
+    that fails is halved until the one bad fact is found, which becomes a dead letter in its inbox row's transaction.
 
     `awaited_names` is for types of which most facts are no concern of the service: those with another `name` are
     dropped before anything costly (validation, inbox), and a message that mentions none of them is not even decoded.

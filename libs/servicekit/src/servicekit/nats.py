@@ -20,6 +20,7 @@ from nats.aio.subscription import Subscription
 from nats.js.client import JetStreamContext
 
 from servicekit.errors import Unavailable
+from servicekit.workers import first_of
 
 log = structlog.get_logger(__name__)
 
@@ -226,7 +227,7 @@ class PullSubscription:
         while not self._buffer and not stop.is_set():
             await self._ask()
             self._arrived.clear()
-            await _first_of(self._arrived, stop, seconds=self._EXPIRES_SECONDS / 4)
+            await first_of(self._arrived, stop, seconds=self._EXPIRES_SECONDS / 4)
         if stop.is_set():
             return []
         return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
@@ -266,11 +267,3 @@ class PullSubscription:
                 message = self._buffer.popleft()
                 if message.reply and message.data:
                     await message.nak()
-
-
-async def _first_of(*events: asyncio.Event, seconds: float) -> None:
-    """Wait until one of the events is set, at most `seconds`."""
-    waits = [asyncio.create_task(event.wait()) for event in events]
-    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()

@@ -17,6 +17,7 @@ from servicekit.metrics import Metrics
 from servicekit.nats import Envelope, NatsConnection
 from servicekit.outbox import OUTBOX_CHANNEL
 from servicekit.tracing import continue_traces
+from servicekit.workers import first_of
 
 log = structlog.get_logger(__name__)
 
@@ -68,15 +69,9 @@ class Relay:
                 woken.clear()
                 if await self._publish_some(connection):
                     continue
-                await self._wait(woken, stop)
+                await first_of(woken, stop, seconds=self._poll_seconds)
             while await self._publish_some(connection):
                 pass
-
-    async def _wait(self, woken: asyncio.Event, stop: asyncio.Event) -> None:
-        waits = [asyncio.create_task(woken.wait()), asyncio.create_task(stop.wait())]
-        await asyncio.wait(waits, timeout=self._poll_seconds, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
 
     async def _publish_some(self, connection: asyncpg.Connection) -> bool:
         rows = self._within_bytes(await connection.fetch(_SELECT, self._batch))

@@ -28,6 +28,14 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
+async def first_of(*events: asyncio.Event, seconds: float) -> None:
+    """Wait until one of the events is set, at most `seconds`."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
 class PeriodicWorker:
     """Calls an action every `interval_seconds`, and again at once while it returns True (more work waits).
 
@@ -50,10 +58,7 @@ class PeriodicWorker:
             self._woken.clear()
             if await self._action():
                 continue
-            waits = [asyncio.create_task(self._woken.wait()), asyncio.create_task(stop.wait())]
-            await asyncio.wait(waits, timeout=self._interval, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
+            await first_of(self._woken, stop, seconds=self._interval)
 
 
 async def supervise(worker: Worker, stop: asyncio.Event) -> None:
