@@ -91,8 +91,8 @@ def running_platform(home: Path, **environment: str) -> Iterator[RunningPlatform
 
 
 def free_port_base() -> int:
-    """Find a base from which a platform's ports are free."""
-    for base in range(20_000 + os.getpid() % 300 * 100, 60_000, 100):
+    """Find a base from which a platform's ports are free, below those the system gives to outgoing connections."""
+    for base in range(10_000 + os.getpid() % 150 * 100, 32_700, 100):
         if all(_is_free(base + offset) for offset in range(_PORTS_OF_A_PLATFORM)):
             return base
     raise RuntimeError("no free ports for a platform")

@@ -5,6 +5,7 @@ import asyncio
 import gc
 import json
 import signal
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -117,12 +118,11 @@ async def run(service: Service, command: str, build: Build) -> None:
     stop, stop_serving = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop_serving.set)
+    listener = _listen(service)
     app = create_app(service)
     server = _Server(
         uvicorn.Config(
             app,
-            host=service.settings.host,
-            port=service.settings.port,
             loop="none",
             http="httptools",
             access_log=False,
@@ -133,7 +133,7 @@ async def run(service: Service, command: str, build: Build) -> None:
             backlog=2048,
         )
     )
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
     working = asyncio.create_task(_work(service, command, server, stop))
     stopped = asyncio.create_task(stop_serving.wait())
     await asyncio.wait({serving, working, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -147,9 +147,21 @@ async def run(service: Service, command: str, build: Build) -> None:
     await serving
     stopped.cancel()
     if not server.started:
-        sys.exit(
-            f"{service.name} could not listen on {service.settings.host}:{service.settings.port}. Is the port in use?"
-        )
+        sys.exit(f"{service.name} did not start: its log says why.")
+
+
+def _listen(service: Service) -> socket.socket:
+    """Take the service's port before anything else is begun. Exits with a sentence when it is not to be had."""
+    host, port = service.settings.host, service.settings.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        sys.exit(f"{service.name} could not listen on {host}:{port} ({error.strerror}). Is the port in use?")
+    return listener
 
 
 def _collect_garbage_less_often() -> None:

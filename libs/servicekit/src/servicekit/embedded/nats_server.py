@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -187,6 +189,9 @@ def _binary() -> str:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port below those the system gives to outgoing connections: one of those could take it before we do."""
+    while True:
+        port = random.randrange(10_000, 32_700)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port
