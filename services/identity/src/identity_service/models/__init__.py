@@ -1,0 +1,40 @@
+"""Identity's tables. The link graph is the truth that other services' anchors follow: its own rows follow nobody."""
+
+from identity_service.models.base import Base
+from identity_service.models.configuration import Namespace, RulesVersion, Source
+from identity_service.models.decisions import Decision, Move, Separation
+from identity_service.models.graph import (
+    Customer,
+    FormerCustomer,
+    Group,
+    GroupMember,
+    HeldApart,
+    Identifier,
+    Link,
+    PersonRecord,
+)
+from identity_service.models.ingest import Duplicate, IngestTotals, MessageId, Rejection
+from identity_service.models.jobs import Job
+
+__all__ = [
+    "Base",
+    "Customer",
+    "Decision",
+    "Duplicate",
+    "FormerCustomer",
+    "Group",
+    "GroupMember",
+    "HeldApart",
+    "Identifier",
+    "IngestTotals",
+    "Job",
+    "Link",
+    "MessageId",
+    "Move",
+    "Namespace",
+    "PersonRecord",
+    "Rejection",
+    "RulesVersion",
+    "Separation",
+    "Source",
+]

@@ -1,0 +1,67 @@
+"""What is remembered of messages: taken in, repeated, rejected, counted."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, DateTime, Index, LargeBinary, SmallInteger, Text, Uuid
+from sqlmodel import Field
+
+from identity_service.models.base import Base
+from servicekit.tables import RowsFollow
+
+
+class MessageId(Base, table=True):
+    """A message taken in. `event_id` is a digest of (source_id, message_id), which are the key in another form.
+
+    The request and position tell a redelivery (publish the same again) from a repetition (drop it).
+    """
+
+    __tablename__ = "message_ids"
+    __table_args__ = (Index("message_ids_received_at", "received_at", postgresql_using="brin"),)
+    __rows_follow__: ClassVar[RowsFollow] = "keep"
+
+    event_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    request_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    position: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    anchor_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    customer_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    received_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class Duplicate(Base, table=True):
+    """A repetition of a message that was dropped."""
+
+    __tablename__ = "duplicates"
+    __table_args__ = (Index("duplicates_received_at", "received_at", postgresql_using="brin"),)
+
+    request_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    position: int = Field(sa_column=Column(SmallInteger, primary_key=True))
+    received_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class Rejection(Base, table=True):
+    """An event that could not be taken, kept for review."""
+
+    __tablename__ = "rejections"
+    __table_args__ = (Index("rejections_received_at", "received_at", "rejection_id"),)
+
+    rejection_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    source_id: str = Field(sa_column=Column(Text, nullable=False))
+    request_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    position: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    field: str = Field(sa_column=Column(Text, nullable=False))
+    detail: str = Field(sa_column=Column(Text, nullable=False))
+    payload: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    received_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class IngestTotals(Base, table=True):
+    """One row: how many events were ever accepted, rejected and dropped as repetitions."""
+
+    __tablename__ = "ingest_totals"
+
+    singleton: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    accepted: int = Field(sa_column=Column(BigInteger, nullable=False))
+    rejected: int = Field(sa_column=Column(BigInteger, nullable=False))
+    duplicates: int = Field(sa_column=Column(BigInteger, nullable=False))
