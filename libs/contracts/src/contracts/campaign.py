@@ -53,3 +53,13 @@ class RunEnded(RunFact):
 
     arm: Arm
     outcome: Literal["completed", "exited", "merged"]
+
+
+class CampaignCustomerErased(Fact):
+    """The receipt: what campaign held on the customer is erased."""
+
+    fact_type: ClassVar[str] = "campaign.customer.erased.v1"
+
+    erasure_id: UUID
+    rows: dict[str, int]
+    """Rows erased, by table."""

@@ -82,3 +82,13 @@ class PermissionChanged(Fact):
     status: Literal["granted", "withdrawn"]
     basis: str
     """How it came about, e.g. `opt_in_form`, `one_click_unsubscribe`, `customer_service`."""
+
+
+class DeliveryCustomerErased(Fact):
+    """The receipt: what delivery held on the customer is erased."""
+
+    fact_type: ClassVar[str] = "delivery.customer.erased.v1"
+
+    erasure_id: UUID
+    rows: dict[str, int]
+    """Rows erased, by table."""

@@ -35,6 +35,10 @@ class IdentifierLinked(Fact):
     source_id: str
     rule: str
     """Why it was linked: `first_seen`, `same_event`, ..."""
+    legal_entity: str | None = None
+    """Whose source brought it; None: of the time before this was said."""
+    purposes: list[str] = Field(default_factory=list)
+    """For what it may be used; empty: for every purpose of its legal entity."""
 
 
 class AnchorMoved(Fact):
@@ -45,3 +49,18 @@ class AnchorMoved(Fact):
     former_customer_id: UUID
     version: int
     reason: Literal["merge", "split", "undo"]
+    decision_id: UUID | None = None
+    """Of the merge, split or undo that moved it; None: of the time before decisions had records."""
+
+
+class CustomerErased(Fact):
+    """Everything about this customer is to be erased; each service confirms it with its own `customer.erased` fact.
+
+    `anchor_id` is one of the customer's identifiers. What occurred before `occurred_at` and arrives later is dropped.
+    """
+
+    fact_type: ClassVar[str] = "identity.customer.erased.v1"
+
+    erasure_id: UUID
+    former_customer_ids: list[UUID] = Field(default_factory=list)
+    """Ids that resolved to this customer: facts under way may still carry them."""

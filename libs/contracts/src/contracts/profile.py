@@ -42,3 +42,13 @@ class CustomersChanged(Fact):
     """Live hint, not stored in any stream: the timeline or traits of this customer changed."""
 
     fact_type: ClassVar[str] = "live.profile.customers.changed.v1"
+
+
+class ProfileCustomerErased(Fact):
+    """The receipt: what profile held on the customer is erased."""
+
+    fact_type: ClassVar[str] = "profile.customer.erased.v1"
+
+    erasure_id: UUID
+    rows: dict[str, int]
+    """Rows erased, by table."""

@@ -76,3 +76,13 @@ class CommitmentChanged(CommitmentFact):
     """Its status changed: kept (with proof), breached, or withdrawn."""
 
     fact_type: ClassVar[str] = "survey.commitment.changed.v1"
+
+
+class SurveyCustomerErased(Fact):
+    """The receipt: what survey held on the customer is erased."""
+
+    fact_type: ClassVar[str] = "survey.customer.erased.v1"
+
+    erasure_id: UUID
+    rows: dict[str, int]
+    """Rows erased, by table."""

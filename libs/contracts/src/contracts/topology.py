@@ -50,10 +50,18 @@ STREAMS: list[StreamDeclaration] = [
 
 CONSUMERS: list[ConsumerDeclaration] = [
     ConsumerDeclaration(service="identity", stream="ingest", filter_subjects=["ingest.>"]),
+    *(
+        ConsumerDeclaration(service="identity", stream=service, filter_subjects=[f"{service}.customer.erased.v1.*"])
+        for service in ("profile", "campaign", "delivery", "survey")
+    ),
     ConsumerDeclaration(
         service="profile",
         stream="identity",
-        filter_subjects=["identity.events.resolved.v1.*", "identity.anchors.moved.v1.*"],
+        filter_subjects=[
+            "identity.events.resolved.v1.*",
+            "identity.anchors.moved.v1.*",
+            "identity.customer.erased.v1.*",
+        ],
     ),
     ConsumerDeclaration(service="profile", stream="campaign", filter_subjects=["campaign.run.ended.v1.*"]),
     ConsumerDeclaration(
@@ -65,7 +73,11 @@ CONSUMERS: list[ConsumerDeclaration] = [
     ConsumerDeclaration(
         service="campaign",
         stream="identity",
-        filter_subjects=["identity.events.resolved.v1.*", "identity.anchors.moved.v1.*"],
+        filter_subjects=[
+            "identity.events.resolved.v1.*",
+            "identity.anchors.moved.v1.*",
+            "identity.customer.erased.v1.*",
+        ],
     ),
     ConsumerDeclaration(service="campaign", stream="profile", filter_subjects=["profile.>"]),
     ConsumerDeclaration(service="campaign", stream="delivery", filter_subjects=["delivery.message.*.v1.*"]),
@@ -77,10 +89,18 @@ CONSUMERS: list[ConsumerDeclaration] = [
     ConsumerDeclaration(
         service="delivery",
         stream="identity",
-        filter_subjects=["identity.identifiers.linked.v1.*", "identity.anchors.moved.v1.*"],
+        filter_subjects=[
+            "identity.identifiers.linked.v1.*",
+            "identity.anchors.moved.v1.*",
+            "identity.customer.erased.v1.*",
+        ],
     ),
     ConsumerDeclaration(service="delivery", stream="campaign", filter_subjects=["campaign.message.requested.v1.*"]),
     ConsumerDeclaration(service="delivery", stream="survey", filter_subjects=["survey.invitation.issued.v1.*"]),
-    ConsumerDeclaration(service="survey", stream="identity", filter_subjects=["identity.anchors.moved.v1.*"]),
+    ConsumerDeclaration(
+        service="survey",
+        stream="identity",
+        filter_subjects=["identity.anchors.moved.v1.*", "identity.customer.erased.v1.*"],
+    ),
     ConsumerDeclaration(service="survey", stream="campaign", filter_subjects=["campaign.answer.requested.v1.*"]),
 ]
