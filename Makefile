@@ -68,6 +68,9 @@ dependencies: install ## every package declares what it imports, no more and no 
 bench: install ## measure P1, P2, P9, P11, P12
 	@$(BIN)/python -m tests.bench
 
+contracts: install ## write the facts' schema snapshots and docs/events.md
+	@$(BIN)/python libs/contracts/generate.py
+
 lock: $(BIN)/uv ## resolve requirements.lock anew (UPGRADE=--upgrade: to the newest)
 	@{ cat requirements-dev.in; printf './%s\n' $(PACKAGES); } \
 		| $(UV_COMPILE) $(UPGRADE) $(addprefix --no-emit-package ,$(OWN_NAMES)) --output-file requirements.lock -

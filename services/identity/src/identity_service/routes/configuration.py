@@ -7,15 +7,15 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
 from identity_service.models import Namespace
-from identity_service.schemas import (
+from identity_service.schemas.configuration import (
     NamespaceAnswer,
     NamespaceBody,
     NamespaceList,
-    NamespaceName,
     SourceAnswer,
     SourceBody,
     SourceList,
 )
+from identity_service.schemas.fields import NamespaceName
 from identity_service.service import configuration as service
 from identity_service.service.configuration import SavedSource
 from identity_service.write_keys import KeyHasher, KeyMirror

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from identity_service.schemas import (
+from identity_service.schemas.customers import (
     BatchLookup,
     CoverageAnswer,
     CustomerPage,

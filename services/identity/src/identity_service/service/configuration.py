@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service.errors import UNAVAILABLE
 from identity_service.models import Namespace, Source
 from identity_service.repository import configuration as repository
-from identity_service.schemas import NamespaceBody, SourceBody
+from identity_service.schemas.configuration import NamespaceBody, SourceBody
 from identity_service.write_keys import KeyHasher, KeyHolder, KeyMirror
 from servicekit.clock import Clock
 from servicekit.database import Database, after_commit

@@ -1,0 +1,1 @@
+"""Requests and answers of identity's REST API, by what they are about."""

@@ -1,0 +1,113 @@
+"""Customers, identifiers, coverage, rejections."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from identity_service.rules.identifiers import MAX_VALUE_LENGTH
+from identity_service.schemas.fields import NamespaceName
+from servicekit.http import Answer, Body
+
+
+class IdentifierAnswer(Answer):
+    """An identifier of a customer, with the source that brought it."""
+
+    anchor_id: UUID
+    namespace: str
+    value: str
+    source_id: str
+    linked_at: datetime
+
+
+class CustomerAnswer(Answer):
+    """A customer as asked for; a former id gives the customer it became."""
+
+    customer_id: UUID
+    current_customer_id: UUID | None
+    created_at: datetime | None
+    identifiers: list[IdentifierAnswer]
+
+
+class CustomersAnswer(Answer):
+    """One entry per requested id, in order."""
+
+    customers: list[CustomerAnswer]
+
+
+class IdentifierQuestion(Body):
+    """Whose is this?"""
+
+    namespace: NamespaceName
+    value: Annotated[str, StringConstraints(min_length=1, max_length=MAX_VALUE_LENGTH, pattern=r"^[^\x00]+$")]
+
+
+class BatchLookup(Body):
+    """Up to 1,000 identifiers to look up."""
+
+    identifiers: Annotated[list[IdentifierQuestion], Field(min_length=1, max_length=1000)]
+
+
+class IdentifierFound(Answer):
+    """Whose the identifier is; nulls when nobody's."""
+
+    namespace: str
+    value: str
+    customer_id: UUID | None
+    anchor_id: UUID | None
+
+
+class IdentifiersAnswer(Answer):
+    """One entry per requested identifier, in order."""
+
+    identifiers: list[IdentifierFound]
+
+
+class CustomerListed(Answer):
+    """A customer in a listing."""
+
+    customer_id: UUID
+
+
+class CustomerPage(Answer):
+    """Customers, the oldest first; `next` is the cursor of the following page."""
+
+    items: list[CustomerListed]
+    next: str | None
+    total_count: int
+
+
+class CoverageAnswer(Answer):
+    """How much of the base is known and linked, and what became of events."""
+
+    customers: int
+    known: int
+    """With any identifier other than an anonymous one."""
+    linked: int
+    """With identifiers of two namespaces or more."""
+    identifiers: int
+    by_namespace: dict[str, int]
+    accepted_events: int
+    rejected_events: int
+    duplicate_events: int
+
+
+class RejectionAnswer(Answer):
+    """An event that could not be taken, as it came."""
+
+    rejection_id: UUID
+    source_id: str
+    request_id: UUID
+    index: int
+    field: str
+    detail: str
+    payload: str
+    received_at: datetime
+
+
+class RejectionPage(Answer):
+    """Rejected events, the newest first."""
+
+    items: list[RejectionAnswer]
+    next: str | None
