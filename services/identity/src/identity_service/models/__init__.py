@@ -15,9 +15,21 @@ from identity_service.models.graph import (
 )
 from identity_service.models.ingest import Duplicate, IngestTotals, MessageId, Rejection
 from identity_service.models.jobs import Job
+from identity_service.models.partners import (
+    Agreement,
+    CoverageDay,
+    CoverageState,
+    Import,
+    ImportBatch,
+    ImportChunk,
+    ImportLine,
+)
 
 __all__ = [
+    "Agreement",
     "Base",
+    "CoverageDay",
+    "CoverageState",
     "Customer",
     "Decision",
     "Duplicate",
@@ -26,6 +38,10 @@ __all__ = [
     "GroupMember",
     "HeldApart",
     "Identifier",
+    "Import",
+    "ImportBatch",
+    "ImportChunk",
+    "ImportLine",
     "IngestTotals",
     "Job",
     "Link",
