@@ -8,14 +8,18 @@ import pytest
 
 from identity_service.rules.identifiers import Identifier
 from identity_service.rules.tracking import (
+    BATCH,
+    ID_SYNC,
     MAX_EVENTS,
     InvalidBody,
     Rejected,
     StoredEvent,
     check_events,
+    hashed_identifiers_of,
     identifiers_of,
     occurred_at,
     properties_of,
+    purposes_of,
     read_body,
     read_event,
     repair,
@@ -240,3 +244,32 @@ def test_free_json_passes_byte_by_byte() -> None:
 def test_a_pages_name_becomes_a_property() -> None:
     event = stored({"name": "Pricing", "category": "Docs", "properties": {"url": "/p"}})
     assert json.loads(bytes(properties_of(event, kind="page"))) == {"url": "/p", "name": "Pricing", "category": "Docs"}
+
+
+DIGEST = "AB" * 32
+
+
+def _read(event: dict[str, Any], context: dict[str, Any] | None = None) -> tuple[StoredEvent, Any]:
+    body = read_body(json.dumps({"batch": [event], "context": context}).encode(), kind=ID_SYNC)
+    assert check_events(body, kind=ID_SYNC) == []
+    return read_event(body.events[0]), body.context
+
+
+def test_a_hashed_identifier_is_told_by_its_digest_alone() -> None:
+    event, context = _read(
+        {"type": "identify", "context": {"externalIds": [
+            {"type": "email", "sha256": DIGEST}, {"type": "dmp", "id": "d-1"}, {"type": "phone", "sha256": "short"},
+            {"type": "a b", "sha256": DIGEST},
+        ]}}
+    )  # fmt: skip
+    assert hashed_identifiers_of(event, context=context) == [("email", DIGEST.lower())]
+    assert identifiers_of(event, kind="identify", context=context) == [("dmp", "d-1")]
+
+
+def test_only_what_identity_put_into_the_log_itself_narrows_purposes() -> None:
+    narrow = {"type": "identify", "userId": "1", "context": {"purposes": ["ads"]}}
+    event, context = _read(narrow, {"purposes": ["crm"]})
+    assert purposes_of(event, request_kind=ID_SYNC, context=context) == ("ads",)
+    assert purposes_of(event, request_kind=BATCH, context=context) == ()
+    event, context = _read({"type": "identify", "userId": "1"}, {"purposes": ["crm"]})
+    assert purposes_of(event, request_kind=ID_SYNC, context=context) == ("crm",)

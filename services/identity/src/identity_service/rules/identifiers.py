@@ -138,6 +138,11 @@ def plain_value(value: Any) -> str | None:  # free JSON from a source
 _VALUE_OF: Mapping[str, Any] = {"email": email_value, "phone": phone_value}
 
 
+def is_namespace(name: str) -> bool:
+    """Tell whether a namespace may be called this."""
+    return _NAMESPACE.fullmatch(name) is not None
+
+
 def identifier(namespace: str, value: Any) -> Identifier | None:  # free JSON from a source
     """Return the identifier in its normal form, or None when the namespace or value cannot be one."""
     if not _NAMESPACE.fullmatch(namespace):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from identity_service.rules.identifiers import Identifier, identifier
+from identity_service.rules.identifiers import Identifier, identifier, is_namespace
 
 MAX_EVENT_BYTES = 32 * 1024
 MAX_BODY_BYTES = 500 * 1024
@@ -22,6 +22,12 @@ MAX_MESSAGE_ID_LENGTH = 255
 MAX_NAME_LENGTH = 255
 
 BATCH = "batch"
+ID_SYNC = "id_sync"
+"""A partner's signed id syncs: a batch of identify events, whose links have the rule `id_sync`."""
+IMPORT = "import"
+"""A stretch of an imported list: a batch of identify events."""
+BATCHES = frozenset({BATCH, ID_SYNC, IMPORT})
+"""Kinds of requests that hold several events. All but `batch` are put into the event log by identity itself."""
 EVENT_NAMES: Mapping[str, str] = {
     "identify": "Identified",
     "track": "",
@@ -36,6 +42,7 @@ _EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _NO_MOMENT = "An ISO 8601 date and time between 1901 and 2198."
 _NO_OBJECT = Raw(b"{}")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _INDEX = re.compile(r"\[([^\]]*)\]")
 _NUL = b"\\u0000"
 
@@ -65,6 +72,8 @@ class ExternalId(Struct, gc=False):
     id: Id = None
     type: str | None = None
     collection: str | None = None
+    sha256: str | None = None
+    """Instead of `id`: the SHA-256 of the value in its normal form, 64 hexadecimal digits."""
 
 
 class EventFields(Struct, rename="camel", gc=False):
@@ -91,6 +100,7 @@ class CheckedContext(Struct, rename="camel"):
     traits: dict[str, Any] | None = None
     external_ids: list[ExternalId] | None = None
     external_id: list[ExternalId] | None = None
+    purposes: Any = None  # a list of texts, read by `purposes_of`; anybody may have put anything here
 
 
 class CheckedEvent(EventFields):
@@ -107,6 +117,7 @@ class StoredContext(Struct, rename="camel", gc=False):
     traits: Raw | UnsetType = UNSET
     external_ids: list[ExternalId] | None = None
     external_id: list[ExternalId] | None = None
+    purposes: Any = None  # see CheckedContext
 
 
 class StoredEvent(EventFields):
@@ -179,13 +190,13 @@ def read_body(body: bytes, *, kind: str) -> Body:
         InvalidBody: not JSON, not the shape of this endpoint, or more than 2,500 events.
     """
     try:
-        if kind != BATCH:
+        if kind not in BATCHES:
             single = _single_decoder.decode(body)
             return Body([body], single.sent_at, _text(single.write_key), None)
         envelope = _envelope_decoder.decode(body)
     except msgspec.ValidationError as error:
         field, detail = describe(error)
-        raise InvalidBody(detail, field=field or ("batch" if kind == BATCH else None)) from None
+        raise InvalidBody(detail, field=field or ("batch" if kind in BATCHES else None)) from None
     except _DECODE_ERRORS:
         raise InvalidBody("The body is not valid JSON.") from None
     if len(envelope.batch) > MAX_EVENTS:
@@ -216,7 +227,7 @@ def _check(raw: bytes | Raw, kind: str) -> tuple[str, str] | None:
         return "", "Not valid JSON."
     if _NUL in text and _has_nul(msgspec.json.decode(text)):
         return "", "Text cannot hold the character U+0000."
-    return _check_meaning(event, (event.type or "") if kind == BATCH else kind)
+    return _check_meaning(event, (event.type or "") if kind in BATCHES else kind)
 
 
 def _check_meaning(event: CheckedEvent, kind: str) -> tuple[str, str] | None:
@@ -240,7 +251,8 @@ def _speaks_of_somebody(event: CheckedEvent, *, kind: str) -> bool:
     context = event.context or CheckedContext()
     traits: list[dict[str, Any]] = [context.traits or {}, (event.traits or {}) if kind == "identify" else {}]
     contact = any(identifier(name, one.get(name)) for one in traits for name in ("email", "phone"))
-    return contact or any(True for _ in _external_identifiers(context.external_ids, context.external_id))
+    external = (context.external_ids, context.external_id)
+    return contact or any(_external_identifiers(*external)) or any(_hashed_identifiers(*external))
 
 
 def describe(error: msgspec.ValidationError) -> tuple[str, str]:
@@ -324,6 +336,44 @@ def _external_identifiers(*lists: list[ExternalId] | None) -> Iterator[Identifie
         found = identifier(entry.type, entry.id)
         if found is not None:
             yield found
+
+
+class HashedIdentifier(NamedTuple):
+    """An identifier whose value only its SHA-256 is told of (64 hexadecimal digits in lower case)."""
+
+    namespace: str
+    sha256: str
+
+
+def hashed_identifiers_of(event: StoredEvent, *, context: StoredContext | None) -> list[HashedIdentifier]:
+    """Return every identifier that an event carries hashed. `context` is the batch's: it holds for each event."""
+    return [
+        found
+        for one in (event.context, context)
+        if one is not None and (one.external_ids or one.external_id)
+        for found in _hashed_identifiers(one.external_ids, one.external_id)
+    ]
+
+
+def _hashed_identifiers(*lists: list[ExternalId] | None) -> Iterator[HashedIdentifier]:
+    for entry in (entry for entries in lists for entry in entries or ()):
+        if entry.type is None or entry.sha256 is None or entry.collection not in {None, "user", "users"}:
+            continue
+        if is_namespace(entry.type) and _SHA256.fullmatch(entry.sha256):
+            yield HashedIdentifier(entry.type, entry.sha256.lower())
+
+
+def purposes_of(event: StoredEvent, *, request_kind: str, context: StoredContext | None) -> tuple[str, ...]:
+    """Return the purposes that an id sync or an import narrows its links to; () = all of its source's.
+
+    They were held against the source's when they were taken in. Events of other kinds of requests narrow nothing.
+    """
+    if request_kind not in BATCHES or request_kind == BATCH:
+        return ()
+    for one in (event.context, context):
+        if one is not None and isinstance(one.purposes, list):
+            return tuple(str(purpose) for purpose in one.purposes)
+    return ()
 
 
 def properties_of(event: StoredEvent, *, kind: str) -> Raw:

@@ -12,7 +12,7 @@ from identity_service.repository.resolution import KnownMessage, NewDuplicate, N
 from identity_service.rules.identifiers import Identifier, Namespaces
 from identity_service.rules.resolution import Anchor, Evidence, Graph, Resolution
 from identity_service.rules.tracking import (
-    BATCH,
+    BATCHES,
     EVENT_NAMES,
     StoredEvent,
     identifiers_of,
@@ -68,7 +68,7 @@ def read_arrivals(requests: Sequence[TrackingRequest]) -> Arrivals:
 
 def _read_arrival(request: TrackingRequest, position: int) -> ArrivedEvent:
     event = read_event(request.body.events[position])
-    kind = (event.type or "") if request.kind == BATCH else request.kind
+    kind = (event.type or "") if request.kind in BATCHES else request.kind
     message_id = event.message_id or f"{request.request_id}-{position}"
     return ArrivedEvent(
         request,
