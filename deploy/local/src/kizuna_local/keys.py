@@ -23,8 +23,12 @@ USER_ISSUER = "kizuna"
 AUDIENCE = "kizuna"
 DEPARTMENT = "it"
 """The department that the launcher's own tokens speak for."""
-ALL_SCOPES = (*(f"{service}:{right}" for service in SERVICES for right in ("read", "write")), "gateway:read")
-"""The gateway has no data of its own: its scope is for its metrics."""
+ALL_SCOPES = (
+    *(f"{service}:{right}" for service in SERVICES for right in ("read", "write")),
+    "identity:decide",
+    "gateway:read",
+)
+"""`identity:decide`: to merge, split and undo. The gateway has no data of its own: its scope is for its metrics."""
 
 
 def signing_key_file(home: Home, name: str) -> Path:

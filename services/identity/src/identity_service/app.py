@@ -4,9 +4,11 @@ from datetime import timedelta
 
 from identity_service.handlers import Resolver
 from identity_service.ids import TimeOrderedIds
+from identity_service.repository.jobs import forget_jobs
 from identity_service.repository.resolution import forget_messages, forget_rejections
-from identity_service.routes import configuration, reads, tracking
+from identity_service.routes import configuration, jobs, reads, tracking
 from identity_service.service.configuration import reconcile_write_keys
+from identity_service.service.jobs import JobFunction, JobRunner
 from identity_service.service.tracking import FrontDoor
 from identity_service.settings import Settings
 from identity_service.write_keys import KeyHasher, KeyMirror, WriteKeys
@@ -32,16 +34,20 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     write_keys = WriteKeys(nats=nats, hasher=hasher)
     front_door = FrontDoor(write_keys=write_keys, nats=nats, clock=clock)
 
+    new_id = TimeOrderedIds(lambda: int(clock.now().timestamp() * 1000))
+
     resolver = Resolver(
         database=database,
         nats=nats,
         clock=clock,
         metrics=metrics,
-        new_id=TimeOrderedIds(lambda: int(clock.now().timestamp() * 1000)),
+        new_id=new_id,
         partitions=settings.partitions,
         batch_events=settings.resolver_batch_events,
         front_door_is_quiet=front_door.quiet,
     )
+
+    kinds_of_jobs: dict[str, JobFunction] = {}
 
     async def reconcile() -> bool:
         await nats.connected()
@@ -53,6 +59,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             connection = await raw(session)
             await forget_messages(connection, before=clock.now() - timedelta(days=settings.message_id_days))
             await forget_rejections(connection, before=clock.now() - timedelta(days=settings.rejection_days))
+            await forget_jobs(connection, before=clock.now() - timedelta(days=settings.job_days))
         return False
 
     return Service(
@@ -61,18 +68,19 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         metrics=metrics,
         nats=nats,
         database=database,
-        routers=[configuration.sources, configuration.namespaces, reads.router],
+        routers=[configuration.sources, configuration.namespaces, reads.router, jobs.router],
         routes=tracking.routes(front_door=front_door, write_keys=write_keys, address=settings.address),
         public=tracking.PUBLIC,
         workers=[
             resolver,
             Relay(service="identity", database=database, nats=nats, metrics=metrics),
+            JobRunner(database=database, clock=clock, kinds=kinds_of_jobs),
             PeriodicWorker("reconcile-write-keys", 30, reconcile),
             PeriodicWorker("forget-messages", 3600, forget),
             janitor(database, clock),
         ],
         checks=[Check("nats", nats.ping), Check("write_keys", write_keys.ready)],
-        resources={"key_hasher": hasher, "key_mirror": mirror},
+        resources={"key_hasher": hasher, "key_mirror": mirror, "new_id": new_id},
         starters=[write_keys.start],
         ready_without_database=True,
         closers=[write_keys.stop],

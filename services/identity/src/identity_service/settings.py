@@ -23,3 +23,5 @@ class Settings(ServiceSettings):
     message_id_days: int = Field(default=7, ge=1, le=90)
     """How long a message id is remembered: a repetition within that time is dropped."""
     rejection_days: int = Field(default=30, ge=1, le=3650)
+    job_days: int = Field(default=90, ge=1, le=3650)
+    """How long a job that has ended can be looked at."""
