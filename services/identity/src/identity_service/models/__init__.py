@@ -15,6 +15,13 @@ from identity_service.models.graph import (
 )
 from identity_service.models.ingest import Duplicate, IngestTotals, MessageId, Rejection
 from identity_service.models.jobs import Job
+from identity_service.models.linking import (
+    CandidateDecision,
+    LinkCandidate,
+    LinkingResult,
+    LinkingRun,
+    LinkingSetting,
+)
 from identity_service.models.partners import (
     Agreement,
     CoverageDay,
@@ -28,6 +35,7 @@ from identity_service.models.partners import (
 __all__ = [
     "Agreement",
     "Base",
+    "CandidateDecision",
     "CoverageDay",
     "CoverageState",
     "Customer",
@@ -45,6 +53,10 @@ __all__ = [
     "IngestTotals",
     "Job",
     "Link",
+    "LinkCandidate",
+    "LinkingResult",
+    "LinkingRun",
+    "LinkingSetting",
     "MessageId",
     "Move",
     "Namespace",

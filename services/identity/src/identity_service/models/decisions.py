@@ -41,7 +41,10 @@ class Move(Base, table=True):
     """An anchor went over to another customer."""
 
     __tablename__ = "moves"
-    __table_args__ = (Index("moves_decision", "decision_id"),)
+    __table_args__ = (
+        Index("moves_decision", "decision_id"),
+        Index("moves_moved_at", "moved_at", postgresql_using="brin"),
+    )
     __rows_follow__: ClassVar[RowsFollow] = "keep"
 
     anchor_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
