@@ -150,3 +150,14 @@ def create_chassis(op: Any) -> None:  # alembic's operations object
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_index("idempotency_keys_created_at", "idempotency_keys", ["created_at"], postgresql_using="brin")
+
+
+def create_moving_customers(op: Any) -> None:  # alembic's operations object
+    """Create the table of customers in motion: between whom an anchor moves, until they are concluded about anew."""
+    op.create_table(
+        "moving_customers",
+        sa.Column("customer_id", sa.Uuid, primary_key=True),
+        sa.Column("anchor_id", sa.Uuid, primary_key=True),
+        sa.Column("mentions", sa.BigInteger, nullable=False, server_default="1"),
+    )
+    op.create_index("moving_customers_anchor", "moving_customers", ["anchor_id"])

@@ -22,13 +22,14 @@ from sqlmodel import SQLModel
 RowsFollow = Literal["move", "recompute", "keep"]
 """What happens to the rows of an anchor that moved to another customer: re-keyed, concluded anew, or left."""
 
-CHASSIS_TABLES = ("outbox", "inbox", "dead_letters", "anchors", "idempotency_keys")
+CHASSIS_TABLES = ("outbox", "inbox", "dead_letters", "anchors", "moving_customers", "idempotency_keys")
 
 
 def add_chassis_tables(metadata: MetaData) -> None:
-    """Add outbox, inbox, dead letters, anchors and idempotency keys to a service's metadata.
+    """Add outbox, inbox, dead letters, anchors, customers in motion and idempotency keys to a service's metadata.
 
-    `servicekit.migrations.create_chassis` makes the same tables; `alembic check` holds the two together.
+    `servicekit.migrations.create_chassis` and its successors make the same tables; `alembic check` holds the two
+    together.
     """
     Table(  # Debezium's outbox columns, plus the order of publication
         "outbox",
@@ -69,6 +70,14 @@ def add_chassis_tables(metadata: MetaData) -> None:
         Column("version", BigInteger, nullable=False),
         Column("pending", Integer, nullable=False, server_default="1"),
         Index("anchors_pending", "anchor_id", postgresql_where=text("pending > 0")),
+    )
+    Table(  # between which customers an anchor moves, until they are concluded about anew; see servicekit.moves
+        "moving_customers",
+        metadata,
+        Column("customer_id", Uuid, primary_key=True),
+        Column("anchor_id", Uuid, primary_key=True),
+        Column("mentions", BigInteger, nullable=False, server_default="1"),
+        Index("moving_customers_anchor", "anchor_id"),
     )
     Table(
         "idempotency_keys",

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from servicekit.migrations import create_chassis
+from servicekit.migrations import create_chassis, create_moving_customers
 
 revision = "0001"
 down_revision = None
@@ -11,6 +11,7 @@ down_revision = None
 
 def upgrade() -> None:
     create_chassis(op)
+    create_moving_customers(op)
     op.create_table(
         "notes",
         sa.Column("event_id", sa.Uuid, primary_key=True),
