@@ -16,14 +16,27 @@ NAMESPACES = Namespaces()
         ("email", " Hanako@Example.JP ", "hanako@example.jp"),
         ("email", "ｈａｎａｋｏ＠example.jp", "hanako@example.jp"),
         ("phone", "+81 (90) 1234-5678", "+819012345678"),
-        ("phone", "０９０－１２３４－５６７８", "09012345678"),
-        ("phone", 9012345678, "9012345678"),
+        ("phone", "０９０－１２３４－５６７８", "+819012345678"),
+        ("phone", 9012345678, "+819012345678"),
         ("line", "U4af4980629", "U4af4980629"),
         ("android.idfa", "x", "x"),
     ],
 )
 def test_values_have_one_normal_form(namespace: str, value: object, normal: str) -> None:
     assert identifier(namespace, value) == Identifier(namespace, normal)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "normaliser", "value", "normal"),
+    [
+        ("member_card", "digits", "1234-5678", "12345678"),
+        ("email", "email_gmail", "h.a+shop@gmail.com", "ha@gmail.com"),
+        ("email", "plain", "Hanako@Example.JP", "Hanako@Example.JP"),
+        ("x", "handle", "https://x.com/Hanako", "hanako"),
+    ],
+)
+def test_a_namespace_chooses_its_normaliser(namespace: str, normaliser: str, value: object, normal: str) -> None:
+    assert identifier(namespace, value, normaliser=normaliser) == Identifier(namespace, normal)
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ def test_identifiers_come_from_where_sdks_put_them() -> None:
         ("user_id", "7"),
         ("anonymous_id", "a"),
         ("email", "a@b.jp"),
-        ("phone", "0312345678"),
+        ("phone", "+81312345678"),
         ("email", "c@d.jp"),
         ("line", "U1"),
         ("rudder", "R1"),

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, NamedTuple
-from unicodedata import normalize
+
+from identity_service.rules.normalisation import NORMALISERS
 
 _parser: Any = import_module("re._parser")  # the standard library's own reader of patterns, without a public name
 
@@ -17,8 +18,6 @@ MAX_PATTERN_LENGTH = 200
 
 NAMESPACE_PATTERN = r"[A-Za-z][A-Za-z0-9_.\-]{0,62}"
 _NAMESPACE = re.compile(NAMESPACE_PATTERN)
-_NOT_PHONE_DIGITS = re.compile(r"[^0-9]")
-_MINIMUM_PHONE_DIGITS = 5
 
 DEFAULT_BLOCKED_VALUES: tuple[str, ...] = (
     "[0-]*",
@@ -104,38 +103,7 @@ class Namespaces:
         return kept
 
 
-def email_value(value: Any) -> str | None:  # free JSON from a source
-    """Return an e-mail address trimmed and in lower case, or None when it is not one."""
-    if not isinstance(value, str):
-        return None
-    text = _plain(value).lower()
-    name, at, domain = text.rpartition("@")
-    return text if at and name and domain and " " not in text and len(text) <= MAX_VALUE_LENGTH else None
-
-
-def phone_value(value: Any) -> str | None:  # free JSON from a source
-    """Return a telephone number as digits with the leading + it came with, or None when it is not one."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    text = _plain(str(value))
-    digits = _NOT_PHONE_DIGITS.sub("", text)
-    if not _MINIMUM_PHONE_DIGITS <= len(digits) <= MAX_VALUE_LENGTH:
-        return None
-    return f"+{digits}" if text.startswith("+") else digits
-
-
-def plain_value(value: Any) -> str | None:  # free JSON from a source
-    """Return an id as text without surrounding blanks, numbers as their digits; None when there is nothing to use."""
-    if isinstance(value, str):
-        text = value.strip()
-    elif isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    else:
-        text = str(int(value)) if float(value).is_integer() else str(value)
-    return text if 0 < len(text) <= MAX_VALUE_LENGTH else None
-
-
-_VALUE_OF: Mapping[str, Any] = {"email": email_value, "phone": phone_value}
+_NORMALISER_OF: Mapping[str, str] = {"email": "email", "phone": "phone"}
 
 
 def is_namespace(name: str) -> bool:
@@ -143,11 +111,15 @@ def is_namespace(name: str) -> bool:
     return _NAMESPACE.fullmatch(name) is not None
 
 
-def identifier(namespace: str, value: Any) -> Identifier | None:  # free JSON from a source
-    """Return the identifier in its normal form, or None when the namespace or value cannot be one."""
+def identifier(namespace: str, value: Any, *, normaliser: str | None = None) -> Identifier | None:  # free JSON
+    """Return the identifier in its normal form, or None when the namespace or value cannot be one.
+
+    `normaliser` is the namespace's (a name of `rules.normalisation.NORMALISERS`); without it e-mail addresses and
+    telephone numbers have theirs, everything else is `plain`.
+    """
     if not _NAMESPACE.fullmatch(namespace):
         return None
-    text = _VALUE_OF.get(namespace, plain_value)(value)
+    text = NORMALISERS[normaliser or _NORMALISER_OF.get(namespace, "plain")](value)
     return None if text is None else Identifier(namespace, text)
 
 
@@ -178,8 +150,3 @@ def _has_nested_repeat(node: Any, *, inside: bool) -> bool:  # the parser's unty
             return (inside and is_repeat) or _has_nested_repeat(repeated, inside=inside or is_repeat)
         return any(_has_nested_repeat(item, inside=inside) for item in node)
     return False
-
-
-def _plain(value: str) -> str:
-    """Full-width letters and digits become half-width (NFKC), blanks around go."""
-    return (value if value.isascii() else normalize("NFKC", value)).strip()
