@@ -68,7 +68,6 @@ def _create_imports() -> None:
         _count("lines_read"),
         _count("accepted"),
         _count("rejected"),
-        sa.Column("cursor", postgresql.JSONB, nullable=False, server_default="{}"),
         _text("problem", nullable=True),
         _text("created_by"),
         _moment("created_at"),

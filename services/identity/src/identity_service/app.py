@@ -6,7 +6,7 @@ from identity_service.handlers import Resolver
 from identity_service.ids import TimeOrderedIds
 from identity_service.repository.jobs import forget_jobs
 from identity_service.repository.resolution import forget_messages, forget_rejections
-from identity_service.routes import configuration, jobs, reads, tracking
+from identity_service.routes import agreements, configuration, decisions, jobs, reads, tracking
 from identity_service.service.configuration import reconcile_write_keys
 from identity_service.service.jobs import JobFunction, JobRunner
 from identity_service.service.tracking import FrontDoor
@@ -68,7 +68,14 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         metrics=metrics,
         nats=nats,
         database=database,
-        routers=[configuration.sources, configuration.namespaces, reads.router, jobs.router],
+        routers=[
+            configuration.sources,
+            configuration.namespaces,
+            reads.router,
+            decisions.router,
+            jobs.router,
+            agreements.router,
+        ],
         routes=tracking.routes(front_door=front_door, write_keys=write_keys, address=settings.address),
         public=tracking.PUBLIC,
         workers=[

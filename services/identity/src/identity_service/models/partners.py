@@ -1,7 +1,6 @@
 """What comes from partners and may be used by whom: agreements, imports, coverage."""
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, Column, Date, DateTime, Integer, LargeBinary, SmallInteger, Text, Uuid
@@ -53,7 +52,7 @@ class Import(Base, table=True):
     as_of: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     """When the list was drawn up: what happened since then wins over it."""
     state: str = Field(sa_column=Column(Text, nullable=False))
-    """`uploading`, `queued`, `running`, `done`, `failed` or `cancelled`."""
+    """`uploading`, `queued`, then how its job ended: `done`, `failed` or `cancelled`."""
     job_id: UUID | None = Field(sa_column=Column(Uuid))
     size: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     """Bytes received."""
@@ -61,9 +60,6 @@ class Import(Base, table=True):
     lines_read: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     accepted: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     rejected: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
-    cursor: dict[str, Any] = Field(  # of the reader: see rules.importing.Cursor
-        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default="{}")
-    )
     problem: str | None = Field(default=None, sa_column=Column(Text))
     created_by: str = Field(sa_column=Column(Text, nullable=False))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -9,12 +9,13 @@ from identity_service.schemas.customers import (
     CoverageAnswer,
     CustomerPage,
     CustomersAnswer,
+    CustomersQuestion,
     IdentifiersAnswer,
     RejectionPage,
 )
 from identity_service.service import customers as service
 from servicekit.auth import require
-from servicekit.http import BatchGet, Session, TransactionalRoute
+from servicekit.http import ClockDependency, Session, TransactionalRoute
 
 router = APIRouter(
     prefix="/v1", route_class=TransactionalRoute, tags=["customers"], dependencies=[Depends(require("identity:read"))]
@@ -25,9 +26,16 @@ After = Annotated[str | None, Query(max_length=500)]
 
 
 @router.post("/customers:batchGet")
-async def get_customers(body: BatchGet, session: Session) -> CustomersAnswer:
-    """Return customers with their identifiers; former ids give the customer they became."""
-    return CustomersAnswer.model_validate({"customers": await service.get_customers(session, body.customer_ids)})
+async def get_customers(body: CustomersQuestion, session: Session, clock: ClockDependency) -> CustomersAnswer:
+    """Return customers with their identifiers; former ids give the customer they became.
+
+    With `legal_entity` and `purpose`: only identifiers that its own sources brought, or that are reached from those
+    over links which it may use for that purpose, as their maker or under an agreement.
+    """
+    customers = await service.get_customers(
+        session, body.customer_ids, legal_entity=body.legal_entity, purpose=body.purpose, clock=clock
+    )
+    return CustomersAnswer.model_validate({"customers": customers})
 
 
 @router.post("/identifiers:batchLookup")

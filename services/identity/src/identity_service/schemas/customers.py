@@ -4,11 +4,27 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from identity_service.rules.identifiers import MAX_VALUE_LENGTH
-from identity_service.schemas.fields import NamespaceName
-from servicekit.http import Answer, Body
+from identity_service.schemas.fields import Label, NamespaceName, Slug
+from servicekit.http import Answer, BatchGet, Body
+
+
+class CustomersQuestion(BatchGet):
+    """The body of a batch read; with `legal_entity` and `purpose`, of what that entity may use for it."""
+
+    legal_entity: Annotated[Label | None, Field(description="Only what this legal entity may use; with purpose.")] = (
+        None
+    )
+    purpose: Annotated[Slug | None, Field(validate_default=True)] = None
+
+    @field_validator("purpose")
+    @classmethod
+    def _goes_with_the_legal_entity(cls, purpose: str | None, info: ValidationInfo) -> str | None:
+        if "legal_entity" in info.data and (purpose is None) != (info.data["legal_entity"] is None):
+            raise ValueError("legal_entity and purpose go together.")
+        return purpose
 
 
 class IdentifierAnswer(Answer):

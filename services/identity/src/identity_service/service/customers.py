@@ -10,20 +10,42 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from identity_service.repository import agreements
 from identity_service.repository import reads as repository
 from identity_service.rules.identifiers import identifier
+from servicekit.clock import Clock
 from servicekit.cursors import decode_cursor, encode_cursor
 from servicekit.database import raw
 
 
-async def get_customers(session: AsyncSession, customer_ids: Sequence[UUID]) -> list[dict[str, Any]]:
-    """Return each requested customer with its identifiers, in order; former ids are followed, unknown get nulls."""
+async def get_customers(
+    session: AsyncSession,
+    customer_ids: Sequence[UUID],
+    *,
+    legal_entity: str | None = None,
+    purpose: str | None = None,
+    clock: Clock,
+) -> list[dict[str, Any]]:
+    """Return each requested customer with its identifiers, in order; former ids are followed, unknown get nulls.
+
+    With a legal entity and a purpose: with those identifiers that it may use for that now.
+    """
     connection = await raw(session)
     rows = await repository.find_customers(connection, customer_ids)
+    current = list({row.current_customer_id for row in rows if row.current_customer_id})
+    identifiers = await repository.find_identifiers(connection, current)
+    if legal_entity is not None and purpose is not None:
+        in_force = await agreements.load_agreements(connection, at=clock.now())
+        usable = await agreements.find_usable_anchors(
+            connection,
+            current,
+            legal_entity=legal_entity,
+            purpose=purpose,
+            owners=in_force.owners_for(legal_entity, purpose),
+        )
+        identifiers = [one for one in identifiers if one["anchor_id"] in usable]
     held: defaultdict[UUID, list[asyncpg.Record]] = defaultdict(list)
-    for one in await repository.find_identifiers(
-        connection, list({row.current_customer_id for row in rows if row.current_customer_id})
-    ):
+    for one in identifiers:
         held[one["customer_id"]].append(one)
     return [
         {
