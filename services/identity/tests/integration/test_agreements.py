@@ -5,11 +5,10 @@ from typing import Any
 
 import asyncpg
 import pytest
+from services.identity.tests.integration.conftest import NOW, Sender
 
 from servicekit.clock import FrozenClock
 from servicekit.testing import RunningService
-
-from services.identity.tests.integration.conftest import NOW, Sender
 
 MAKER, DEALER = "Kizuna Inc.", "Kizuna Shops K.K."
 AGREEMENT: dict[str, Any] = {
