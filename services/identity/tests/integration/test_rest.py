@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ async def test_every_endpoint_wants_its_scope_except_the_public_ones(front_door:
     public = 0
     for path, methods in document["paths"].items():
         for method in methods:
-            concrete = path.format(source_id="shop", name="email", key="x")
+            concrete = re.sub(r"\{\w+\}", "x", path)
             bare = await front_door.client.request(method, concrete)
             powerless = await front_door.client.request(method, concrete, headers=front_door.headers("nothing:read"))
             if path in {"/livez", "/readyz", "/v1/projects/{key}/settings"} or "tracking" in methods[method].get(

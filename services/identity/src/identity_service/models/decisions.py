@@ -15,7 +15,10 @@ class Decision(Base, table=True):
     """A merge, split or undo: what was decided, by whom or by which rule, and why. Never changed but by its undo."""
 
     __tablename__ = "decisions"
-    __table_args__ = (Index("decisions_customer", "customer_id"),)
+    __table_args__ = (
+        Index("decisions_customer", "customer_id"),
+        Index("decisions_decided_at", "decided_at", "decision_id"),
+    )
     __rows_follow__: ClassVar[RowsFollow] = "keep"
 
     decision_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))

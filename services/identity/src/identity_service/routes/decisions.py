@@ -1,0 +1,113 @@
+"""Merge, split, undo; what was decided, by whom and why."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from identity_service.routes.dependencies import After, First, NewId, Partitions
+from identity_service.schemas.decisions import (
+    DecisionAnswer,
+    DecisionKind,
+    DecisionPage,
+    MergeBody,
+    SplitBody,
+    UndoBody,
+)
+from identity_service.service import decisions as service
+from servicekit.auth import Principal, require
+from servicekit.http import ClockDependency, Session, TransactionalRoute
+
+READ = Depends(require("identity:read"))
+Decider = Annotated[Principal, Depends(require("identity:decide"))]
+
+router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["decisions"])
+
+
+@router.post("/customers:merge", status_code=201)
+async def merge_customers(
+    body: MergeBody,
+    decider: Decider,
+    session: Session,
+    clock: ClockDependency,
+    new_id: NewId,
+    partitions: Partitions,
+) -> DecisionAnswer:
+    """Make customers one; the oldest stays unless `into` says another. It can be undone."""
+    decision = await service.merge_customers(
+        session,
+        body.customer_ids,
+        into=body.into,
+        decided_by=decider.subject,
+        why=body.why,
+        clock=clock,
+        new_id=new_id,
+        partitions=partitions,
+    )
+    return DecisionAnswer.model_validate(decision)
+
+
+@router.post("/customers/{customer_id}:split", status_code=201)
+async def split_customer(
+    customer_id: UUID,
+    body: SplitBody,
+    decider: Decider,
+    session: Session,
+    clock: ClockDependency,
+    new_id: NewId,
+    partitions: Partitions,
+) -> DecisionAnswer:
+    """Give some identifiers of a customer to a new one; no rule joins the two again. It can be undone."""
+    decision = await service.split_customer(
+        session,
+        customer_id,
+        body.anchor_ids,
+        decided_by=decider.subject,
+        why=body.why,
+        clock=clock,
+        new_id=new_id,
+        partitions=partitions,
+    )
+    return DecisionAnswer.model_validate(decision)
+
+
+@router.post("/decisions/{decision_id}:undo", status_code=201)
+async def undo_decision(
+    decision_id: UUID,
+    body: UndoBody,
+    decider: Decider,
+    session: Session,
+    clock: ClockDependency,
+    new_id: NewId,
+    partitions: Partitions,
+) -> DecisionAnswer:
+    """Move back what a decision moved, as far as it still is where the decision put it."""
+    decision = await service.undo_decision(
+        session,
+        decision_id,
+        decided_by=decider.subject,
+        why=body.why,
+        clock=clock,
+        new_id=new_id,
+        partitions=partitions,
+    )
+    return DecisionAnswer.model_validate(decision)
+
+
+@router.get("/decisions", dependencies=[READ])
+async def list_decisions(
+    session: Session,
+    customer_id: Annotated[UUID | None, Query(description="Only those that concern this customer.")] = None,
+    kind: DecisionKind | None = None,
+    first: First = 100,
+    after: After = None,
+) -> DecisionPage:
+    """Return decisions, the newest first."""
+    page = await service.list_decisions(session, customer_id=customer_id, kind=kind, first=first, after=after)
+    return DecisionPage.model_validate(page)
+
+
+@router.get("/decisions/{decision_id}", dependencies=[READ])
+async def get_decision(decision_id: UUID, session: Session) -> DecisionAnswer:
+    """Return one decision."""
+    return DecisionAnswer.model_validate(await service.get_decision(session, decision_id))
