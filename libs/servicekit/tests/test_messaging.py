@@ -130,7 +130,8 @@ async def test_rows_of_a_moved_anchor_follow_in_chunks_and_late_facts_too(sample
         grouped = select(NoteRow.customer_id, func.count()).group_by(col(NoteRow.customer_id))
         counts = {row[0]: row[1] for row in await session.execute(grouped)}
     assert counts == {new: 36, old: 1}
-    assert set(sample.service.resources["recomputed"]) == {old, new}  # type: ignore[call-overload]  # the sample's resource
+    [group] = sample.service.resources["recomputed"]  # type: ignore[misc]  # the sample's resource
+    assert group >= {old, new}  # once, whatever the number of chunks
 
 
 async def test_raw_and_orm_share_the_transaction(sample: RunningService) -> None:

@@ -214,7 +214,9 @@ class RunningService:
             connection = await self.database.connect()
             try:
                 if await connection.fetchval(
-                    "SELECT EXISTS (SELECT FROM outbox) OR EXISTS (SELECT FROM anchors WHERE pending > 0)"
+                    "SELECT EXISTS (SELECT FROM outbox) OR EXISTS (SELECT FROM anchors WHERE pending > 0) "
+                    "OR EXISTS (SELECT FROM moving_customers) "
+                    "OR EXISTS (SELECT FROM erasure_work WHERE finished_at IS NULL)"
                 ):
                     return False
             finally:

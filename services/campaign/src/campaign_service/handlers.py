@@ -1,9 +1,8 @@
 """What campaign consumes: translated, then handed to a use case."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +16,7 @@ from contracts.profile import SegmentEntered, SegmentExited
 from servicekit.clock import Clock
 from servicekit.consumers import AwaitedNames, Handler
 from servicekit.database import Database, after_commit
-from servicekit.moves import Recompute
+from servicekit.moves import Group, Recompute
 
 Wake = Callable[[], None]
 
@@ -87,7 +86,7 @@ def _outcome_handler(moment: Moment) -> Handler:
 def unite_after_moves(*, clock: Clock) -> Recompute:
     """What to conclude anew when anchors moved."""
 
-    async def unite(session: AsyncSession, customer_ids: list[UUID]) -> None:
-        await entries.unite(session, customer_ids, now=clock.now())
+    async def unite(session: AsyncSession, groups: Sequence[Group]) -> None:
+        await entries.unite(session, sorted(set().union(*groups)), now=clock.now())
 
     return unite

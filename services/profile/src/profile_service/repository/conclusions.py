@@ -235,3 +235,30 @@ async def due_segments(session: AsyncSession, customer_ids: Sequence[UUID], *, n
         now,
     )
     return {row["segment_id"] for row in rows}
+
+
+async def members_among(session: AsyncSession, customer_ids: Sequence[UUID]) -> dict[UUID, frozenset[UUID]]:
+    """The members among these customers, by segment."""
+    rows = await (await raw(session)).fetch(
+        "SELECT segment_id, array_agg(customer_id) AS members FROM segment_memberships "
+        "WHERE customer_id = ANY($1::uuid[]) AND is_member GROUP BY segment_id",
+        list(customer_ids),
+    )
+    return {row["segment_id"]: frozenset(row["members"]) for row in rows}
+
+
+async def non_members(session: AsyncSession, pairs: Sequence[tuple[UUID, UUID]]) -> list[SegmentChange]:
+    """Those of the (customer, segment) pairs that are not members, each as a departure."""
+    rows = await (await raw(session)).fetch(
+        """
+        SELECT c.customer_id, c.latest_anchor_id, t.segment_id
+        FROM unnest($1::uuid[], $2::uuid[]) AS t (customer_id, segment_id) JOIN customers c USING (customer_id)
+        WHERE NOT EXISTS (SELECT FROM segment_memberships m WHERE m.customer_id = t.customer_id
+                          AND m.segment_id = t.segment_id AND m.is_member)
+        """,
+        [customer_id for customer_id, _ in pairs],
+        [segment_id for _, segment_id in pairs],
+    )
+    return [
+        SegmentChange(row["customer_id"], row["latest_anchor_id"], row["segment_id"], is_member=False) for row in rows
+    ]

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.profile import MembershipReason
 from profile_service.events import HINT_SUBJECT, hint_bodies, rank_facts, segment_facts
-from profile_service.repository.conclusions import Conclusions, Definitions
+from profile_service.repository.conclusions import Conclusions, Definitions, non_members
 from servicekit.clock import Clock
 from servicekit.database import after_commit
 from servicekit.nats import PUBLISH_ERRORS, NatsConnection
@@ -59,10 +59,16 @@ class Concluder:
         *,
         reason: MembershipReason,
         hint: bool = True,
+        partings: Sequence[tuple[UUID, UUID]] = (),
     ) -> None:
-        """Evaluate, keep the answers, publish entered, exited and rank changed in this transaction."""
+        """Evaluate, keep the answers, publish entered, exited and rank changed in this transaction.
+
+        `partings` (customer, segment) are said to have left as well, unless they are members now.
+        """
         now = self._clock.now()
         segments, ranks = await self._conclusions.evaluate(session, customer_ids, definitions, now=now)
+        published = {segment.segment_id for segment in definitions.segments}
+        segments += await non_members(session, [pair for pair in partings if pair[1] in published])
         facts = [*segment_facts(segments, definitions.segments, reason=reason, now=now), *rank_facts(ranks, now=now)]
         await publish(session, facts, partitions=self._partitions)
         if hint:

@@ -1,6 +1,6 @@
 """Following what changes without an event: time passes, anchors move, a definition is published."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +11,7 @@ from profile_service.service.concluding import Concluder
 from profile_service.settings import Settings
 from servicekit.clock import Clock
 from servicekit.database import Database
+from servicekit.moves import Group, customers_in_motion, hold_moves
 
 DUE_CUSTOMERS = 500
 """Customers whose time has come that are concluded about in one transaction."""
@@ -29,9 +30,11 @@ class Follower:
         """Ask again for customers whose answers are due; True while there may be more.
 
         Customers whom another transaction holds are skipped: it may conclude about them itself, else they come again.
+        So are customers in motion: they are concluded about when they have arrived.
         """
         now = self._clock.now()
         async with self._database.transaction() as session:
+            await hold_moves(session)
             customer_ids = await conclusions.claim_due(session, now=now, limit=DUE_CUSTOMERS)
             if not customer_ids:
                 return False
@@ -47,18 +50,20 @@ class Follower:
         """Evaluate one chunk of customers for a published definition; True while there is more.
 
         The cursor is kept in the chunk's own transaction. Customers who come behind it are evaluated live, with the
-        published condition, because a live batch reads definitions only after it has locked its customers.
+        published condition, because a live batch reads definitions only after it has locked its customers. Customers in
+        motion are concluded about when they have arrived, with every definition.
         """
         async with self._database.transaction() as session:
+            await hold_moves(session)
             work = await definitions.claim_backfill(session)
             if work is None:
                 return False
             limit = self._settings.backfill_chunk
             customer_ids = await definitions.next_customers(session, after=work.cursor, limit=limit)
+            moving = await customers_in_motion(session, customer_ids)
+            still = [customer_id for customer_id in customer_ids if customer_id not in moving]
             published = await self._concluder.definitions(session)
-            await self._concluder.conclude(
-                session, customer_ids, _subject_of(work.subject, published), reason="backfill"
-            )
+            await self._concluder.conclude(session, still, _subject_of(work.subject, published), reason="backfill")
             await definitions.advance_backfill(
                 session,
                 work.subject,
@@ -68,18 +73,41 @@ class Follower:
             )
             return True
 
-    async def recompute(self, session: AsyncSession, customer_ids: Sequence[UUID]) -> None:
-        """Conclude anew about both sides of a move, after their facts are re-keyed.
+    async def recompute(self, session: AsyncSession, groups: Sequence[Group]) -> None:
+        """Conclude anew about customers among whom anchors moved, once all their facts are re-keyed.
 
         A customer left without any event is no more: its conclusions go without a word, because consumers map a fact of
         its anchors to the customer they belong to now, and an exit would be taken for that one's.
+
+        Where one of a group was in a segment, those of it that are not are said to have left it, although they never
+        entered: what others keep of that membership (a journey's run, say) may hang on an anchor that is theirs now.
         """
+        customer_ids = sorted(set().union(*groups))
         await timeline.lock_customers(session, customer_ids, now=self._clock.now())
+        members = await conclusions.members_among(session, customer_ids)
         counts = await timeline.recount_customers(session, customer_ids, purchase_event=self._settings.purchase_event)
         await timeline.forget_customers(session, [customer_id for customer_id, count in counts.items() if not count])
         alive = sorted(customer_id for customer_id, count in counts.items() if count)
         await timeline.refold_traits(session, alive)
-        await self._concluder.conclude(session, alive, await self._concluder.definitions(session), reason="move")
+        await self._concluder.conclude(
+            session,
+            alive,
+            await self._concluder.definitions(session),
+            reason="move",
+            partings=partings(groups, members, frozenset(alive)),
+        )
+
+
+def partings(
+    groups: Iterable[Group], members: Mapping[UUID, frozenset[UUID]], alive: frozenset[UUID]
+) -> list[tuple[UUID, UUID]]:
+    """Who was in no segment, but shared anchors with somebody who was: (customer, segment). `members` by segment."""
+    found = []
+    for segment_id, inside in members.items():
+        for group in groups:
+            if group & inside:
+                found += [(customer_id, segment_id) for customer_id in sorted((group - inside) & alive)]
+    return found
 
 
 def _subject_of(subject: str, published: Definitions) -> Definitions:

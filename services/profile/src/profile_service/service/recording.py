@@ -10,6 +10,7 @@ from profile_service.repository.conclusions import Definition, Definitions
 from profile_service.rules import TimelineEvent
 from profile_service.service.concluding import Concluder, LiveHints
 from profile_service.settings import Settings
+from servicekit.moves import customers_in_motion
 
 
 class Recorder:
@@ -46,8 +47,10 @@ class Recorder:
             segments=tuple(each for each in definitions.segments if each in touched),
             ranks=definitions.ranks if any(each in touched for each in definitions.ranks) else (),
         )
-        customer_ids = sorted(set().union(*(touched[each] for each in touched)))
-        await self._concluder.conclude(session, customer_ids, affected, reason="event", hint=False)
+        customer_ids = set().union(*(touched[each] for each in touched))
+        if customer_ids:  # those in motion are concluded about when all their facts have arrived
+            customer_ids -= await customers_in_motion(session, customer_ids)
+        await self._concluder.conclude(session, sorted(customer_ids), affected, reason="event", hint=False)
 
 
 def touched_by(

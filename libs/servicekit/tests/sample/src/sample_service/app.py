@@ -1,5 +1,6 @@
 """The sample service: stores a note per fact or request and says so."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID, uuid4
@@ -14,10 +15,12 @@ from servicekit.auth import require
 from servicekit.clock import Clock, SystemClock
 from servicekit.consumers import Consumer, RetryLater
 from servicekit.database import Database
+from servicekit.erasure import Erasures, receipt
+from servicekit.export import export_router
 from servicekit.health import Check
 from servicekit.http import Body, ClockDependency, IfMatch, Session, TransactionalRoute, check_version, etag
 from servicekit.metrics import Metrics
-from servicekit.moves import AnchorMoves
+from servicekit.moves import AnchorMoves, Group
 from servicekit.nats import NatsConnection
 from servicekit.outbox import publish
 from servicekit.relay import Relay
@@ -44,6 +47,14 @@ class NoteRow(Base, table=True):  # type: ignore[valid-type,misc,call-arg]  # th
     occurred_at: datetime = Field(sa_type=DateTime(timezone=True))
 
 
+class MoodRow(Base, table=True):  # type: ignore[valid-type,misc,call-arg]  # the base is made by a function
+    __tablename__ = "moods"
+    __rows_follow__ = "recompute"
+
+    customer_id: UUID = Field(primary_key=True)
+    mood: str
+
+
 class Noted(BaseModel):
     fact_type: ClassVar[str] = "sample.note.noted.v1"
     event_id: UUID
@@ -61,6 +72,18 @@ class Moved(Noted):
     fact_type: ClassVar[str] = "asking.anchor.moved.v1"
     former_customer_id: UUID
     version: int
+
+
+class Erased(Noted):
+    fact_type: ClassVar[str] = "asking.customer.erased.v1"
+    erasure_id: UUID
+    former_customer_ids: list[UUID] = []
+
+
+class SampleErased(Noted):
+    fact_type: ClassVar[str] = "sample.customer.erased.v1"
+    erasure_id: UUID
+    rows: dict[str, int]
 
 
 class NewNote(Body):
@@ -125,7 +148,7 @@ def build(settings: SampleSettings, clock: Clock | None = None) -> Service:
     database = Database(settings.database_url)
     nats = NatsConnection(settings.nats_url, name=settings.service)
     trouble = Trouble()
-    recomputed: list[UUID] = []
+    recomputed: list[Group] = []
 
     async def on_asked(session: AsyncSession, facts: list[Asked]) -> None:
         if trouble.transient_failures:
@@ -135,14 +158,21 @@ def build(settings: SampleSettings, clock: Clock | None = None) -> Service:
             raise ValueError("poison")
         await keep(session, list(facts))
 
-    async def recompute(session: AsyncSession, customer_ids: list[UUID]) -> None:
-        recomputed.extend(customer_ids)
+    async def recompute(session: AsyncSession, groups: Sequence[Group]) -> None:
+        recomputed.extend(groups)
 
+    erasures = Erasures(
+        database=database,
+        base=Base,
+        finish=receipt(SampleErased, clock=clock, partitions=settings.partitions),
+        clock=clock,
+        chunk=10,
+    )
     moves = AnchorMoves(database=database, tables=rows_follow(Base), recompute=recompute, chunk=10)
     consumer = Consumer(
         stream="asking",
         service="sample",
-        handlers={Asked: on_asked, Moved: moves},
+        handlers={Asked: on_asked, Moved: moves, Erased: erasures},
         database=database,
         nats=nats,
         clock=clock,
@@ -154,13 +184,14 @@ def build(settings: SampleSettings, clock: Clock | None = None) -> Service:
         metrics=metrics,
         nats=nats,
         database=database,
-        routers=[router],
+        routers=[router, export_router("sample", Base)],
         workers=[
             Relay(service="sample", database=database, nats=nats, metrics=metrics),
             consumer,
             moves.worker,
+            erasures.worker,
             janitor(database, clock),
         ],
         checks=[Check("database", database.ping), Check("nats", nats.ping)],
-        resources={"trouble": trouble, "consumer": consumer, "recomputed": recomputed},
+        resources={"trouble": trouble, "consumer": consumer, "recomputed": recomputed, "erasures": erasures},
     )
