@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from servicekit.clock import Clock
 from servicekit.database import Database, is_transient, raw
+from servicekit.erasure import of_living_customers, reopen_erasures
 from servicekit.metrics import Metrics
 from servicekit.moves import hold_moves
 from servicekit.nats import NatsConnection, PullSubscription
@@ -74,8 +75,9 @@ class Consumer:
     """One durable consumer (named after the service) of one stream.
 
     `handlers` maps a fact's class to its handler. Types are handled in the mapping's order, in stream order. Facts
-    seen before are dropped (inbox), facts of moved anchors carry their current customer (anchors table). A batch
-    that fails is halved until the one bad fact is found, which becomes a dead letter in its inbox row's transaction.
+    seen before are dropped (inbox), facts of moved anchors carry their current customer (anchors table), facts about
+    erased customers are dropped (their inbox row stays). A batch that fails is halved until the one bad fact is found,
+    which becomes a dead letter in its inbox row's transaction.
 
     `awaited_names` is for types of which most facts are no concern of the service: those with another `name` are
     dropped before anything costly (validation, inbox), and a message that mentions none of them is not even decoded.
@@ -183,8 +185,12 @@ class Consumer:
             chosen = [fact for fact in fresh if fact.fact_type == fact_type]
             if not chosen:
                 continue
-            if not getattr(handler, "takes_moves", False):
-                chosen = await with_current_customers(session, chosen)
+            if getattr(handler, "takes_moves", False):
+                await reopen_erasures(session, [fact.customer_id for fact in chosen])
+            elif not getattr(handler, "takes_erased", False):
+                chosen = await of_living_customers(session, chosen)
+                if not chosen:
+                    continue
             await handler(session, chosen)
             self._metrics.facts.labels(self.stream, fact_type).inc(len(chosen))
 
@@ -327,21 +333,3 @@ async def take_new(session: AsyncSession, facts: Sequence[Fact], *, clock: Clock
             unseen.discard(fact.event_id)
             fresh.append(fact)
     return fresh
-
-
-async def with_current_customers(session: AsyncSession, facts: Sequence[Fact]) -> list[Fact]:
-    """Return the facts with the customer their anchor belongs to now, where it moved."""
-    connection = await raw(session)
-    rows = await connection.fetch(
-        "SELECT anchor_id, customer_id FROM anchors WHERE anchor_id = ANY($1::uuid[])",
-        list({fact.anchor_id for fact in facts}),
-    )
-    if not rows:
-        return list(facts)
-    current = {row["anchor_id"]: row["customer_id"] for row in rows}
-    return [
-        fact.model_copy(update={"customer_id": current[fact.anchor_id]})
-        if current.get(fact.anchor_id, fact.customer_id) != fact.customer_id
-        else fact
-        for fact in facts
-    ]

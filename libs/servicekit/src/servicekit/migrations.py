@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -158,6 +159,33 @@ def create_moving_customers(op: Any) -> None:  # alembic's operations object
         "moving_customers",
         sa.Column("customer_id", sa.Uuid, primary_key=True),
         sa.Column("anchor_id", sa.Uuid, primary_key=True),
-        sa.Column("mentions", sa.BigInteger, nullable=False, server_default="1"),
     )
     op.create_index("moving_customers_anchor", "moving_customers", ["anchor_id"])
+
+
+def create_erased_customers(op: Any) -> None:  # alembic's operations object
+    """Create the tables of erased customers and of the work of erasing them; find anchors by their customer."""
+    op.create_table(
+        "erased_customers",
+        sa.Column("customer_id", sa.Uuid, primary_key=True),
+        sa.Column("erasure_id", sa.Uuid, nullable=False),
+    )
+    op.create_index("erased_customers_erasure", "erased_customers", ["erasure_id"])
+    op.create_table(
+        "erasure_work",
+        sa.Column("erasure_id", sa.Uuid, primary_key=True),
+        sa.Column("customer_id", sa.Uuid, nullable=False),
+        sa.Column("anchor_id", sa.Uuid, nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("rows", JSONB, nullable=False, server_default="{}"),
+        sa.Column("finished_at", sa.DateTime(timezone=True)),
+    )
+    op.create_index("erasure_work_open", "erasure_work", ["asked_at"], postgresql_where=sa.text("finished_at IS NULL"))
+    op.create_index("anchors_customer", "anchors", ["customer_id"])
+
+
+def drop_erased_customers(op: Any) -> None:  # alembic's operations object
+    """Undo `create_erased_customers`: who was erased is forgotten."""
+    op.drop_index("anchors_customer", "anchors")
+    op.drop_table("erasure_work")
+    op.drop_table("erased_customers")

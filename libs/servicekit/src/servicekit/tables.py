@@ -16,13 +16,23 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import SQLModel
 
 RowsFollow = Literal["move", "recompute", "keep"]
 """What happens to the rows of an anchor that moved to another customer: re-keyed, concluded anew, or left."""
 
-CHASSIS_TABLES = ("outbox", "inbox", "dead_letters", "anchors", "moving_customers", "idempotency_keys")
+CHASSIS_TABLES = (
+    "outbox",
+    "inbox",
+    "dead_letters",
+    "anchors",
+    "moving_customers",
+    "erased_customers",
+    "erasure_work",
+    "idempotency_keys",
+)
 
 
 def add_chassis_tables(metadata: MetaData) -> None:
@@ -70,14 +80,32 @@ def add_chassis_tables(metadata: MetaData) -> None:
         Column("version", BigInteger, nullable=False),
         Column("pending", Integer, nullable=False, server_default="1"),
         Index("anchors_pending", "anchor_id", postgresql_where=text("pending > 0")),
+        Index("anchors_customer", "customer_id"),
     )
     Table(  # between which customers an anchor moves, until they are concluded about anew; see servicekit.moves
         "moving_customers",
         metadata,
         Column("customer_id", Uuid, primary_key=True),
         Column("anchor_id", Uuid, primary_key=True),
-        Column("mentions", BigInteger, nullable=False, server_default="1"),
         Index("moving_customers_anchor", "anchor_id"),
+    )
+    Table(  # present and former ids of erased customers: facts about them are dropped; see servicekit.erasure
+        "erased_customers",
+        metadata,
+        Column("customer_id", Uuid, primary_key=True),
+        Column("erasure_id", Uuid, nullable=False),
+        Index("erased_customers_erasure", "erasure_id"),
+    )
+    Table(  # how far deleting their rows has come
+        "erasure_work",
+        metadata,
+        Column("erasure_id", Uuid, primary_key=True),
+        Column("customer_id", Uuid, nullable=False),
+        Column("anchor_id", Uuid, nullable=False),
+        Column("asked_at", DateTime(timezone=True), nullable=False),
+        Column("rows", JSONB, nullable=False, server_default="{}"),
+        Column("finished_at", DateTime(timezone=True)),
+        Index("erasure_work_open", "asked_at", postgresql_where=text("finished_at IS NULL")),
     )
     Table(
         "idempotency_keys",

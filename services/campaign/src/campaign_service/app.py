@@ -8,12 +8,15 @@ from campaign_service.models import Base
 from campaign_service.routes import router
 from campaign_service.service.runs import Journeying
 from campaign_service.settings import Settings
-from contracts.identity import AnchorMoved, ResolvedEvent
+from contracts.campaign import CampaignCustomerErased
+from contracts.identity import AnchorMoved, CustomerErased, ResolvedEvent
 from servicekit.auth import ServiceTokens
 from servicekit.clients import JsonClient
 from servicekit.clock import Clock, SystemClock
 from servicekit.consumers import Consumer
 from servicekit.database import Database
+from servicekit.erasure import Erasures, receipt
+from servicekit.export import export_router
 from servicekit.health import Check
 from servicekit.metrics import Metrics
 from servicekit.moves import AnchorMoves
@@ -57,6 +60,13 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     )
     moves = AnchorMoves(database=database, tables=rows_follow(Base), recompute=handlers.unite_after_moves(clock=clock))
 
+    erasures = Erasures(
+        database=database,
+        base=Base,
+        finish=receipt(CampaignCustomerErased, clock=clock, partitions=settings.partitions),
+        clock=clock,
+    )
+
     consumer = partial(Consumer, service=settings.service, database=database, nats=nats, clock=clock, metrics=metrics)
     on_event = handlers.event_handler(clock=clock, first_reading=first_reading, wake=runs.wake)
     return Service(
@@ -65,12 +75,12 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         metrics=metrics,
         nats=nats,
         database=database,
-        routers=[router],
+        routers=[router, export_router("campaign", Base)],
         workers=[
             Relay(service=settings.service, database=database, nats=nats, metrics=metrics),
             consumer(
                 stream="identity",
-                handlers={AnchorMoved: moves, ResolvedEvent: on_event},
+                handlers={AnchorMoved: moves, CustomerErased: erasures, ResolvedEvent: on_event},
                 awaited_names={ResolvedEvent: handlers.awaited_events(database)},
             ),
             consumer(
@@ -80,6 +90,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             consumer(stream="delivery", handlers=handlers.message_handlers()),
             consumer(stream="survey", handlers={}),
             moves.worker,
+            erasures.worker,
             runs,
             members,
             conversions,

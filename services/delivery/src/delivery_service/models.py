@@ -16,6 +16,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -114,6 +115,18 @@ class Suppression(Base, table=True):
     reason: str = Field(sa_type=Text)
     message_id: UUID | None = None
     created_at: datetime = Field(sa_column=_moment())
+
+
+class ErasedAddress(Base, table=True):
+    """An address of an erased customer, known only by its keyed hash; see privacy.py."""
+
+    __tablename__ = "erased_addresses"
+
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    suppression: str | None = Field(default=None, sa_type=Text)
+    """Why nothing may be sent to it, should it become known again."""
+    erased_at: datetime = Field(sa_column=_moment())
+    """Permissions recorded before and told later are dropped."""
 
 
 class Topic(Base, table=True):

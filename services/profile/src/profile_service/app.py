@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.identity import AnchorMoved
+from contracts.identity import AnchorMoved, CustomerErased
+from contracts.profile import ProfileCustomerErased
 from profile_service.conditions import Compiler
 from profile_service.handlers import TRANSLATIONS, recording
 from profile_service.models import Base
@@ -17,6 +18,8 @@ from profile_service.settings import Settings
 from servicekit.clock import Clock, SystemClock
 from servicekit.consumers import Consumer
 from servicekit.database import Database, after_commit
+from servicekit.erasure import Erasures, receipt
+from servicekit.export import export_router
 from servicekit.health import Check
 from servicekit.metrics import Metrics
 from servicekit.moves import AnchorMoves
@@ -41,6 +44,12 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     follower = Follower(settings, database=database, concluder=concluder, clock=clock)
 
     moves = AnchorMoves(database=database, tables=rows_follow(Base), recompute=follower.recompute)
+    erasures = Erasures(
+        database=database,
+        base=Base,
+        finish=receipt(ProfileCustomerErased, clock=clock, partitions=settings.partitions),
+        clock=clock,
+    )
     expiry = PeriodicWorker("expiry", settings.expiry_interval_seconds, follower.expire)
     backfill = PeriodicWorker("backfill", 5, follower.backfill)
     consumers = [
@@ -48,7 +57,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             stream=stream,
             service=settings.service,
             handlers={
-                **({AnchorMoved: moves} if stream == "identity" else {}),
+                **({AnchorMoved: moves, CustomerErased: erasures} if stream == "identity" else {}),
                 **{kind: recording(translation, recorder) for kind, translation in translations.items()},
             },
             database=database,
@@ -64,11 +73,12 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         metrics=metrics,
         nats=nats,
         database=database,
-        routers=[router],
+        routers=[router, export_router("profile", Base)],
         workers=[
             *consumers,
             Relay(service=settings.service, database=database, nats=nats, metrics=metrics),
             moves.worker,
+            erasures.worker,
             expiry,
             backfill,
             janitor(database, clock),

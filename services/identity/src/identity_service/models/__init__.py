@@ -31,6 +31,7 @@ from identity_service.models.partners import (
     ImportChunk,
     ImportLine,
 )
+from identity_service.models.privacy import Disclosure, Erasure, ErasureReceipt, Tombstone
 
 __all__ = [
     "Agreement",
@@ -40,7 +41,10 @@ __all__ = [
     "CoverageState",
     "Customer",
     "Decision",
+    "Disclosure",
     "Duplicate",
+    "Erasure",
+    "ErasureReceipt",
     "FormerCustomer",
     "Group",
     "GroupMember",
@@ -65,4 +69,5 @@ __all__ = [
     "RulesVersion",
     "Separation",
     "Source",
+    "Tombstone",
 ]

@@ -77,6 +77,10 @@ class LinkingResult(Base, table=True):
     position: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     anchor_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
     other_anchor_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    record_anchor_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    record_source_id: str = Field(sa_column=Column(Text, nullable=False))
+    other_record_anchor_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    other_record_source_id: str = Field(sa_column=Column(Text, nullable=False))
     score: float = Field(sa_column=Column(Float, nullable=False))
     outcome: str = Field(sa_column=Column(Text, nullable=False))
     contradiction: str | None = Field(sa_column=Column(Text))
@@ -103,6 +107,11 @@ class LinkCandidate(Base, table=True):
     customer_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
     """As of the scoring, or of the decision."""
     other_customer_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    record_anchor_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    record_source_id: str = Field(sa_column=Column(Text, nullable=False))
+    """With the record's anchor: the person record that says most of what was compared."""
+    other_record_anchor_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    other_record_source_id: str = Field(sa_column=Column(Text, nullable=False))
     score: float = Field(sa_column=Column(Float, nullable=False))
     state: str = Field(sa_column=Column(Text, nullable=False))
     """`review`, `linked`, `accepted`, `rejected`, `undone` or `stale`. What became of the customers since is seen when
