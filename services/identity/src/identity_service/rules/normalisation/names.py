@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from identity_service.rules.normalisation.known_names import known_names
-from identity_service.rules.normalisation.readings import is_kana, katakana, kana_of_romaji, one_sound
+from identity_service.rules.normalisation.readings import is_kana, kana_of_romaji, katakana, one_sound
 from identity_service.rules.normalisation.text import lower, nfkc
 from identity_service.rules.normalisation.variants import one_writing
 
@@ -30,10 +30,10 @@ _LATIN = re.compile(r"[^\u0250-\uffff]+")
 
 @dataclass(frozen=True)
 class FullName:
-    """A full name in two; what it does not tell is None."""
+    """A full name in two, as written (NFKC)."""
 
-    surname: str | None
-    given_name: str | None
+    surname: str
+    given_name: str
 
 
 def name_value(value: object) -> str | None:

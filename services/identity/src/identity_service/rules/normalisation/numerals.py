@@ -29,3 +29,15 @@ def number_of(text: str) -> int:
 def arabic(text: str) -> str:
     """Return text with every run of kanji numerals as digits. For text where each of them IS a number."""
     return _NUMERALS.sub(lambda found: str(number_of(found.group())), text)
+
+
+def written_out(number: int) -> str:
+    """Return a number below 10,000 in kanji: 23 -> 二十三."""
+    if number == 0:
+        return "〇"
+    text = ""
+    for unit, sign in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
+        digit, number = divmod(number, unit)
+        if digit:
+            text += ("" if digit == 1 and sign else "〇一二三四五六七八九"[digit]) + sign
+    return text
