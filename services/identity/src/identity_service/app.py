@@ -6,11 +6,14 @@ from identity_service.handlers import Resolver
 from identity_service.ids import TimeOrderedIds
 from identity_service.repository.jobs import forget_jobs
 from identity_service.repository.resolution import forget_messages, forget_rejections
-from identity_service.routes import agreements, configuration, decisions, jobs, reads, tracking
+from identity_service.routes import agreements, configuration, decisions, jobs, partners, reads, rules, tracking
 from identity_service.service.configuration import reconcile_write_keys
+from identity_service.service.ingest import EventLog
 from identity_service.service.jobs import JobFunction, JobRunner
+from identity_service.service.partners import PartnerDoor
 from identity_service.service.tracking import FrontDoor
 from identity_service.settings import Settings
+from identity_service.signing_secrets import SecretBox
 from identity_service.write_keys import KeyHasher, KeyMirror, WriteKeys
 from servicekit.clock import Clock, SystemClock
 from servicekit.database import Database, raw
@@ -33,6 +36,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     mirror = KeyMirror(nats)
     write_keys = WriteKeys(nats=nats, hasher=hasher)
     front_door = FrontDoor(write_keys=write_keys, nats=nats, clock=clock)
+    secret_box, event_log = SecretBox(settings.secret_file), EventLog(nats)
+    partner_door = PartnerDoor(database=database, event_log=event_log, box=secret_box, clock=clock)
 
     new_id = TimeOrderedIds(lambda: int(clock.now().timestamp() * 1000))
 
@@ -70,14 +75,16 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         database=database,
         routers=[
             configuration.sources,
-            configuration.namespaces,
+            partners.secrets,
+            rules.router,
             reads.router,
             decisions.router,
             jobs.router,
             agreements.router,
+            partners.router,
         ],
         routes=tracking.routes(front_door=front_door, write_keys=write_keys, address=settings.address),
-        public=tracking.PUBLIC,
+        public=(*tracking.PUBLIC, *partners.PUBLIC),
         workers=[
             resolver,
             Relay(service="identity", database=database, nats=nats, metrics=metrics),
@@ -87,7 +94,13 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             janitor(database, clock),
         ],
         checks=[Check("nats", nats.ping), Check("write_keys", write_keys.ready)],
-        resources={"key_hasher": hasher, "key_mirror": mirror, "new_id": new_id},
+        resources={
+            "key_hasher": hasher,
+            "key_mirror": mirror,
+            "new_id": new_id,
+            "secret_box": secret_box,
+            "partner_door": partner_door,
+        },
         starters=[write_keys.start],
         ready_without_database=True,
         closers=[write_keys.stop],

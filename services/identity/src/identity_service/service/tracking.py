@@ -113,7 +113,7 @@ class FrontDoor:
     async def _publish(
         self, body: bytes, *, kind: str, source_id: str, received_at: datetime, rejected: list[Rejected]
     ) -> None:
-        headers = {_SOURCE: source_id, _KIND: kind, _REQUEST: str(uuid4()), _RECEIVED_AT: received_at.isoformat()}
+        headers = request_headers(uuid4(), kind=kind, source_id=source_id, received_at=received_at)
         if rejected:
             headers[_REJECTED] = msgspec.json.encode(rejected).decode()
         with tracer.start_as_current_span("ingest publish", kind=SpanKind.PRODUCER):
@@ -161,6 +161,11 @@ def _key_of_first(body: Body) -> str | None:
         return msgspec.json.decode(body.events[0], type=_OnlyKey).write_key
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
+
+
+def request_headers(request_id: UUID, *, kind: str, source_id: str, received_at: datetime) -> dict[str, str]:
+    """Return the headers of a request in the event log."""
+    return {_SOURCE: source_id, _KIND: kind, _REQUEST: str(request_id), _RECEIVED_AT: received_at.isoformat()}
 
 
 def read_request(message: Msg) -> TrackingRequest:

@@ -1,0 +1,66 @@
+"""What identity itself puts into the event log: id syncs and imported lists, as requests like those of the front door."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from opentelemetry.trace import SpanKind, get_tracer
+
+from contracts.topology import INGEST_SUBJECT
+from identity_service.errors import UNAVAILABLE
+from identity_service.service.tracking import request_headers
+from servicekit.errors import Unavailable
+from servicekit.nats import NatsConnection
+from servicekit.tracing import current_traceparent
+
+MAX_REQUEST_BYTES = 400 * 1024
+"""Of one message; the event log takes at most 1 MB."""
+_START, _END = b'{"batch":[', b"]}"
+tracer = get_tracer(__name__)
+
+
+class EventLog:
+    """Appends events of a source to the event log; returns once JetStream has them."""
+
+    def __init__(self, nats: NatsConnection) -> None:
+        self._nats = nats
+
+    async def append(
+        self,
+        events: Sequence[bytes],
+        *,
+        kind: str,
+        source_id: str,
+        received_at: datetime,
+        request_id: Callable[[int], UUID],
+    ) -> None:
+        """Append events in order, in as many requests as their size asks for. `request_id` names the n-th of them.
+
+        Raises:
+            Unavailable: the event log is down or full; whether all, some or none were stored is not known.
+        """
+        with tracer.start_as_current_span("ingest publish", kind=SpanKind.PRODUCER):
+            traceparent = current_traceparent()
+            for number, body in enumerate(_bodies(events)):
+                request = request_id(number)
+                headers = request_headers(request, kind=kind, source_id=source_id, received_at=received_at)
+                headers["Nats-Msg-Id"] = str(request)
+                if traceparent:
+                    headers["traceparent"] = traceparent
+                try:
+                    await self._nats.jetstream.publish(INGEST_SUBJECT, body, headers=headers)
+                except UNAVAILABLE as error:
+                    raise Unavailable("Events cannot be stored now. Send the request again later.") from error
+
+
+def _bodies(events: Sequence[bytes]) -> Iterator[bytes]:
+    part: list[bytes] = []
+    size = 0
+    for event in events:
+        if part and size + len(event) > MAX_REQUEST_BYTES:
+            yield _START + b",".join(part) + _END
+            part, size = [], 0
+        part.append(event)
+        size += len(event) + 1
+    if part:
+        yield _START + b",".join(part) + _END

@@ -1,0 +1,105 @@
+"""Id syncs: partners say, signed, whose ids belong together."""
+
+from typing import NamedTuple
+from uuid import uuid4
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity_service.models import Source
+from identity_service.repository import configuration
+from identity_service.repository.partners import load_source_rules
+from identity_service.rules.partners import SourceRules, check_id_syncs, id_sync_event, read_id_syncs
+from identity_service.rules.signatures import new_signing_secret, sent_at, signature_problem, written_secret
+from identity_service.rules.tracking import ID_SYNC, InvalidBody, Rejected
+from identity_service.service.configuration import get_source
+from identity_service.service.ingest import EventLog
+from identity_service.signing_secrets import SecretBox
+from servicekit.clock import Clock
+from servicekit.database import Database
+from servicekit.errors import Invalid, Unauthorized
+
+
+class Signature(NamedTuple):
+    """The headers of Standard Webhooks."""
+
+    webhook_id: str
+    timestamp: str
+    signatures: str
+
+
+class SyncsTaken(NamedTuple):
+    """What became of a request's links."""
+
+    accepted: int
+    rejected: list[Rejected]
+
+
+async def rotate_signing_secret(session: AsyncSession, source_id: str, *, box: SecretBox, clock: Clock) -> str:
+    """Give a source a new signing secret and return it; the former one verifies nothing from then on.
+
+    Raises:
+        NotFound: there is no such source.
+    """
+    await configuration.lock_key(session, "source", source_id)
+    source = await get_source(session, source_id)
+    secret = new_signing_secret()
+    source.signing_secret = box.seal(secret, source_id=source_id)
+    await configuration.touch_source(session, source, at=clock.now())
+    return written_secret(secret)
+
+
+class PartnerDoor:
+    """Takes signed requests of partners into the event log."""
+
+    def __init__(self, *, database: Database, event_log: EventLog, box: SecretBox, clock: Clock) -> None:
+        self._database = database
+        self._event_log = event_log
+        self._box = box
+        self._clock = clock
+
+    async def take_id_syncs(self, source_id: str, body: bytes, signature: Signature) -> SyncsTaken:
+        """Check each link; return once JetStream has those that are good.
+
+        The same webhook-id again gives the same message ids: what was taken before is dropped as a repetition.
+
+        Raises:
+            Unauthorized: the source is unknown, signs nothing, or did not sign this.
+            Invalid: the body as a whole is bad.
+            Unavailable: the event log is down or full.
+        """
+        source, rules = await self._load(source_id)
+        self._verify(source, body, signature)
+        try:
+            links = read_id_syncs(body)
+        except InvalidBody as error:
+            raise Invalid(error.detail, field=error.field) from None
+        good, rejected = check_id_syncs(links, rules)
+        received_at = self._clock.now()
+        said_at = min(sent_at(signature.timestamp) or received_at, received_at)
+        events = [
+            id_sync_event(link, message_id=f"id-sync:{signature.webhook_id}:{index}", default_time=said_at)
+            for index, link in good.items()
+        ]
+        await self._event_log.append(
+            events, kind=ID_SYNC, source_id=source_id, received_at=received_at, request_id=lambda _: uuid4()
+        )
+        return SyncsTaken(len(good), rejected)
+
+    async def _load(self, source_id: str) -> tuple[Source | None, SourceRules]:
+        async with self._database.transaction() as session:
+            source = await configuration.find_source(session, source_id)
+            return source, SourceRules({}, ()) if source is None else await load_source_rules(session, source)
+
+    def _verify(self, source: Source | None, body: bytes, signature: Signature) -> None:
+        sealed = None if source is None else source.signing_secret
+        secret = None if source is None or sealed is None else self._box.open(sealed, source_id=source.source_id)
+        problem = signature_problem(
+            body,
+            webhook_id=signature.webhook_id,
+            timestamp=signature.timestamp,
+            signatures=signature.signatures,
+            secret=secret or new_signing_secret(),  # nobody's: an unknown source is answered like a wrong signature
+            now=self._clock.now(),
+        )
+        if problem is not None:
+            raise Unauthorized(f"{problem} Sign the body by Standard Webhooks with the source's signing secret.")
