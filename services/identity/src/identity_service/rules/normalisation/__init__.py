@@ -1,7 +1,7 @@
 """How values are written before they are compared: pure functions, each with its rule's source.
 
-Every normaliser takes free JSON, never raises, and leaves its own results as they are. docs/normalisation.md says per field what is folded
-and what never is.
+Every normaliser takes free JSON, never raises, and leaves its own results as they are. docs/normalisation.md says per
+field what is folded and what never is.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,8 +1,9 @@
 """Japanese addresses: prefecture, city, town, street as 1-2-3, building, postal code.
 
-Sources: 住居表示に関する法律 (街区方式: 丁目, 番 and 号; elsewhere 番地), the postal code file of Japan Post for names of municipalities
-(`municipalities`). What is written at will is folded: 丁目-番-号 and hyphens, kanji and full-width numerals, ケ ヶ が, 之 ノ の, 大字 字, Kyoto's
-ways along the streets. Towns and buildings are never looked up or corrected: a new one must not become its neighbour.
+Sources: 住居表示に関する法律 (街区方式: 丁目, 番 and 号; elsewhere 番地), the postal code file of Japan Post for
+names of municipalities (`municipalities`). What is written at will is folded: 丁目-番-号 and hyphens, kanji and
+full-width numerals, ケ ヶ が, 之 ノ の, 大字 字, Kyoto's ways along the streets. Towns and buildings are never looked
+up or corrected: a new one must not become its neighbour.
 """
 
 import re
@@ -169,15 +170,15 @@ def _split_rest(text: str, *, is_kyoto: bool) -> tuple[str | None, str | None, s
     text = _numbers_as_digits(text)
     match = _STREET.search(text)
     if match is None:
-        town, _, building = text.strip().partition(" ")
-        return _town(town, is_kyoto=is_kyoto), None, building_value(building)
+        before, _, after = text.strip().partition(" ")
+        return _town(before, is_kyoto=is_kyoto), None, building_value(after)
     street = "-".join(str(int(number)) for number in _DIGITS.findall(match["first"] + match["more"]))
     building = building_value(_AFTER_STREET.sub("", text[match.end() :]))
     return _town(text[: match.start()], is_kyoto=is_kyoto), street, building
 
 
 def _numbers_as_digits(text: str) -> str:
-    """Kanji numerals that count chome, blocks and houses become digits; digits of a town's name become kanji (北1条)."""
+    """Write what counts chome, blocks and houses in digits, and numbers of a town's name (北1条) in kanji."""
     text = hyphens_of_numbers(_NUMBER_IN_TOWN.sub(lambda found: written_out(int(found.group()[:4])), text))
     text = _KANJI_ROW.sub(
         lambda found: "-".join(str(number_of(one)) for one in re.split("[-のノ之]", found.group())), text

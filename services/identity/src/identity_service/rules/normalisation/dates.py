@@ -1,7 +1,8 @@
 """Dates as ISO 8601 calendar dates (YYYY-MM-DD): Western, Japanese, and with era names.
 
-Eras by 元号を改める政令 and 元号法: Meiji from 1868-01-25 (counted in the solar calendar, used from Meiji 6, as written
-backwards), Taisho 1912-07-30, Showa 1926-12-25, Heisei 1989-01-08, Reiwa 2019-05-01. A change's day belongs to both eras.
+Eras by 元号を改める政令 and 元号法: Meiji from 1868-01-25 (counted in the solar calendar, used from Meiji 6, as
+written backwards), Taisho 1912-07-30, Showa 1926-12-25, Heisei 1989-01-08, Reiwa 2019-05-01. A change's day belongs
+to both eras.
 """
 
 import re
@@ -36,8 +37,8 @@ _WEEKDAY = re.compile(r"\s*\([日月火水木金土](?:曜日?)?\)")
 def date_value(value: object) -> str | None:
     """Return a date as YYYY-MM-DD, or None when it is none, is impossible, or can be read in two ways.
 
-    Never guessed: years of two digits without an era (85/4/1), day and month in the order of a country (01/04/1985). The time of a
-    timestamp is dropped, the day stays as written (a birthday has no time zone).
+    Never guessed: years of two digits without an era (85/4/1), day and month in the order of a country (01/04/1985).
+    The time of a timestamp is dropped, the day stays as written (a birthday has no time zone).
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
@@ -59,7 +60,8 @@ def date_value(value: object) -> str | None:
 def _in_era(era: str, year: int, month: int, day: int) -> str | None:
     """Return the date of an era; None when the era had ended or not begun by then.
 
-    Forms printed before a change are filled in with the old era for a while (平成31年6月), so that the last year of an era is taken whole.
+    Forms printed before a change are filled in with the old era for a while (平成31年6月), so that the last year of
+    an era is taken whole.
     """
     first, last = _ERAS[era]
     written = _iso(first.year + year - 1, month, day) if year >= 1 else None

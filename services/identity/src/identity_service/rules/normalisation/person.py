@@ -1,7 +1,8 @@
 """What traits say of a person, as written and normalised for comparison.
 
-Traits: Segment's spec of reserved traits (`firstName`, `lastName`, `name`, `birthday`, `gender`, `email`, `phone`, `address`), what Japanese
-forms call the same things, and either in any case and with any of `_`, `-`, blanks between words.
+Traits: Segment's spec of reserved traits (`firstName`, `lastName`, `name`, `birthday`, `gender`, `email`, `phone`,
+`address`), what Japanese forms call the same things, and either in any case and with any of `_`, `-`, blanks between
+words.
 """
 
 import re
@@ -42,8 +43,8 @@ _KEYS_OF: Mapping[str, str] = {
     "given_name_kana": "firstnamekana givennamekana meikana kanamei firstnamephonetic phoneticfirstname "
     "メイ めい 名(カナ) 名カナ 名(かな) 名かな 名(フリガナ) 名フリガナ カナ名 フリガナ(メイ) フリガナ(名)",
     "full_name": "name fullname 氏名 名前 お名前 姓名 顧客名 会員名 氏名(漢字) 漢字氏名",
-    _FULL_NAME_KANA: "namekana fullnamekana kananame kana phoneticname furigana フリガナ ふりがな ヨミガナ よみがな カナ "
-    "カナ氏名 氏名カナ 氏名(カナ) 氏名フリガナ 氏名(フリガナ) お名前(カナ) お名前(フリガナ)",
+    _FULL_NAME_KANA: "namekana fullnamekana kananame kana phoneticname furigana フリガナ ふりがな ヨミガナ よみがな "
+    "カナ カナ氏名 氏名カナ 氏名(カナ) 氏名フリガナ 氏名(フリガナ) お名前(カナ) お名前(フリガナ)",
     "birth_date": "birthday birthdate dateofbirth dob 生年月日 誕生日",
     "gender": "gender sex 性別",
     "email": "email mail emailaddress mailaddress メールアドレス メール eメール 電子メール",
@@ -82,8 +83,9 @@ _GENDERS: Mapping[str, str] = {
 def normalise_person(traits: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:  # free JSON from a source
     """Return (written, normal) of the person fields among traits, keys of `FIELDS`. Never raises.
 
-    `written` is text as it came, split where it came in one piece. `normal` is for comparison: names in common forms of characters,
-    readings in katakana of one sound, E.164, ISO 8601, street as 1-2-3. What cannot be used is left out.
+    `written` is text as it came, split where it came in one piece. `normal` is for comparison: names in common forms
+    of characters, readings in katakana of one sound, E.164, ISO 8601, street as 1-2-3. What cannot be used is left
+    out.
     """
     stated = _stated(traits)
     written = _written_names(stated) | {
@@ -168,7 +170,7 @@ def _normal_names(written: Mapping[str, str]) -> dict[str, str | None]:
     is_japanese_name = all(own.values()) or not all(written.get(field, "").isascii() for field in own)
     for field, reading in own.items():
         stated = _reading(written.get(f"{field}_kana"))
-        # A name written in kana or romaji says its own reading; romaji only when both names are Japanese (not John Smith).
+        # A name in kana or romaji says its own reading; romaji only when both names are Japanese (not John Smith).
         normal[f"{field}_kana"] = stated or (reading if is_japanese_name else None)
     return normal
 

@@ -1,11 +1,12 @@
 """Telephone numbers in E.164 (ITU-T), by Google's libphonenumber (`phonenumbers`).
 
-A number of the right length for its country is taken (`is_possible`), even when no known range holds it: ranges are opened faster than
-metadata is (Japan's 060 mobiles), and refusing a real number would lose a customer's only identifier. A number that carries letters
-must lie in a known range. What has no area code, or is too short or too long for its country, identifies nobody.
+A number of the right length for its country is taken (`is_possible`), even when no known range holds it: ranges are
+opened faster than metadata is (Japan's 060 mobiles), and refusing a real number would lose a customer's only
+identifier. A number that carries letters must lie in a known range. What has no area code, or is too short or too
+long for its country, identifies nobody.
 
-The package is imported at the first number that needs it. Japanese mobile numbers, nearly all that arrive, do not: one pattern
-reads them.
+The package is imported at the first number that needs it. Japanese mobile numbers, nearly all that arrive, do not:
+one pattern reads them.
 """
 
 import re

@@ -38,7 +38,7 @@ def lower_value(value: object) -> str | None:
 
 
 def digits_value(value: object) -> str | None:
-    """Return a number on a card as digits: `1234-5678 ９０` -> 1234567890. Zeros in front stay; anything else is None."""
+    """Return a number on a card as digits: `0234-5678 ９０` -> 0234567890; None when it holds anything else."""
     text = plain_value(value)
     if text is None:
         return None
@@ -49,8 +49,8 @@ def digits_value(value: object) -> str | None:
 def handle_value(value: object) -> str | None:
     """Return a social handle in lower case without @, also out of a profile's address; None when it is none.
 
-    Sources: X ("Your username ... is not case sensitive"), Instagram, Threads, TikTok and LINE ids (lower case only) by their help pages.
-    LINE's user ids (U and 32 hex digits) are ids of machines: `plain` is for them.
+    Sources: X ("Your username ... is not case sensitive"), Instagram, Threads, TikTok and LINE ids (lower case only)
+    by their help pages. LINE's user ids (U and 32 hex digits) are ids of machines: `plain` is for them.
     """
     text = lower_value(value)
     if text is None:

@@ -12,7 +12,10 @@ _INVISIBLE = re.compile(
 )
 """Controls, zero-width and direction marks, tags, variation selectors (IVS: U+E0100-E01EF), lone surrogates."""
 _LOOSE_VOICING = re.compile("\\s+([\u3099\u309a])")
-_HYPHEN_LOOKALIKES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u2500\u2501\u30fc\u02d7\ufe63\uff0d\uff70\u2796\u2e3a\u2e3b\u207b\u208b"
+_HYPHEN_LOOKALIKES = (
+    "\u02d7\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u207b\u208b\u2212"  # hyphens, dashes, minus
+    "\u2500\u2501\u2796\u2e3a\u2e3b\u30fc\ufe63\uff0d\uff70"  # lines of boxes, long-vowel marks, full width
+)
 _TO_HYPHEN = dict.fromkeys(map(ord, _HYPHEN_LOOKALIKES), "-")
 
 
@@ -20,8 +23,8 @@ def nfkc(text: str) -> str:
     """Return text in NFKC without invisible characters and without blanks around.
 
     NFKC makes full-width letters half-width and half-width kana full-width, and tears some signs apart: the spacing
-    sound marks U+309B/U+309C become a blank and a combining mark ("か゛" -> "か ゙"). That blank is taken out again and the
-    two are joined ("が").
+    sound marks U+309B/U+309C become a blank and a combining mark ("か゛" -> "か ゙"). That blank is taken out again
+    and the two are joined ("が").
     """
     if text.isascii() and text.isprintable():
         return text.strip()
