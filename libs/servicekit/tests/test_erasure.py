@@ -141,7 +141,7 @@ async def test_facts_under_way_dead_letters_and_stored_answers_go_too(sample: Ru
         await publish(session, facts, partitions=1)
         erasures = sample.service.resources["erasures"]
         await erasures(session, [erased(customer)])  # type: ignore[operator]  # the sample's resource
-        await erasures._clear_leftovers(session, (await erasures._claim(session))[0])  # type: ignore[attr-defined]  # noqa: SLF001
+        await erasures._clear_leftovers(session, (await erasures._claim(session))[0])  # type: ignore[attr-defined]  # the sample's resource
     await sample.drain()
     assert [fact.customer_id for fact in await sample.published(Noted)] == [other]
 

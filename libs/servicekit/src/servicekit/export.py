@@ -34,7 +34,7 @@ def export_router(
 ) -> APIRouter:
     """Return the route `GET /v1/customers/{customer_id}/export`.
 
-    `more` gives further tables' rows: by name a query with the customers' ids as $1 and one jsonb column, called `held`.
+    `more` gives further tables' rows: by name a query with the customers' ids as $1 and one jsonb column `held`.
     """
     queries = {
         table: f'SELECT to_jsonb(t) AS held FROM "{table}" t WHERE {condition}'  # noqa: S608  # the models' own names

@@ -4,15 +4,19 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from contracts.campaign import MessageRequested
-from contracts.identity import AnchorMoved, IdentifierLinked
+from contracts.delivery import DeliveryCustomerErased
+from contracts.identity import AnchorMoved, CustomerErased, IdentifierLinked
 from contracts.survey import InvitationIssued
 from delivery_service.clients import ProfileClient
+from delivery_service.erased_addresses import AddressDigests
 from delivery_service.handlers import identifiers_linked, invitations_issued, messages_requested
 from delivery_service.models import Base
 from delivery_service.rendering import TemplateCompiler
+from delivery_service.repository.privacy import EXPORTED
 from delivery_service.routes import configuration, customers, public
 from delivery_service.sender import MailWriter, Sender
 from delivery_service.service import sending
+from delivery_service.service.privacy import forget_addresses, forget_messages
 from delivery_service.service.sending import SendingRules
 from delivery_service.settings import Settings
 from delivery_service.smtp import SmtpRelay
@@ -22,6 +26,8 @@ from servicekit.clients import JsonClient
 from servicekit.clock import Clock, SystemClock
 from servicekit.consumers import Consumer, Handler
 from servicekit.database import Database
+from servicekit.erasure import Erasures, receipt
+from servicekit.export import export_router
 from servicekit.health import Check
 from servicekit.metrics import Metrics
 from servicekit.moves import AnchorMoves
@@ -39,6 +45,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     database = Database(settings.database_url, pool_size=settings.database_pool_size, application_name="delivery")
     nats = NatsConnection(settings.nats_url, name="delivery")
     signer = TokenSigner(settings.secret_file)
+    digests = AddressDigests(settings.secret_file)
     compiler = TemplateCompiler()
     rules = SendingRules(
         zone=ZoneInfo(settings.time_zone),
@@ -69,8 +76,19 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             poll_seconds=settings.poll_seconds,
         )
         moves = AnchorMoves(database=database, tables=rows_follow(Base))
+        erasures = Erasures(
+            database=database,
+            base=Base,
+            finish=receipt(DeliveryCustomerErased, clock=clock, partitions=settings.partitions),
+            clock=clock,
+            more=[forget_messages, forget_addresses(digests, clock=clock)],
+        )
         handlers: dict[str, dict[type, Handler]] = {
-            "identity": {AnchorMoved: moves, IdentifierLinked: identifiers_linked()},
+            "identity": {
+                AnchorMoved: moves,
+                CustomerErased: erasures,
+                IdentifierLinked: identifiers_linked(digests),
+            },
             "campaign": {MessageRequested: messages_requested(clock=clock, wake_sender=sender.wake)},
             "survey": {InvitationIssued: invitations_issued(clock=clock, wake_sender=sender.wake)},
         }
@@ -89,6 +107,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         workers = [
             Relay(service="delivery", database=database, nats=nats, metrics=metrics),
             moves.worker,
+            erasures.worker,
             *consumers,
             sender,
             _lease_keeper(database, clock),
@@ -100,11 +119,16 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         metrics=metrics,
         nats=nats,
         database=database,
-        routers=[configuration.router, customers.router, public.router],
+        routers=[
+            configuration.router,
+            customers.router,
+            public.router,
+            export_router("delivery", Base, more=EXPORTED),
+        ],
         public=public.PUBLIC,
         workers=workers,
         checks=[Check("database", database.ping), Check("nats", nats.ping)],
-        resources={"signer": signer, "compiler": compiler},
+        resources={"signer": signer, "compiler": compiler, "address_digests": digests},
         starters=[signer.load],
         closers=closers,
     )

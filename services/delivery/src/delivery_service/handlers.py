@@ -7,17 +7,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.campaign import MessageRequested
 from contracts.identity import IdentifierLinked
 from contracts.survey import InvitationIssued
+from delivery_service.erased_addresses import AddressDigests
 from delivery_service.service import intake, permissions
 from servicekit.clock import Clock
 from servicekit.consumers import Handler
 from servicekit.database import after_commit
 
 
-def identifiers_linked() -> Handler:
+def identifiers_linked(digests: AddressDigests) -> Handler:
     """Identity linked identifiers: addresses become contact points."""
 
     async def handle(session: AsyncSession, facts: list[IdentifierLinked]) -> None:
-        await permissions.link_contact_points(session, facts)
+        await permissions.link_contact_points(session, facts, digests=digests)
 
     return handle
 

@@ -4,10 +4,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from contracts.campaign import AnswerRequested
-from contracts.identity import AnchorMoved
+from contracts.identity import AnchorMoved, CustomerErased
+from contracts.survey import SurveyCustomerErased
 from servicekit.clock import Clock, SystemClock
 from servicekit.consumers import Consumer, Handler
 from servicekit.database import Database
+from servicekit.erasure import Erasures, receipt
+from servicekit.export import export_router
 from servicekit.health import Check
 from servicekit.metrics import Metrics
 from servicekit.moves import AnchorMoves
@@ -20,6 +23,7 @@ from survey_service.models import Base
 from survey_service.pages import Pages
 from survey_service.routes import commitments, form, questionnaires, responses
 from survey_service.rules.links import LinkSigner
+from survey_service.service.privacy import forget_form_answers
 from survey_service.settings import Settings
 
 PUBLIC = [r"(GET|POST) /f/[^/]+"]
@@ -35,8 +39,15 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     zone = ZoneInfo(settings.time_zone)
     links = LinkSigner(settings.link_keys, address=settings.address)
     moves = AnchorMoves(database=database, tables=rows_follow(Base))
+    erasures = Erasures(
+        database=database,
+        base=Base,
+        finish=receipt(SurveyCustomerErased, clock=clock, partitions=settings.partitions),
+        clock=clock,
+        more=[forget_form_answers(links)],
+    )
     consumed: dict[str, dict[type[Any], Handler]] = {  # a handler takes its own type of fact
-        "identity": {AnchorMoved: moves},
+        "identity": {AnchorMoved: moves, CustomerErased: erasures},
         "campaign": {AnswerRequested: on_answers_requested(links=links, clock=clock)},
     }
     consumers = [
@@ -57,10 +68,17 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         metrics=metrics,
         database=database,
         nats=nats,
-        routers=[questionnaires.router, responses.router, commitments.router, form.router],
+        routers=[
+            questionnaires.router,
+            responses.router,
+            commitments.router,
+            form.router,
+            export_router("survey", Base),
+        ],
         workers=[
             *consumers,
             moves.worker,
+            erasures.worker,
             Relay(service="survey", database=database, nats=nats, metrics=metrics),
             janitor(database, clock),
         ],

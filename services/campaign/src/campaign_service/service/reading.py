@@ -17,6 +17,7 @@ from campaign_service.rules.windows import next_reading
 from campaign_service.service.entries import Cause, enter
 from servicekit.clock import Clock
 from servicekit.database import Database
+from servicekit.erasure import erased_among
 from servicekit.errors import Unavailable
 from servicekit.moves import hold_moves
 
@@ -95,4 +96,6 @@ async def _enter_page(
         )
         for member in members
     ]
+    erased = await erased_among(session, {cause.customer_id for cause in causes})
+    causes = [cause for cause in causes if cause.customer_id not in erased]
     return await enter(session, journey, causes, now=clock.now(), first_reading=first_reading)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from delivery_service.rules import PermissionStatus
 from servicekit.database import raw
+
+SuppressionReason: TypeAlias = Literal["hard_bounce", "complaint", "manual"]
 
 _ADDRESSES_LOCK = 0x61646472
 """Taken by whoever links addresses and whoever records permissions in bulk: each must see what the other committed, or
@@ -201,7 +203,7 @@ async def insert_suppressions(
     session: AsyncSession,
     rows: Sequence[tuple[str, str, UUID | None]],
     *,
-    reason: Literal["hard_bounce", "complaint", "manual"],
+    reason: SuppressionReason,
     moment: datetime,
 ) -> int:
     """Suppress (channel, address, message that bounced); return how many were not suppressed before."""

@@ -4,8 +4,9 @@ from collections import defaultdict
 from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 
+from delivery_service.erased_addresses import AddressDigests
 from delivery_service.repository import messages
 from delivery_service.schemas import (
     ChangedAnswer,
@@ -25,7 +26,7 @@ from delivery_service.schemas import (
 )
 from delivery_service.service import permissions
 from servicekit.auth import require
-from servicekit.http import BatchGet, ClockDependency, Session, TransactionalRoute
+from servicekit.http import BatchGet, ClockDependency, Session, TransactionalRoute, resource
 
 router = APIRouter(prefix="/v1", tags=["customers"], route_class=TransactionalRoute)
 
@@ -34,9 +35,14 @@ WRITE = Depends(require("delivery:write"))
 
 
 @router.post("/permissions:record", dependencies=[WRITE])
-async def record_permissions(body: RecordPermissionsBody, session: Session, clock: ClockDependency) -> RecordedAnswer:
+async def record_permissions(
+    request: Request, body: RecordPermissionsBody, session: Session, clock: ClockDependency
+) -> RecordedAnswer:
     """Record what customers said, by address or anchor, before or after the contact point is known."""
-    recorded, unchanged = await permissions.record_permissions(session, body.permissions, now=clock.now())
+    digests: AddressDigests = resource(request, "address_digests")
+    recorded, unchanged = await permissions.record_permissions(
+        session, body.permissions, digests=digests, now=clock.now()
+    )
     return RecordedAnswer(recorded=recorded, unchanged=unchanged)
 
 

@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.identity import IdentifierLinked
 from delivery_service import events
+from delivery_service.erased_addresses import AddressDigests
 from delivery_service.repository import permissions as repository
 from delivery_service.repository.permissions import ContactPointRow, OwnedPermission, StatementRow
 from delivery_service.rules import Statement, normalise_address, prevails
 from delivery_service.schemas import PermissionBody, SuppressionBody
+from delivery_service.service.privacy import not_erased, suppress_again
 from servicekit.errors import Invalid
 from servicekit.outbox import publish
 
@@ -20,7 +22,9 @@ CHANNEL_OF_NAMESPACE = {"email": "email", "phone": "phone"}
 _CLOCK_SKEW = timedelta(minutes=5)
 
 
-async def link_contact_points(session: AsyncSession, facts: Sequence[IdentifierLinked]) -> None:
+async def link_contact_points(
+    session: AsyncSession, facts: Sequence[IdentifierLinked], *, digests: AddressDigests
+) -> None:
     """Project the linked identifiers that a channel reaches.
 
     A permission recorded before its contact point was known is announced now, with this anchor.
@@ -30,6 +34,7 @@ async def link_contact_points(session: AsyncSession, facts: Sequence[IdentifierL
         return
     await repository.hold_addresses(session)
     new = await repository.insert_contact_points(session, rows)
+    await suppress_again(session, [(row.channel, row.address) for row in rows], digests)
     await _announce(session, await repository.owned_permissions_of_anchors(session, new))
 
 
@@ -45,9 +50,11 @@ def _contact_point(fact: IdentifierLinked) -> ContactPointRow | None:
 
 
 async def record_permissions(
-    session: AsyncSession, statements: Sequence[PermissionBody], *, now: datetime
+    session: AsyncSession, statements: Sequence[PermissionBody], *, digests: AddressDigests, now: datetime
 ) -> tuple[int, int]:
     """Record statements, by address or anchor; return (new ones, those known before).
+
+    What was said before its address was erased stays erased, and counts as known.
 
     Raises:
         Invalid: an address that is none, an unknown anchor, a time in the future; nothing is recorded.
@@ -55,7 +62,7 @@ async def record_permissions(
     await repository.hold_addresses(session)
     known = await repository.addresses_of_anchors(session, {each.anchor_id for each in statements if each.anchor_id})
     rows = [_statement(each, index, known, now=now) for index, each in enumerate(statements)]
-    new = await _record(session, rows, now=now)
+    new = await _record(session, await not_erased(session, rows, digests), now=now)
     return new, len(rows) - new
 
 
@@ -93,6 +100,7 @@ async def withdraw_of_customer(
     session: AsyncSession, customer_id: UUID, *, channel: str, topic: str, basis: str, now: datetime
 ) -> int:
     """Withdraw a topic of all of a customer's contact points; return how many those are."""
+    await repository.hold_addresses(session)
     addresses = await repository.addresses_of_customer(session, customer_id, channel)
     await withdraw(session, addresses, channel=channel, topic=topic, basis=basis, now=now)
     return len(addresses)

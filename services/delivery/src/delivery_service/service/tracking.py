@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from delivery_service import events
 from delivery_service.repository import tracking as repository
+from delivery_service.repository.permissions import hold_addresses
 from delivery_service.repository.tracking import Subscription
 from delivery_service.rules import with_utm
 from delivery_service.service.permissions import withdraw
@@ -37,6 +38,7 @@ async def subscription(session: AsyncSession, token: Token) -> Subscription | No
 
 async def unsubscribe(session: AsyncSession, token: Token, *, basis: str, now: datetime) -> Subscription | None:
     """Withdraw the permission the message was sent by, of the address it went to. Again changes nothing."""
+    await hold_addresses(session)  # an erasure in between would leave what is noted here behind
     found = await repository.find_subscription(session, token.message_id)
     if found is not None:
         await withdraw(session, [found.address], channel=found.channel, topic=found.topic, basis=basis, now=now)

@@ -7,6 +7,7 @@ WITH target AS (
     FROM messages m
     JOIN template_versions v ON v.template_key = m.template_key AND v.version = m.template_version
     WHERE m.message_id = $1 AND v.links -> $2::int IS NOT NULL
+    FOR KEY SHARE OF m -- an erasure in between would leave the click behind
 ),
 first_click AS (
     INSERT INTO message_clicks (message_id, link_index, clicked_at)

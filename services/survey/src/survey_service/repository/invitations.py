@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from servicekit.database import raw
+from servicekit.erasure import OWNED
 
 
 @dataclass(frozen=True)
@@ -94,3 +95,20 @@ async def count_invited(session: AsyncSession, questionnaire_key: str | None) ->
         *arguments,
     )
     return int(invited)
+
+
+async def invitations_of_erased(session: AsyncSession, customer_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """Return the expiries of these customers' invitations, by id."""
+    connection = await raw(session)
+    records = await connection.fetch(
+        f"SELECT t.invitation_id, t.expires_at FROM invitations t WHERE {OWNED}",  # noqa: S608  # ours
+        list(customer_ids),
+    )
+    return {record["invitation_id"]: record["expires_at"] for record in records}
+
+
+async def delete_stored_answers(session: AsyncSession, paths: Sequence[str]) -> int:
+    """Delete the answers stored for requests that come again at these paths; return how many."""
+    connection = await raw(session)
+    status = await connection.execute("DELETE FROM idempotency_keys WHERE subject = ANY($1::text[])", list(paths))
+    return int(status.rsplit(" ", 1)[-1])
