@@ -27,13 +27,13 @@ run: install ## start the whole platform and tell the story (DEMO=none: without 
 
 install: $(INSTALLED) ## make .venv and install everything into it, by hash
 
-$(INSTALLED): requirements.lock requirements-demo.lock $(PROJECTS)
+$(INSTALLED): requirements.lock requirements-data.lock $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Kizuna needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 run"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing packages into .venv (once; about a minute) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-demo.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-data.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation \
 		$(addprefix --editable ,$(PACKAGES))
 	@touch $@
@@ -74,7 +74,7 @@ contracts: install ## write the facts' schema snapshots and docs/events.md
 lock: $(BIN)/uv ## resolve requirements.lock anew (UPGRADE=--upgrade: to the newest)
 	@{ cat requirements-dev.in; printf './%s\n' $(PACKAGES); } \
 		| $(UV_COMPILE) $(UPGRADE) $(addprefix --no-emit-package ,$(OWN_NAMES)) --output-file requirements.lock -
-	@$(UV_COMPILE) $(UPGRADE) --no-deps --output-file requirements-demo.lock requirements-demo.in
+	@$(UV_COMPILE) $(UPGRADE) --no-deps --output-file requirements-data.lock requirements-data.in
 
 $(BIN)/uv:
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
