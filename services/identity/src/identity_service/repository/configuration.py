@@ -1,4 +1,4 @@
-"""SQL of what is configured: sources and namespaces."""
+"""SQL of sources."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from identity_service.models import Namespace, Source
+from identity_service.models import Source
 
 
 async def lock_key(session: AsyncSession, kind: str, key: str) -> None:
@@ -37,21 +37,4 @@ async def touch_source(session: AsyncSession, source: Source, *, at: datetime) -
     """Write a changed source as its next version."""
     source.version += 1
     source.updated_at = at
-    await session.flush()
-
-
-async def find_namespace(session: AsyncSession, name: str) -> Namespace | None:
-    """Return a namespace."""
-    return (await session.execute(select(Namespace).where(col(Namespace.name) == name))).scalar_one_or_none()
-
-
-async def list_namespaces(session: AsyncSession) -> Sequence[Namespace]:
-    """Return all configured namespaces, the strongest first."""
-    statement = select(Namespace).order_by(col(Namespace.priority), col(Namespace.name))
-    return (await session.execute(statement)).scalars().all()
-
-
-async def add_namespace(session: AsyncSession, namespace: Namespace) -> None:
-    """Insert a namespace."""
-    session.add(namespace)
     await session.flush()

@@ -1,4 +1,4 @@
-"""Sources and namespaces."""
+"""Sources."""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, cast
@@ -6,22 +6,17 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from identity_service.models import Namespace
 from identity_service.schemas.configuration import (
-    NamespaceAnswer,
-    NamespaceBody,
-    NamespaceList,
     SourceAnswer,
     SourceBody,
     SourceList,
 )
-from identity_service.schemas.fields import NamespaceName
 from identity_service.service import configuration as service
 from identity_service.service.configuration import SavedSource
 from identity_service.write_keys import KeyHasher, KeyMirror
 from servicekit.auth import require
 from servicekit.database import Database
-from servicekit.http import ClockDependency, IfMatch, Key, Session, TransactionalRoute, etag, resource
+from servicekit.http import ClockDependency, IfMatch, Key, Session, etag, resource
 
 READ, WRITE = Depends(require("identity:read")), Depends(require("identity:write"))
 
@@ -43,7 +38,6 @@ class UnstoredRoute(APIRoute):
 
 
 sources = APIRouter(prefix="/v1", route_class=UnstoredRoute, tags=["sources"])
-namespaces = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["namespaces"])
 
 
 def _hasher(request: Request) -> KeyHasher:
@@ -101,43 +95,3 @@ async def list_sources(session: Session) -> SourceList:
 def _source_answer(saved: SavedSource, response: Response) -> SourceAnswer:
     etag(response, saved.source.version)
     return SourceAnswer.model_validate(saved.source).model_copy(update={"write_key": saved.write_key})
-
-
-@namespaces.put("/namespaces/{name}", dependencies=[WRITE], responses={201: {"model": NamespaceAnswer}})
-async def put_namespace(
-    name: NamespaceName,
-    body: NamespaceBody,
-    response: Response,
-    session: Session,
-    clock: ClockDependency,
-    version: IfMatch,
-) -> NamespaceAnswer:
-    """Set the rules of a kind of identifier; they hold for events resolved from now on."""
-    namespace, is_new = await service.put_namespace(session, name, body, version=version, clock=clock)
-    response.status_code = 201 if is_new else 200
-    return _namespace_answer(namespace, response)
-
-
-@namespaces.get("/namespaces/{name}", dependencies=[READ])
-async def get_namespace(name: NamespaceName, response: Response, session: Session) -> NamespaceAnswer:
-    """Return one namespace's rules."""
-    return _namespace_answer(await service.get_namespace(session, name), response)
-
-
-@namespaces.get("/namespaces", dependencies=[READ])
-async def list_namespaces(session: Session) -> NamespaceList:
-    """Return all configured namespaces, the strongest first."""
-    return NamespaceList(items=[_namespace_answer(one, None) for one in await service.list_namespaces(session)])
-
-
-def _namespace_answer(namespace: Namespace, response: Response | None) -> NamespaceAnswer:
-    if response is not None:
-        etag(response, namespace.version)
-    return NamespaceAnswer(
-        name=namespace.name,
-        limit=namespace.value_limit,
-        priority=namespace.priority,
-        unique=namespace.is_unique,
-        blocked_values=namespace.blocked_values,
-        version=namespace.version,
-    )

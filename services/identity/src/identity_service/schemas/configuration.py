@@ -1,12 +1,11 @@
-"""Sources and namespaces."""
+"""Sources."""
 
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from identity_service.rules.identifiers import DEFAULT_BLOCKED_VALUES, pattern_problem
-from identity_service.schemas.fields import Label, Slug
+from identity_service.schemas.fields import Label, NamespaceName, Slug
 from servicekit.http import Answer, Body
 
 
@@ -18,6 +17,14 @@ class SourceBody(Body):
     brand: Slug
     legal_entity: Label
     purposes: Annotated[list[Slug], Field(max_length=50, default_factory=list)]
+    trusted_namespaces: Annotated[
+        list[NamespaceName],
+        Field(
+            max_length=100,
+            default_factory=list,
+            description="Namespaces whose values this source has verified before it sends them.",
+        ),
+    ]
 
 
 class SourceAnswer(Answer):
@@ -29,6 +36,7 @@ class SourceAnswer(Answer):
     brand: str
     legal_entity: str
     purposes: list[str]
+    trusted_namespaces: list[str] = Field(default_factory=list)
     version: int
     created_at: datetime
     updated_at: datetime
@@ -39,47 +47,3 @@ class SourceList(Answer):
     """All sources."""
 
     items: list[SourceAnswer]
-
-
-class NamespaceBody(Body):
-    """The rules of one kind of identifier."""
-
-    limit: Annotated[int, Field(ge=1, le=1000, description="How many values one customer may have.")] = 5
-    priority: Annotated[int, Field(ge=1, le=10_000, description="1 is the strongest.")]
-    unique: Annotated[
-        bool, Field(description="Two different values are two different customers, whatever the limit.")
-    ] = False
-    blocked_values: Annotated[
-        list[str],
-        Field(
-            max_length=200,
-            default_factory=lambda: list(DEFAULT_BLOCKED_VALUES),
-            description="Patterns that must match a whole value, whatever its case. Default: developers' leftovers.",
-        ),
-    ]
-
-    @field_validator("blocked_values")
-    @classmethod
-    def _patterns_can_be_used(cls, patterns: list[str]) -> list[str]:
-        for index, pattern in enumerate(patterns):
-            problem = pattern_problem(pattern)
-            if problem is not None:
-                raise ValueError(f"Pattern {index}: {problem}")
-        return patterns
-
-
-class NamespaceAnswer(Answer):
-    """A namespace and its rules."""
-
-    name: str
-    limit: int
-    priority: int
-    unique: bool
-    blocked_values: list[str]
-    version: int
-
-
-class NamespaceList(Answer):
-    """All configured namespaces, the strongest first."""
-
-    items: list[NamespaceAnswer]

@@ -1,4 +1,4 @@
-"""Sources with their write keys, and namespaces with their rules."""
+"""Sources with their write keys."""
 
 import secrets
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.errors import UNAVAILABLE
-from identity_service.models import Namespace, Source
+from identity_service.models import Source
 from identity_service.repository import configuration as repository
-from identity_service.schemas.configuration import NamespaceBody, SourceBody
+from identity_service.schemas.configuration import SourceBody
 from identity_service.write_keys import KeyHasher, KeyHolder, KeyMirror
 from servicekit.clock import Clock
 from servicekit.database import Database, after_commit
@@ -152,50 +152,6 @@ async def reconcile_write_keys(database: Database, mirror: KeyMirror) -> None:
         log.info("write_keys_reconciled", entries=changed)
 
 
-async def put_namespace(
-    session: AsyncSession, name: str, body: NamespaceBody, *, version: int | None, clock: Clock
-) -> tuple[Namespace, bool]:
-    """Make a namespace's rules, or change them; for events resolved from then on. Return it, and if it is new.
-
-    Raises:
-        PreconditionFailed: it has another version than demanded.
-    """
-    await repository.lock_key(session, "namespace", name)
-    namespace = await repository.find_namespace(session, name)
-    check_version(namespace.version if namespace else None, version)
-    values = {
-        "value_limit": body.limit,
-        "priority": body.priority,
-        "is_unique": body.unique,
-        "blocked_values": body.blocked_values,
-    }
-    if namespace is None:
-        namespace = Namespace.model_validate({"name": name, "version": 1, "updated_at": clock.now(), **values})
-        await repository.add_namespace(session, namespace)
-        return namespace, True
-    if any(getattr(namespace, field) != value for field, value in values.items()):
-        namespace.sqlmodel_update({**values, "version": namespace.version + 1, "updated_at": clock.now()})
-        await session.flush()
-    return namespace, False
-
-
-async def get_namespace(session: AsyncSession, name: str) -> Namespace:
-    """Return a namespace.
-
-    Raises:
-        NotFound: it is not configured.
-    """
-    namespace = await repository.find_namespace(session, name)
-    if namespace is None:
-        raise NotFound(f"The namespace {name} is not configured: default rules hold.")
-    return namespace
-
-
 async def list_sources(session: AsyncSession) -> Sequence[Source]:
     """Return all sources by id."""
     return await repository.list_sources(session)
-
-
-async def list_namespaces(session: AsyncSession) -> Sequence[Namespace]:
-    """Return all configured namespaces, the strongest first."""
-    return await repository.list_namespaces(session)
