@@ -76,13 +76,17 @@ def answer_requested(run: AnyRun, step: AskStep, *, invitation_id: UUID, now: da
     )
 
 
-def run_ended(run: OverRun, *, now: datetime) -> RunEnded:
-    """Say that a run is over. One that ended before its arm was drawn counts as treatment: nobody held it out."""
-    return RunEnded(
-        **_of_run(run, fact_id(run.run_id, RunEnded.fact_type), now), arm=run.arm or "treatment", outcome=run.outcome
-    )
+def run_ended(run: OverRun, *, now: datetime, may_go_on: bool = False) -> RunEnded:
+    """Say that a run is over. One that ended before its arm was drawn counts as treatment: nobody held it out.
+
+    A run that was set aside `may_go_on` and end again, so each of its ends has its own name.
+    """
+    name = f"{RunEnded.fact_type}/{now.isoformat()}" if may_go_on else RunEnded.fact_type
+    return RunEnded(**_of_run(run, fact_id(run.run_id, name), now), arm=run.arm or "treatment", outcome=run.outcome)
 
 
-async def publish_ended(session: AsyncSession, ended: Sequence[OverRun], *, now: datetime) -> None:
+async def publish_ended(
+    session: AsyncSession, ended: Sequence[OverRun], *, now: datetime, may_go_on: bool = False
+) -> None:
     """Publish the end of runs that were ended from outside."""
-    await publish(session, [run_ended(run, now=now) for run in ended])
+    await publish(session, [run_ended(run, now=now, may_go_on=may_go_on) for run in ended])

@@ -155,7 +155,7 @@ class Run(Base, table=True):
     ended_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     outcome: str | None = Field(default=None, sa_type=Text)
     yields_to: UUID | None = None
-    """Ended because two customers became one: the older run that goes on in its stead (see unite_runs.sql)."""
+    """Ended because two customers became one: the older run that goes on in its stead. See unite_runs.sql."""
     traceparent: str | None = Field(default=None, sa_type=Text)
     """The trace the run began in (W3C): whatever it does later continues it."""
 

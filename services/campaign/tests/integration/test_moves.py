@@ -11,11 +11,13 @@ from services.campaign.tests.integration.campaign_world import (
     Settle,
     StandInProfile,
     entered,
+    exited,
     later,
 )
 from sqlalchemy import text
 
 from campaign_service.rules.arms import draw_arm
+from campaign_service.service import entries
 from contracts.campaign import MessageRequested, RunEnded
 from contracts.identity import AnchorMoved
 from servicekit.clock import FrozenClock
@@ -102,6 +104,100 @@ async def test_mixed_arms_get_nothing_further_and_count_where_they_began(
     results = await marketer.get("/v1/campaigns/dormant/results")
     assert (results["treatment"]["customers"], results["holdout"]["customers"], results["mixed"]) == (1, 1, 0)
     assert [run["arm"] for run in await marketer.runs(held_out)] == ["holdout"]
+
+
+async def test_parted_customers_have_their_own_run_again_and_each_goes_on_once(
+    service: RunningService, marketer: Marketer, settle: Settle, clock: FrozenClock
+) -> None:
+    await marketer.set_up(steps=REST_AND_SEND)
+    older, younger = customer_of("treatment"), customer_of("treatment")
+    await service.publish([entered(older)])
+    await settle()
+    clock.advance(later(hours=1))
+    await service.publish([entered(younger)])
+    await settle()
+    for version, to in enumerate([older, younger, older, younger], start=1):  # merge, undo, merge again, undo again
+        clock.advance(later(minutes=1))
+        await service.publish([moved(younger, former=younger if to == older else older, to=to, version=version)])
+        await settle()
+    assert [(run["status"], run["outcome"]) for run in await marketer.runs(younger)] == [("active", None)]
+    clock.advance(later(days=2))
+    await settle()
+    messages = await service.published(MessageRequested)
+    assert sorted(message.customer_id for message in messages) == sorted([older, younger])
+    facts = await service.published(RunEnded)
+    assert Counter((fact.anchor_id, fact.outcome) for fact in facts) == {
+        (younger, "merged"): 2,
+        (younger, "completed"): 1,
+        (older, "completed"): 1,
+    }
+    assert len({fact.event_id for fact in facts}) == 4  # consumers take each of them for what it is
+
+
+async def test_a_run_ended_for_one_that_has_finished_since_does_not_begin_again(
+    service: RunningService, marketer: Marketer, settle: Settle, clock: FrozenClock
+) -> None:
+    await marketer.set_up(steps=REST_AND_SEND)
+    older, younger, third = customer_of("treatment"), customer_of("treatment"), uuid4()
+    await service.publish([entered(older)])
+    await settle()
+    clock.advance(later(hours=1))
+    await service.publish([entered(younger)])
+    await settle()
+    await service.publish([moved(younger, former=younger, to=older)])
+    await settle()
+    clock.advance(later(days=2))
+    await settle()
+    await service.publish([moved(third, former=third, to=older)])  # another move, and everything is looked at again
+    await settle()
+    clock.advance(later(days=2))
+    await settle()
+    assert len(await service.published(MessageRequested)) == 1
+
+
+async def test_who_ran_in_an_arm_keeps_it_when_parted_from_whom_it_was_drawn_for(
+    service: RunningService, marketer: Marketer, settle: Settle
+) -> None:
+    drawn, other = customer_of("holdout"), customer_of("treatment")
+    await marketer.set_up(steps=[REST_AND_SEND[0] | {"next": "offer"}, REST_AND_SEND[2]])
+    await marketer.set_up("second", steps=[REST_AND_SEND[0] | {"next": "offer"}, REST_AND_SEND[2]])
+    await marketer.post("/v1/journeys/second:pause")
+    await service.publish([entered(drawn)])
+    await service.publish([moved(other, former=other, to=drawn)])
+    await settle()
+    await marketer.post("/v1/journeys/second:publish")
+    await service.publish([entered(drawn, anchor=other)])  # held out, by the arm of the other anchor
+    await settle()
+    await service.publish([moved(other, former=drawn, to=other, version=2)])
+    await settle()
+    assert [run["arm"] for run in await marketer.runs(other)] == ["holdout"]
+    results = await marketer.get("/v1/campaigns/dormant/results")
+    assert (results["treatment"]["customers"], results["holdout"]["customers"]) == (0, 2)
+    await marketer.set_up("third", steps=[{"key": "offer", **SEND}])
+    await service.publish([entered(other)])
+    await settle()
+    assert await service.published(MessageRequested) == []
+
+
+async def test_an_exit_ends_the_runs_that_are_moving_to_the_customer_and_no_others(
+    service: RunningService, marketer: Marketer, settle: Settle
+) -> None:
+    leaving = {"kind": "segment_entered", "segment_key": "going_dormant", "exit_on_segment_exit": True}
+    await marketer.set_up(trigger=leaving, steps=REST_AND_SEND[1:])
+    one, other, anchor = uuid4(), uuid4(), uuid4()
+    await service.publish([entered(one), entered(other, anchor=anchor)])
+    await settle()
+    statuses = text("SELECT status FROM runs ORDER BY anchor_id = :anchor")
+    async with service.database.transaction() as session:
+        await session.execute(  # remembered, not re-keyed yet
+            text("INSERT INTO anchors VALUES (:anchor, :one, :other, 1, 1)"),
+            {"anchor": anchor, "one": one, "other": other},
+        )
+        await entries.leave_by_segments(session, [exited(other)], now=START)
+        assert list(await session.scalars(statuses, {"anchor": anchor})) == ["active", "active"]
+        await entries.leave_by_segments(session, [exited(one)], now=START)
+        assert list(await session.scalars(statuses, {"anchor": anchor})) == ["ended", "ended"]
+        await session.rollback()
 
 
 async def test_late_facts_and_present_members_follow_a_move(

@@ -12,6 +12,7 @@ from contracts.campaign import Arm
 from servicekit.database import load_sql, raw
 
 _ASSIGN = load_sql("campaign_service", "assign_arms")
+_KEEP = load_sql("campaign_service", "keep_arms")
 _CLAIM_UNREAD = load_sql("campaign_service", "claim_unread_assignments")
 _SAVE_CONVERSIONS = load_sql("campaign_service", "save_conversions")
 
@@ -38,6 +39,11 @@ async def assign_arms(
         [draw.anchor_id for draw in draws],
         [draw.arm for draw in draws],
     )
+
+
+async def keep_arms(session: AsyncSession, customer_ids: Sequence[UUID], *, now: datetime) -> None:
+    """Assign customers to the arm they ran in, if it was drawn for somebody they have been parted from."""
+    await (await raw(session)).execute(_KEEP, list(customer_ids), now)
 
 
 async def find_arms(

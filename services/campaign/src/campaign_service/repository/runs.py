@@ -16,7 +16,7 @@ _CLAIM = load_sql("campaign_service", "claim_due_runs")
 _SAVE = load_sql("campaign_service", "save_runs")
 _START = load_sql("campaign_service", "start_runs")
 _EXIT = load_sql("campaign_service", "exit_runs")
-_END_UNITED = load_sql("campaign_service", "end_united_runs")
+_UNITE = load_sql("campaign_service", "unite_runs")
 _LIST = load_sql("campaign_service", "list_runs")
 
 
@@ -143,9 +143,9 @@ async def exit_runs(
     return _ended(await (await raw(session)).fetch(_EXIT, customers, segments, moments, now))
 
 
-async def end_united_runs(session: AsyncSession, customer_ids: Sequence[UUID], *, now: datetime) -> list[EndedRun]:
-    """End what must not go on after customers became one."""
-    return _ended(await (await raw(session)).fetch(_END_UNITED, list(customer_ids), now))
+async def unite_runs(session: AsyncSession, customer_ids: Sequence[UUID], *, now: datetime) -> list[EndedRun]:
+    """Set aside what must not go on after customers became one, let go on what was parted again; return what ended."""
+    return _ended(await (await raw(session)).fetch(_UNITE, list(customer_ids), now))
 
 
 def _ended(rows: Sequence[Mapping[str, Any]]) -> list[EndedRun]:
@@ -159,8 +159,8 @@ async def list_runs(session: AsyncSession, customer_ids: Sequence[UUID]) -> list
 
 
 async def current_customers(session: AsyncSession, anchor_ids: Sequence[UUID]) -> dict[UUID, UUID]:
-    """Return the present customer of those anchors that moved, locked against another move meanwhile."""
+    """Return the present customer of those anchors that moved. Hold moves before."""
     rows = await (await raw(session)).fetch(
-        "SELECT anchor_id, customer_id FROM anchors WHERE anchor_id = ANY ($1::uuid[]) FOR SHARE", list(anchor_ids)
+        "SELECT anchor_id, customer_id FROM anchors WHERE anchor_id = ANY ($1::uuid[])", list(anchor_ids)
     )
     return {row["anchor_id"]: row["customer_id"] for row in rows}

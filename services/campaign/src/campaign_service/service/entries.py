@@ -113,5 +113,10 @@ async def leave_by_segments(session: AsyncSession, facts: Sequence[SegmentExited
 
 
 async def unite(session: AsyncSession, customer_ids: Sequence[UUID], *, now: datetime) -> None:
-    """After customers became one: of two runs in a journey the older goes on; who is held out gets nothing more."""
-    await publish_ended(session, await runs.end_united_runs(session, customer_ids, now=now), now=now)
+    """After customers became one, or two again.
+
+    Of one customer's runs in a journey the oldest goes on, the others end as `merged`; who is held out gets no more.
+    Runs and arms stay with the anchor of what began them: parted from each other, both go on where they stopped.
+    """
+    await assignments.keep_arms(session, customer_ids, now=now)
+    await publish_ended(session, await runs.unite_runs(session, customer_ids, now=now), now=now, may_go_on=True)

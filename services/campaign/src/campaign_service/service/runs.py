@@ -50,9 +50,14 @@ class Stride:
         run.outcome, run.ended_at, run.wake_at = outcome, self.now, None
         self.facts.append(run_ended(run, now=self.now))
 
+    def set_aside(self, run: RunInHand) -> None:
+        """The run does nothing more unless its customer turns out to be two: it keeps its `wake_at`."""
+        run.outcome, run.ended_at = "exited", self.now
+        self.facts.append(run_ended(run, now=self.now, may_go_on=True))
+
     def moves(self, run: RunInHand) -> bool:
         """Whether the run has something to do now."""
-        return run.wake_at is not None and run.wake_at <= self.now
+        return run.ended_at is None and run.wake_at is not None and run.wake_at <= self.now
 
 
 async def advance_due_runs(session: AsyncSession, *, now: datetime, limit: int, journeying: Journeying) -> int:
@@ -128,7 +133,7 @@ async def _not_held_out(stride: Stride, definition: Definition, group: list[RunI
             run.arm = "holdout"
             stride.end(run, "completed")
         elif "holdout" in known:
-            stride.end(run, "exited")
+            stride.set_aside(run)
         else:
             run.arm = "treatment"
     return [run for run in group if run.ended_at is None]

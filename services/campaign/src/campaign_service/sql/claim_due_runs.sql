@@ -1,4 +1,4 @@
--- $1 now, $2 how many runs of each journey. A run whose customer is being united with another waits for that.
+-- $1 now, $2 how many runs of each journey. A run whose customer is in motion waits until they have arrived.
 WITH due AS MATERIALIZED (
     SELECT j.key FROM journeys j
     WHERE j.status = 'published'
@@ -9,6 +9,7 @@ SELECT claimed.* FROM due CROSS JOIN LATERAL (
         r.traceparent
     FROM runs r
     WHERE r.journey_key = due.key AND r.status = 'active' AND r.wake_at <= $1
+      AND NOT EXISTS (SELECT FROM moving_customers m WHERE m.customer_id = r.customer_id)
       AND NOT EXISTS (SELECT FROM anchors a WHERE a.anchor_id = r.anchor_id AND a.pending > 0)
     ORDER BY r.wake_at LIMIT $2
     FOR UPDATE SKIP LOCKED
