@@ -1,0 +1,36 @@
+"""Which pairs are looked at: only those that share one of these keys. Everything else is too unlikely to be one person.
+
+Each rule is a set of columns that must all be equal; together they survive any single wrong or changed trait: a marriage (surname,
+address), a move, a new phone number, a mistyped birth date, a name written in another script.
+"""
+
+from typing import Any
+
+PREDICTION_KEYS: tuple[tuple[str, ...], ...] = (
+    ("phone",),
+    ("email",),
+    ("given_reading", "birth_date"),
+    ("given_written", "birth_date"),
+    ("surname_reading", "given_reading"),
+    ("surname_written", "given_written"),
+    ("surname_reading", "birth_date"),
+    ("surname_written", "birth_date"),
+    ("postal_code", "birth_date"),
+    ("town", "street", "postal_code"),
+    ("town", "street", "given_reading"),
+    ("town", "street", "given_written"),
+    ("surname_written", "postal_code"),
+    ("given_written", "postal_code"),
+    ("building", "street"),
+)
+
+
+def prediction_rules(number_fields: tuple[str, ...], *, only_changed: bool) -> list[Any]:  # Splink ships no types
+    """The rules for scoring. With `only_changed`, one side must be changed: it is the left one, whose numbers come first."""
+    from splink import block_on
+    from splink.blocking_rule_library import CustomRule
+
+    keys = (*((name,) for name in number_fields), *PREDICTION_KEYS)
+    if not only_changed:
+        return [block_on(*key) for key in keys]
+    return [CustomRule(" AND ".join((*(f"l.{column} = r.{column}" for column in key), "l.is_changed"))) for key in keys]

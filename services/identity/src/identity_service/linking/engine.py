@@ -1,0 +1,127 @@
+"""Link the customers that are probably one person. The way into this package."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from identity_service.linking.agreements import field_agreements
+from identity_service.linking.clusters import Clusters, Edge, strongest_first
+from identity_service.linking.comparisons import Trait, person_traits
+from identity_service.linking.contradictions import contradiction
+from identity_service.linking.estimates import estimate
+from identity_service.linking.model import Model, starting_model
+from identity_service.linking.preparation import PreparedRecords, prepare
+from identity_service.linking.results import LinkingFigures, LinkingResult, LinkingSettings, ScoredPair
+from identity_service.linking.scoring import ComparedPair, score
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CustomerPair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    """What becomes of two customers."""
+
+    edge: Edge
+    is_link: bool
+    contradiction: str | None
+
+
+def link(
+    records: "pa.Table",
+    *,
+    settings: LinkingSettings,
+    model: Mapping[str, Any] | None = None,  # JSON of an earlier run
+    changed_customers: frozenset[str] | None = None,
+    kept_apart: Set[CustomerPair] = frozenset(),
+) -> LinkingResult:
+    """Score the customers of `records` against each other and say which to link and which to review.
+
+    `records`: record_id, customer_id, source_id, `results.PERSON_FIELDS` and `settings.number_fields`, all strings or null. Several
+    records may belong to one customer. `model` of an earlier result saves the training; with `changed_customers` only pairs that one
+    of them is in are looked at. `kept_apart` are pairs of customers, in any order, that must not be joined (rejected in review,
+    separated by a person). The same input gives the same result. Raises UnusableRecords, LinkingEngineMissing, ValueError.
+    """
+    traits = person_traits(settings.number_fields)
+    prepared = prepare(records, changed_customers=changed_customers, number_fields=settings.number_fields)
+    start = Model.from_json(model) if model is not None else starting_model(traits, records=len(prepared.rows))
+    scored = score(prepared, traits=traits, model=start, may_train=model is None, settings=settings)
+    best = _best_of_customers(scored.pairs, prepared, apart=_both_ways(kept_apart))
+    judgements = _judge(best, prepared, settings, apart=_both_ways(kept_apart))
+    compared = {(pair.record, pair.other): pair for pair in scored.pairs}
+    pairs = tuple(
+        _scored_pair(judgement, compared[judgement.edge.record, judgement.edge.other], prepared, traits)
+        for judgement in judgements
+    )
+    linked = [pair.score for pair in pairs if pair.outcome == "link"]
+    figures = LinkingFigures(
+        records=len(prepared.rows),
+        customers=len(set(prepared.customer_ids)),
+        pairs_compared=scored.compared,
+        linked=len(linked),
+        to_review=len(pairs) - len(linked),
+        **estimate(linked, [edge.score for edge in best], prepared, scored),
+    )
+    return LinkingResult(pairs=pairs, figures=figures, model=scored.model.to_json())
+
+
+def _both_ways(pairs: Set[CustomerPair]) -> set[CustomerPair]:
+    return {*pairs, *((other, one) for one, other in pairs)}
+
+
+def _best_of_customers(
+    pairs: tuple[ComparedPair, ...], prepared: PreparedRecords, *, apart: Set[CustomerPair]
+) -> list[Edge]:
+    """The best pair of records of each two customers, strongest first, without those that are kept apart."""
+    best: dict[CustomerPair, Edge] = {}
+    for pair in pairs:
+        customers = prepared.customer_ids[pair.record], prepared.customer_ids[pair.other]
+        if customers[0] == customers[1] or customers in apart:
+            continue
+        key = min(customers), max(customers)
+        if key not in best or best[key].score < pair.score:
+            best[key] = Edge(pair.record, pair.other, pair.score)
+    return strongest_first(best.values())
+
+
+def _judge(
+    edges: list[Edge], prepared: PreparedRecords, settings: LinkingSettings, *, apart: Set[CustomerPair]
+) -> list[_Judgement]:
+    """Link from the strongest pair down, as long as no cluster comes to contradict itself; review what is left above `lower`."""
+
+    def contradicts(record: int, other: int) -> str | None:
+        if (prepared.customer_ids[record], prepared.customer_ids[other]) in apart:
+            return "kept apart by a person"
+        return contradiction(prepared.forms[record], prepared.forms[other], settings.number_fields)
+
+    clusters = Clusters.of_customers(prepared.customer_ids, contradicts)
+    judgements = []
+    for edge in edges:
+        if edge.score < settings.lower:
+            break
+        if edge.score < settings.upper:
+            judgements.append(_Judgement(edge, is_link=False, contradiction=None))
+            continue
+        why = clusters.join(edge.record, edge.other)
+        judgements.append(_Judgement(edge, is_link=why is None, contradiction=why))
+    return judgements
+
+
+def _scored_pair(
+    judgement: _Judgement, pair: ComparedPair, prepared: PreparedRecords, traits: tuple[Trait, ...]
+) -> ScoredPair:
+    record, other = pair.record, pair.other
+    if prepared.customer_ids[record] > prepared.customer_ids[other]:
+        record, other = other, record
+    return ScoredPair(
+        customer_id=prepared.customer_ids[record],
+        other_customer_id=prepared.customer_ids[other],
+        score=pair.score,
+        outcome="link" if judgement.is_link else "review",
+        contradiction=judgement.contradiction,
+        fields=field_agreements(
+            prepared.rows[record], prepared.rows[other], traits=traits, levels=pair.levels, weights=pair.weights
+        ),
+    )
