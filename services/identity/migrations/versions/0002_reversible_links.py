@@ -17,6 +17,7 @@ def upgrade() -> None:
     _create_decisions()
     _create_persons_and_groups()
     _create_jobs()
+    op.add_column("ingest_totals", sa.Column("erased", sa.BigInteger, nullable=False, server_default="0"))
 
 
 def _flag(name: str, default: str = "false") -> sa.Column[bool]:
@@ -80,6 +81,12 @@ def _extend_link_graph() -> None:
         postgresql_where=sa.text("is_current"),
     )
     op.drop_constraint("identifiers_namespace_value", "identifiers")
+    op.create_index(
+        "identifiers_former",
+        "identifiers",
+        ["customer_id", "namespace", "value"],
+        postgresql_where=sa.text("NOT is_current"),
+    )
     op.create_index("identifiers_digest", "identifiers", ["digest"], postgresql_where=sa.text("digest IS NOT NULL"))
     op.add_column("links", sa.Column("score", sa.Float))
     op.add_column("links", sa.Column("legal_entity", sa.Text))
@@ -137,6 +144,7 @@ def _create_persons_and_groups() -> None:
         _text("source_id", primary_key=True),
         sa.Column("written", postgresql.JSONB, nullable=False),
         sa.Column("normal", postgresql.JSONB, nullable=False),
+        sa.Column("stated_at", postgresql.JSONB, nullable=False, server_default="{}"),
         _moment("occurred_at"),
         _moment("changed_at"),
     )
@@ -145,6 +153,7 @@ def _create_persons_and_groups() -> None:
         "groups",
         _text("group_id", primary_key=True),
         sa.Column("traits", postgresql.JSONB, nullable=False),
+        sa.Column("stated_at", postgresql.JSONB, nullable=False, server_default="{}"),
         _text("source_id"),
         _moment("occurred_at"),
     )
@@ -185,6 +194,7 @@ def downgrade() -> None:
         "jobs", "group_members", "groups", "person_records", "separations", "decisions", "held_apart", "rules_versions",
     ):  # fmt: skip
         op.drop_table(table)
+    op.drop_column("ingest_totals", "erased")
     op.drop_column("moves", "decision_id")
     op.execute("DELETE FROM moves WHERE source_id IS NULL OR event_id IS NULL")
     op.execute("DELETE FROM former_customers WHERE source_id IS NULL OR event_id IS NULL")

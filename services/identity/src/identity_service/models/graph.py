@@ -72,6 +72,7 @@ class Identifier(Base, table=True):
             postgresql_where=text("is_current"),
         ),
         Index("identifiers_customer", "customer_id"),
+        Index("identifiers_former", "customer_id", "namespace", "value", postgresql_where=text("NOT is_current")),
         Index("identifiers_digest", "digest", postgresql_where=text("digest IS NOT NULL")),
     )
     __rows_follow__: ClassVar[RowsFollow] = "keep"
@@ -142,8 +143,12 @@ class PersonRecord(Base, table=True):
     written: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
     normal: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
     """Keys: rules.normalisation.person.FIELDS."""
+    stated_at: dict[str, str] = Field(
+        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default="{}")
+    )
+    """Per field, when it was said so (UTC, ISO 8601): a later event wins field by field."""
     occurred_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    """Of the event; a later one wins field by field."""
+    """Of the latest event."""
     changed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 
@@ -154,9 +159,13 @@ class Group(Base, table=True):
 
     group_id: str = Field(sa_column=Column(Text, primary_key=True))
     traits: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))  # free JSON by the Segment specification
+    stated_at: dict[str, str] = Field(
+        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default="{}")
+    )
+    """Per trait, when it was said so (UTC, ISO 8601): a later event wins trait by trait."""
     source_id: str = Field(sa_column=Column(Text, nullable=False))
     occurred_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    """Of the last event that changed the traits."""
+    """Of the latest event."""
 
 
 class GroupMember(Base, table=True):

@@ -30,7 +30,7 @@ class MessageId(Base, table=True):
 
 
 class Duplicate(Base, table=True):
-    """A repetition of a message that was dropped."""
+    """A message that was dropped: a repetition, or of somebody who was erased."""
 
     __tablename__ = "duplicates"
     __table_args__ = (Index("duplicates_received_at", "received_at", postgresql_using="brin"),)
@@ -57,7 +57,7 @@ class Rejection(Base, table=True):
 
 
 class IngestTotals(Base, table=True):
-    """One row: how many events were ever accepted, rejected and dropped as repetitions."""
+    """One row: how many events were ever accepted, rejected, dropped as repetitions or as somebody's who was erased."""
 
     __tablename__ = "ingest_totals"
 
@@ -65,3 +65,4 @@ class IngestTotals(Base, table=True):
     accepted: int = Field(sa_column=Column(BigInteger, nullable=False))
     rejected: int = Field(sa_column=Column(BigInteger, nullable=False))
     duplicates: int = Field(sa_column=Column(BigInteger, nullable=False))
+    erased: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))

@@ -5,10 +5,12 @@ Default limits, priorities and blocked values follow Segment Unify's identity re
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from identity_service.rules.hashing import hashed_namespace
 from identity_service.rules.normalisation import NORMALISERS
 
 _parser: Any = import_module("re._parser")  # the standard library's own reader of patterns, without a public name
@@ -57,6 +59,12 @@ class Namespace:
     limit: int = DEFAULT_LIMIT
     priority: int = UNRANKED_PRIORITY
     is_unique: bool = False
+    limit_window: str = "ever"
+    """`ever`, `yearly`, `monthly` or `weekly`: the span in which the limit counts what was linked."""
+    normaliser: str = "plain"
+    verified_only: bool = False
+    is_shared: bool = False
+    is_restricted: bool = False
     blocked_values: tuple[str, ...] = DEFAULT_BLOCKED_VALUES
     _blocked: re.Pattern[str] | None = field(init=False, compare=False, repr=False, default=None)
 
@@ -77,10 +85,19 @@ class Namespace:
 
 DEFAULT_NAMESPACES: tuple[Namespace, ...] = (
     Namespace(name="user_id", limit=1, priority=1, is_unique=True),
-    Namespace(name="email", limit=5, priority=2),
-    Namespace(name="phone", limit=5, priority=3),
-    Namespace(name="anonymous_id", limit=5, priority=4),
+    Namespace(name="email", limit=5, priority=2, normaliser="email"),
+    Namespace(name="phone", limit=5, priority=3, normaliser="phone"),
+    Namespace(name="anonymous_id", limit=5, priority=4, is_shared=True),
 )
+
+LIMIT_WINDOWS: Mapping[str, timedelta | None] = {
+    "ever": None,
+    "yearly": timedelta(days=365),
+    "monthly": timedelta(days=30),
+    "weekly": timedelta(days=7),
+}
+_HASHABLE = frozenset({"email", "email_gmail", "email_plus_tag", "phone"})
+"""Normalisers of values that partners send hashed."""
 
 
 _UNCONFIGURED = Namespace(name="*")
@@ -91,9 +108,28 @@ class Namespaces:
 
     def __init__(self, configured: Sequence[Namespace] = DEFAULT_NAMESPACES) -> None:
         self._known: dict[str, Namespace] = {namespace.name: namespace for namespace in configured}
+        for namespace in configured:
+            if namespace.normaliser in _HASHABLE:
+                hashed = replace(
+                    namespace, name=hashed_namespace(namespace.name), normaliser="plain", blocked_values=()
+                )
+                self._known.setdefault(hashed.name, hashed)
+        self.normalisers = {namespace.name: namespace.normaliser for namespace in configured}
+        self.windows = {
+            namespace.name: span
+            for namespace in configured
+            if (span := LIMIT_WINDOWS[namespace.limit_window]) is not None and not namespace.is_unique
+        }
+        """Namespaces whose limit counts only what was linked within this span."""
+        self.has_conditions = any(one.verified_only or one.is_restricted for one in self._known.values())
+        """Whether an identifier may be refused for where it comes from."""
 
     def __getitem__(self, name: str) -> Namespace:
         return self._known.get(name, _UNCONFIGURED)
+
+    def is_hashable(self, name: str) -> bool:
+        """Tell whether partners may send values of this namespace hashed."""
+        return self.normalisers.get(name) in _HASHABLE
 
     def usable(self, identifiers: Sequence[Identifier]) -> list[Identifier]:
         """Return the identifiers that are not blocked, each once, the strongest first."""
