@@ -6,7 +6,17 @@ from identity_service.handlers import Resolver
 from identity_service.ids import TimeOrderedIds
 from identity_service.repository.jobs import forget_jobs
 from identity_service.repository.resolution import forget_messages, forget_rejections
-from identity_service.routes import agreements, configuration, decisions, jobs, partners, reads, rules, tracking
+from identity_service.routes import (
+    agreements,
+    configuration,
+    decisions,
+    graph,
+    jobs,
+    partners,
+    reads,
+    rules,
+    tracking,
+)
 from identity_service.service.configuration import reconcile_write_keys
 from identity_service.service.ingest import EventLog
 from identity_service.service.jobs import JobFunction, JobRunner
@@ -79,6 +89,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             rules.router,
             reads.router,
             decisions.router,
+            graph.router,
             jobs.router,
             agreements.router,
             partners.router,

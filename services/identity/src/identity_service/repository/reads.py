@@ -10,7 +10,9 @@ _CUSTOMERS = """
 SELECT asked.customer_id, customers.customer_id AS current_customer_id, customers.created_at
 FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (customer_id, position)
 LEFT JOIN former_customers AS former ON former.customer_id = asked.customer_id
-LEFT JOIN customers ON customers.customer_id = coalesce(former.current_customer_id, asked.customer_id)
+LEFT JOIN identifiers AS oldest ON oldest.anchor_id = former.anchor_id
+LEFT JOIN customers
+    ON customers.customer_id = coalesce(oldest.customer_id, former.current_customer_id, asked.customer_id)
 ORDER BY asked.position
 """
 
@@ -22,7 +24,8 @@ FROM identifiers WHERE customer_id = ANY($1::uuid[]) ORDER BY linked_at, anchor_
 _LOOKUP = """
 SELECT identifiers.customer_id, identifiers.anchor_id
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (namespace, value, position)
-LEFT JOIN identifiers USING (namespace, value)
+LEFT JOIN identifiers
+    ON identifiers.namespace = asked.namespace AND identifiers.value = asked.value AND identifiers.is_current
 ORDER BY asked.position
 """
 
