@@ -47,7 +47,10 @@ class AnswerRequested(RunFact):
 
 
 class RunEnded(RunFact):
-    """The run is over and will do nothing more."""
+    """The run is over and will do nothing more, unless customers who were taken for one are parted again.
+
+    It may go on then, and end again, if it `merged` into an older one, or `exited` because the other was held out.
+    """
 
     fact_type: ClassVar[str] = "campaign.run.ended.v1"
 

@@ -19,7 +19,10 @@ FailureReason = Literal[
 
 
 class MessageFact(Fact):
-    """What all message facts carry. `anchor_id` is the anchor of the request."""
+    """What all message facts carry.
+
+    `anchor_id` is the contact point's the message went to, that of the request when it went nowhere.
+    """
 
     message_id: UUID
     run_id: UUID | None

@@ -187,6 +187,7 @@ class Message(Base, table=True):
     message_id: UUID = Field(primary_key=True)
     sequence: int = Field(sa_column=Column(BigInteger, Identity(always=True), nullable=False))
     anchor_id: UUID
+    """That of the request; once the message is on its way that of the contact point it goes to."""
     customer_id: UUID
     run_id: UUID | None = None
     campaign_key: str | None = Field(default=None, sa_type=Text)

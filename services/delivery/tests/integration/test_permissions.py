@@ -6,6 +6,8 @@ from uuid import UUID, uuid4
 
 from contracts.delivery import MessageFailed, MessageSent, PermissionChanged
 from contracts.identity import AnchorMoved
+from delivery_service.repository.permissions import addresses_of_customer
+from servicekit.database import raw
 
 
 async def permissions_of(delivery: Any, customer_id: UUID) -> list[dict[str, Any]]:
@@ -136,3 +138,40 @@ async def test_moved_anchor_takes_contact_point_permission_and_messages_along(de
     assert await permissions_of(delivery, merged) == []
     assert len(await permissions_of(delivery, contact.customer_id)) == 1
     assert len(await delivery.running.published(MessageSent)) == 1
+
+
+async def test_what_was_sent_stays_with_the_contact_point_it_went_to(delivery: Any) -> None:
+    await delivery.configure()
+    (mine,) = await delivery.reachable("mine@example.com")
+    other = delivery.linked("other@example.com", customer_id=mine.customer_id)  # wrongly taken for the same person
+    await delivery.running.publish([other])
+    await delivery.running.drain()
+    request = delivery.requested(other)
+    await delivery.send(request)
+    assert [to for to, _ in delivery.mailbox.mails] == ["mine@example.com"]
+    (sent,) = await delivery.running.published(MessageSent)
+    assert (sent.customer_id, sent.anchor_id) == (mine.customer_id, mine.anchor_id)
+    parted = uuid4()
+    move = AnchorMoved(
+        event_id=uuid4(), customer_id=parted, anchor_id=other.anchor_id, occurred_at=delivery.clock.now(),
+        former_customer_id=mine.customer_id, version=1, reason="split",
+    )  # fmt: skip
+    await delivery.running.publish([move])
+    await delivery.running.drain()
+    assert (await delivery.message(request))["customer_id"] == mine.customer_id
+    # nobody's mail goes to the other's address: the other has no permission of their own
+    await delivery.send(delivery.requested(other))
+    assert [fact.customer_id for fact in await delivery.running.published(MessageFailed)] == [parted]
+
+
+async def test_a_withdrawal_reaches_contact_points_that_are_moving_to_the_customer_and_no_others(delivery: Any) -> None:
+    mine, other = await delivery.reachable("mine@example.com", "other@example.com")
+    async with delivery.running.database.transaction() as session:
+        connection = await raw(session)
+        await connection.execute(  # remembered, not re-keyed yet
+            "INSERT INTO anchors VALUES ($1, $2, $3, 1, 1)", other.anchor_id, mine.customer_id, other.customer_id
+        )
+        both = ["mine@example.com", "other@example.com"]
+        assert await addresses_of_customer(session, mine.customer_id, "email") == both
+        assert await addresses_of_customer(session, other.customer_id, "email") == []
+        await session.rollback()

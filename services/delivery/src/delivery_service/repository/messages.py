@@ -165,11 +165,15 @@ async def count_recent(
 async def reserve(
     session: AsyncSession, rows: Sequence[ClaimedRow], *, lease_id: UUID, lease_until: datetime, now: datetime
 ) -> None:
-    """Claim messages for one batch: they count for the cap, and nobody else takes them before the lease ends."""
+    """Claim messages for one batch: they count for the cap, and nobody else takes them before the lease ends.
+
+    From here on a message hangs on the contact point it goes to: whoever that is, is who gets it, opens it and answers.
+    """
     await (await raw(session)).execute(
         """
         UPDATE messages m SET state = 'reserved', lease_id = $4, lease_until = $5, counted_at = $6,
-            contact_anchor_id = r.contact_anchor_id, template_version = r.template_version
+            anchor_id = coalesce(r.contact_anchor_id, m.anchor_id), contact_anchor_id = r.contact_anchor_id,
+            template_version = r.template_version
         FROM unnest($1::uuid[], $2::uuid[], $3::int[]) AS r (message_id, contact_anchor_id, template_version)
         WHERE m.message_id = r.message_id
         """,

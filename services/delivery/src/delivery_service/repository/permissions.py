@@ -100,9 +100,16 @@ async def addresses_of_anchors(session: AsyncSession, anchor_ids: Iterable[UUID]
 
 
 async def addresses_of_customer(session: AsyncSession, customer_id: UUID, channel: str) -> list[str]:
-    """Return a customer's addresses of a channel."""
+    """Return a customer's addresses of a channel; a contact point on its way is that of the customer it moves to."""
     rows = await (await raw(session)).fetch(
-        "SELECT DISTINCT address FROM contact_points WHERE customer_id = $1 AND channel = $2 ORDER BY address",
+        """
+        SELECT address FROM contact_points c WHERE customer_id = $1 AND channel = $2
+          AND NOT EXISTS (SELECT FROM anchors a WHERE a.anchor_id = c.anchor_id AND a.customer_id <> c.customer_id)
+        UNION
+        SELECT c.address FROM anchors a JOIN contact_points c USING (anchor_id)
+        WHERE a.customer_id = $1 AND a.pending > 0 AND c.channel = $2
+        ORDER BY address
+        """,
         customer_id,
         channel,
     )

@@ -16,6 +16,7 @@ from delivery_service.repository import permissions
 from delivery_service.repository.messages import ClaimedRow, EndingRow, MessageKey
 from delivery_service.rules import Candidate, Defer, QuietHours, Refuse, Send, backoff, decide, verdict
 from delivery_service.smtp import Result
+from servicekit.moves import hold_moves
 from servicekit.outbox import publish
 from servicekit.tracing import continue_traces
 
@@ -43,6 +44,7 @@ class Claim:
 
 async def claim(session: AsyncSession, *, rules: SendingRules, lease_id: UUID, limit: int, now: datetime) -> Claim:
     """Claim due messages and decide each: reserve it for this lease, defer it, or end it and say why."""
+    await hold_moves(session)
     await repository.hold_claims(session)
     claimed = await repository.claim_due(session, now=now, limit=limit)
     if not claimed:

@@ -1,11 +1,15 @@
 -- Due messages, oldest first, locked, each with its template, topic and best contact point.
 -- $1 now, $2 how many.
 -- "Best" follows rules.permits: a contact point that may be used comes before one that is only suppressed, that one before
--- one without permission; among equals the one the request hangs on, then the latest permission, then the latest link.
+-- one without permission; among equals the one the message hangs on, then the latest permission, then the latest link.
+-- Messages of customers in motion wait until their contact points have arrived: nobody gets mail meant for somebody who
+-- has just been found to be another.
 WITH due AS MATERIALIZED (
     SELECT message_id
     FROM messages
     WHERE state = 'requested' AND due_at <= $1
+      AND NOT EXISTS (SELECT FROM moving_customers v WHERE v.customer_id = messages.customer_id)
+      AND NOT EXISTS (SELECT FROM anchors a WHERE a.anchor_id = messages.anchor_id AND a.pending > 0)
     ORDER BY due_at, sequence
     LIMIT $2
     FOR UPDATE SKIP LOCKED
@@ -30,6 +34,7 @@ LEFT JOIN LATERAL (
                     ELSE p.status IS DISTINCT FROM 'withdrawn' END AS permitted
     ) AS may
     WHERE c.customer_id = m.customer_id AND c.channel = m.channel
+      AND NOT EXISTS (SELECT FROM anchors a WHERE a.anchor_id = c.anchor_id AND a.pending > 0)
     ORDER BY may.permitted DESC, s.address IS NULL DESC, c.anchor_id = m.anchor_id DESC,
         p.recorded_at DESC NULLS LAST, c.linked_at DESC, c.anchor_id
     LIMIT 1
