@@ -139,7 +139,7 @@ def digest_problem(namespace: str, sha256: str, rules: SourceRules) -> Problem |
 
 
 def namespace_problem(namespace: str, rules: SourceRules, *, is_hashed: bool = False) -> Problem | None:
-    """Say why a namespace cannot be named by a partner, or None. Only those with one known normal form may be hashed."""
+    """Say why a partner cannot name a namespace, or None; only what has one known normal form may come hashed."""
     normaliser = rules.normalisers.get(namespace)
     if normaliser is None:
         return "namespace", "This namespace is not configured."

@@ -1,4 +1,4 @@
-"""What identity itself puts into the event log: id syncs and imported lists, as requests like those of the front door."""
+"""What identity itself puts into the event log: id syncs and imported lists, as the front door puts requests."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
