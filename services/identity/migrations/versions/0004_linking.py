@@ -49,6 +49,15 @@ def _thresholds_and_engine() -> list[sa.Column[object]]:
     ]
 
 
+def _compared_records() -> list[sa.Column[object]]:
+    return [
+        _id("record_anchor_id"),
+        _text("record_source_id"),
+        _id("other_record_anchor_id"),
+        _text("other_record_source_id"),
+    ]
+
+
 def _create_settings() -> None:
     op.create_table(
         "linking_settings",
@@ -92,6 +101,7 @@ def _create_runs() -> None:
         sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
         _id("anchor_id"),
         _id("other_anchor_id"),
+        *_compared_records(),
         _number("score"),
         _text("outcome"),
         _text("contradiction", nullable=True),
@@ -107,6 +117,7 @@ def _create_candidates() -> None:
         _id("other_anchor_id"),
         _id("customer_id"),
         _id("other_customer_id"),
+        *_compared_records(),
         _number("score"),
         _text("state"),
         _text("contradiction", nullable=True),

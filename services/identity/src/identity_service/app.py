@@ -12,6 +12,7 @@ from identity_service.routes import (
     decisions,
     graph,
     jobs,
+    linking,
     partners,
     reads,
     rules,
@@ -20,6 +21,8 @@ from identity_service.routes import (
 from identity_service.service.configuration import reconcile_write_keys
 from identity_service.service.ingest import EventLog
 from identity_service.service.jobs import JobFunction, JobRunner
+from identity_service.service.linking import JOB_KIND as LINKING
+from identity_service.service.linking import linking_job, start_due_run
 from identity_service.service.partners import PartnerDoor
 from identity_service.service.tracking import FrontDoor
 from identity_service.settings import Settings
@@ -62,7 +65,9 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         front_door_is_quiet=front_door.quiet,
     )
 
-    kinds_of_jobs: dict[str, JobFunction] = {}
+    kinds_of_jobs: dict[str, JobFunction] = {
+        LINKING: linking_job(clock=clock, new_id=new_id, partitions=settings.partitions),
+    }
 
     async def reconcile() -> bool:
         await nats.connected()
@@ -75,6 +80,12 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             await forget_messages(connection, before=clock.now() - timedelta(days=settings.message_id_days))
             await forget_rejections(connection, before=clock.now() - timedelta(days=settings.rejection_days))
             await forget_jobs(connection, before=clock.now() - timedelta(days=settings.job_days))
+        return False
+
+    async def link_regularly() -> bool:
+        every = timedelta(minutes=settings.linking_every_minutes)
+        if every:
+            await start_due_run(database, every=every, clock=clock, new_id=new_id)
         return False
 
     return Service(
@@ -91,6 +102,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             decisions.router,
             graph.router,
             jobs.router,
+            linking.router,
             agreements.router,
             partners.router,
         ],
@@ -101,6 +113,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             Relay(service="identity", database=database, nats=nats, metrics=metrics),
             JobRunner(database=database, clock=clock, kinds=kinds_of_jobs),
             PeriodicWorker("reconcile-write-keys", 30, reconcile),
+            PeriodicWorker("link-regularly", 60, link_regularly),
             PeriodicWorker("forget-messages", 3600, forget),
             janitor(database, clock),
         ],

@@ -25,3 +25,5 @@ class Settings(ServiceSettings):
     rejection_days: int = Field(default=30, ge=1, le=3650)
     job_days: int = Field(default=90, ge=1, le=3650)
     """How long a job that has ended can be looked at."""
+    linking_every_minutes: int = Field(default=0, ge=0, le=525_600)
+    """How often customers that are new or changed are linked by probability; 0: only when asked for."""

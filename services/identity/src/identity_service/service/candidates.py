@@ -1,0 +1,258 @@
+"""The review queue: pairs of customers that are probably one, seen side by side, accepted, rejected, taken back."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity_service.repository import candidates as repository
+from identity_service.repository.candidates import Evidence
+from identity_service.service.decisions import REVIEW, merge_customers, undo_decision
+from identity_service.service.found_pairs import load_grounds
+from identity_service.service.linking import get_settings
+from servicekit.clock import Clock
+from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.database import raw
+from servicekit.errors import Conflict, NotFound
+
+_EVIDENCE_RULE = "review"
+_NOT_IN_REVIEW: Mapping[str, str] = {
+    "linked": "It was linked already, by its score. Undo that first.",
+    "accepted": "It was accepted already. Undo that first.",
+    "rejected": "It was rejected already. Undo that first.",
+    "undone": "Its link was undone: the two are kept apart. Merge the customers themselves if they are one after all.",
+    "stale": "It no longer holds: the customers became one, were divided or erased, or nothing speaks for it any more.",
+}
+_NOTHING_TO_UNDO: Mapping[str, str] = {
+    "review": "Nothing was decided on it yet.",
+    "stale": "Nothing was decided on it, and it no longer holds.",
+}
+
+
+class Decider(NamedTuple):
+    """Who decides on a candidate and why, and with what."""
+
+    by: str
+    why: str
+    clock: Clock
+    new_id: Callable[[], UUID]
+    partitions: int
+
+
+async def list_candidates(
+    session: AsyncSession,
+    *,
+    state: str | None,
+    customer_id: UUID | None,
+    run_id: UUID | None,
+    first: int,
+    after: str | None,
+) -> dict[str, Any]:
+    """Return a page of candidates, the best score first.
+
+    Raises:
+        Invalid: `after` is not a cursor of this listing.
+    """
+    connection = await raw(session)
+    last = decode_cursor(after, float, UUID) if after else None
+    found = await repository.list_candidates(
+        connection, state=state, customer_id=customer_id, run_id=run_id, after=last, limit=first + 1
+    )
+    page = found[:first]
+    return {
+        "items": await _shown(connection, page),
+        "next": encode_cursor(page[-1]["score"], page[-1]["candidate_id"]) if len(found) > first else None,
+    }
+
+
+async def get_candidate(session: AsyncSession, candidate_id: UUID) -> dict[str, Any]:
+    """Return a candidate with everything that was decided on it.
+
+    Raises:
+        NotFound: there is no such candidate.
+    """
+    connection = await raw(session)
+    [shown] = await _shown(
+        connection, [_known(await repository.find_candidate(connection, candidate_id), candidate_id)]
+    )
+    history = await repository.list_decisions_on(connection, candidate_id)
+    return {**shown, "history": [dict(decision) for decision in history]}
+
+
+async def accept_candidate(session: AsyncSession, candidate_id: UUID, decider: Decider) -> dict[str, Any]:
+    """Make the two customers one. Accepting what is accepted changes nothing.
+
+    Raises:
+        NotFound: there is no such candidate.
+        Conflict: something else was decided, or it no longer holds.
+    """
+    connection = await raw(session)
+    candidate = await _lock(connection, candidate_id)
+    if candidate["state_now"] != "accepted":
+        _demand_review(candidate)
+        await _merge(session, connection, candidate, decider)
+    return await get_candidate(session, candidate_id)
+
+
+async def _merge(
+    session: AsyncSession, connection: asyncpg.Connection, candidate: asyncpg.Record, decider: Decider
+) -> None:
+    customers = (candidate["customer_id"], candidate["other_customer_id"])
+    decision = await merge_customers(
+        session,
+        customers,
+        rule=REVIEW,
+        decided_by=decider.by,
+        why=decider.why,
+        score=candidate["score"],
+        clock=decider.clock,
+        new_id=decider.new_id,
+        partitions=decider.partitions,
+    )
+    at = decider.clock.now()
+    settings = await get_settings(session)
+    grounds = await load_grounds(connection, clock=decider.clock, across_entities=settings.across_entities)
+    uses = grounds.uses(candidate["record_source_id"], candidate["other_record_source_id"])
+    anchors = candidate["record_anchor_id"], candidate["other_record_anchor_id"]
+    evidence = [Evidence(*anchors, decision.decision_id, _EVIDENCE_RULE, candidate["score"], use) for use in uses]
+    await repository.save_evidence(connection, evidence, at=at)
+    await repository.decide(
+        connection,
+        candidate["candidate_id"],
+        "accepted",
+        action="accepted",
+        by=decider.by,
+        why=decider.why,
+        at=at,
+        decision_id=decision.decision_id,
+        customer_ids=customers,
+    )
+
+
+async def reject_candidate(session: AsyncSession, candidate_id: UUID, decider: Decider) -> dict[str, Any]:
+    """Remember that these are two: no run proposes or links them again. Rejecting what is rejected changes nothing.
+
+    Raises:
+        NotFound: there is no such candidate.
+        Conflict: something else was decided, or it no longer holds.
+    """
+    connection = await raw(session)
+    candidate = await _lock(connection, candidate_id)
+    if candidate["state_now"] != "rejected":
+        _demand_review(candidate)
+        await repository.decide(
+            connection,
+            candidate_id,
+            "rejected",
+            action="rejected",
+            by=decider.by,
+            why=decider.why,
+            at=decider.clock.now(),
+            customer_ids=(candidate["customer_id"], candidate["other_customer_id"]),
+        )
+    return await get_candidate(session, candidate_id)
+
+
+async def undo_candidate(session: AsyncSession, candidate_id: UUID, decider: Decider) -> dict[str, Any]:
+    """Take back what was decided: a link comes apart and stays so, a rejected pair is in review again.
+
+    Undoing what is undone changes nothing.
+
+    Raises:
+        NotFound: there is no such candidate.
+        Conflict: nothing was decided, or the merge cannot be undone any more.
+    """
+    connection = await raw(session)
+    candidate = await _lock(connection, candidate_id)
+    state = candidate["state_now"]
+    if state in {"linked", "accepted"}:
+        await undo_decision(
+            session,
+            candidate["decision_id"],
+            decided_by=decider.by,
+            why=decider.why,
+            clock=decider.clock,
+            new_id=decider.new_id,
+            partitions=decider.partitions,
+        )
+        await _note_undo(connection, candidate_id, "undone", decider)
+    elif state == "rejected":
+        await _note_undo(connection, candidate_id, "review", decider)
+    elif state != "undone" and candidate["decided_at"] is None:
+        raise Conflict(_NOTHING_TO_UNDO[state], field="candidate_id")
+    return await get_candidate(session, candidate_id)
+
+
+async def _note_undo(connection: asyncpg.Connection, candidate_id: UUID, state: str, decider: Decider) -> None:
+    await repository.decide(
+        connection,
+        candidate_id,
+        state,
+        action="undone",
+        by=decider.by,
+        why=decider.why,
+        at=decider.clock.now(),
+    )
+
+
+async def _lock(connection: asyncpg.Connection, candidate_id: UUID) -> asyncpg.Record:
+    return _known(await repository.lock_candidate(connection, candidate_id), candidate_id)
+
+
+def _known(candidate: asyncpg.Record | None, candidate_id: UUID) -> asyncpg.Record:
+    if candidate is None:
+        raise NotFound(f"There is no candidate {candidate_id}.", field="candidate_id")
+    return candidate
+
+
+def _demand_review(candidate: asyncpg.Record) -> None:
+    problem = _NOT_IN_REVIEW.get(candidate["state_now"])
+    if problem is not None:
+        raise Conflict(problem, field="candidate_id")
+
+
+async def _shown(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> list[dict[str, Any]]:
+    """Fill in what the person records say now: candidates hold no values of their own."""
+    fields = [json.loads(row["fields"]) for row in rows]
+    asked = {
+        _record(one) for compared in fields for field in compared for one in (field["record"], field["other_record"])
+    }
+    values = await repository.find_values(connection, [record for record in asked if record is not None])
+    return [
+        {**row, "state": row["state_now"], "fields": [_field(field, values) for field in compared]}
+        for row, compared in zip(rows, fields, strict=True)
+    ]
+
+
+Record = tuple[UUID, str]
+
+
+def _record(named: list[str] | None) -> Record | None:
+    return None if named is None else (UUID(named[0]), named[1])
+
+
+def _field(field: dict[str, Any], values: Mapping[Record, asyncpg.Record]) -> dict[str, Any]:
+    name = field["field"]
+    value, written = _values(values, field["record"], name)
+    other_value, other_written = _values(values, field["other_record"], name)
+    return {
+        "field": name,
+        "value": value,
+        "other_value": other_value,
+        "written": written,
+        "other_written": other_written,
+        "agreement": field["agreement"],
+        "weight": field["weight"],
+    }
+
+
+def _values(values: Mapping[Record, asyncpg.Record], named: list[str] | None, field: str) -> tuple[Any, Any]:
+    """Return a field's value as it is compared and as it was written; nulls when it is no longer there."""
+    record = _record(named)
+    row = values.get(record) if record else None
+    if row is None:
+        return None, None
+    return json.loads(row["normal"]).get(field), json.loads(row["written"]).get(field)
