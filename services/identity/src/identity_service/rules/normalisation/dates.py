@@ -40,7 +40,7 @@ def date_value(value: object) -> str | None:
     Never guessed: years of two digits without an era (85/4/1), day and month in the order of a country (01/04/1985).
     The time of a timestamp is dropped, the day stays as written (a birthday has no time zone).
     """
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and 0 < value < 10**8:
         value = str(value)
     if not isinstance(value, str) or len(value) > 64:
         return None

@@ -44,7 +44,7 @@ def name_value(value: object) -> str | None:
     """
     if not isinstance(value, str) or len(value) > MAX_LENGTH:
         return None
-    text = _BETWEEN.sub("", one_writing(lower(value)))
+    text = nfkc(_BETWEEN.sub("", one_writing(lower(value))))
     text = _REPEATED.sub(lambda found: found[1] * (1 + len(found[2])), text)
     return one_writing(text.replace("ヶ", "ケ").replace("ヵ", "カ")) or None
 

@@ -16,11 +16,15 @@ from identity_service.rules.normalisation.text import hyphens, nfkc
 DEFAULT_REGION = "JP"
 MAX_LENGTH = 250  # libphonenumber reads no longer text
 _JAPANESE_MOBILE = re.compile(r"(?:\+?81(?:0|-?\(0\))?|0)([789]0[1-9][0-9]{7})")
-"""050/070/080/090 plan of Japan's Ministry of Internal Affairs: 0A0-CDEF-GHJK, C not 0; read for 070, 080, 090."""
+"""電気通信番号計画 (総務省告示): 0A0-CDEF-GHJK, C not 0; here for 070, 080 and 090."""
+_JAPAN = 81
+_JAPANESE_PLAN = re.compile(r"[5-9]0[1-9][0-9]{7}|[1-9](?!0)[0-9]{8}")
+"""Without the trunk 0: ten digits after 50 to 90, nine in an area. libphonenumber takes 8 to 17 for possible."""
 _SEPARATORS = {ord(separator): None for separator in "-(). "}
 _LETTER = re.compile(r"[^\W\d_]")
 _TRUNK_ZERO = re.compile(r"^(\+[0-9]{1,3}[^0-9(]*)\(0\)")
 _EXTENSION_WORD = re.compile(r"\s*(?:内線|ext(?:ension|n)?\.?|[x;,#]).*$", re.IGNORECASE | re.DOTALL)
+_REMARK = re.compile(r"\s*\([^()0-9]+\)\s*$")
 _LABEL = re.compile(r"^\s*(?:tel|phone|mobile|fax|電話番号|電話|携帯|自宅|勤務先)\s*[:.]?\s*", re.IGNORECASE)
 
 
@@ -49,7 +53,7 @@ def phone_in_region(text: str, *, region: str) -> str | None:
 
 
 def _by_libphonenumber(text: str, region: str) -> str | None:
-    text = _TRUNK_ZERO.sub(r"\1", _EXTENSION_WORD.sub("", _LABEL.sub("", text)))
+    text = _TRUNK_ZERO.sub(r"\1", _EXTENSION_WORD.sub("", _REMARK.sub("", _LABEL.sub("", text))))
     number = _e164(text, region)
     if number is None and text.startswith("00"):
         # 00 is how most countries dial abroad; Japan's own is 010, which libphonenumber knows.
@@ -67,7 +71,8 @@ def _e164(text: str, region: str) -> str | None:
     number.extension = None
     if not phonenumbers.is_valid_number(number):
         is_possible = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
-        if not is_possible or text.startswith("00") or _LETTER.search(text):
+        is_in_plan = number.country_code != _JAPAN or _JAPANESE_PLAN.fullmatch(str(number.national_number))
+        if not (is_possible and is_in_plan) or text.startswith("00") or _LETTER.search(text):
             return None
     written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     # A number outside known ranges may read differently once it is written with its country; such a one is not certain.
