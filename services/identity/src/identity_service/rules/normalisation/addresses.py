@@ -18,7 +18,7 @@ from identity_service.rules.normalisation.municipalities import (
     prefectures,
 )
 from identity_service.rules.normalisation.numerals import NUMERAL, number_of, written_out
-from identity_service.rules.normalisation.text import hyphens, lower, nfkc
+from identity_service.rules.normalisation.text import dashes, hyphens, lower, nfkc
 from identity_service.rules.normalisation.variants import one_writing
 
 MAX_LENGTH = 400
@@ -29,11 +29,10 @@ _COUNTRY = re.compile(r"^(?:日本国?|japan)[\s,、]*", re.IGNORECASE)
 _UNKNOWN_CITY = re.compile(r"^(?:[^0-9]{1,6}?郡[^0-9]{1,8}?[町村]|[^0-9]{1,8}?市[^0-9]{1,4}?区|[^0-9]{1,8}?[市区町村])")
 
 _BEFORE_NUMBERS = re.compile(r"[0-9].*$", re.DOTALL)
-_HYPHEN = r"[-‐‑‒–—―−─━ー]"
 _KANJI_BEFORE_SIGN = re.compile(f"{NUMERAL}+(?=丁目|番地|番(?![町丁館街場])|号(?!線)|-[0-9])")
 _KANJI_ROW = re.compile(f"(?<!{NUMERAL}){NUMERAL}+(?:[-のノ之]{NUMERAL}+)+(?![町丁条])")
-_HYPHEN_BESIDE_NUMBER = re.compile(
-    f"(?<=[0-9〇一二三四五六七八九十目番地号])\\s*{_HYPHEN}\\s*(?=[0-9〇一二三四五六七八九十a-zA-Z])"
+_LONG_VOWEL_MARK = re.compile(
+    "(?<=[0-9〇一二三四五六七八九十目番地号])\\s*[-ー]\\s*(?=[0-9〇一二三四五六七八九十a-zA-Z])"
 )
 _NUMBER_IN_TOWN = re.compile(r"[0-9]+(?=条|線|番町|番丁|軒|号線)")
 _SECTION = re.compile(r"大字|(?<![文一-十])小字|(?<![文一-十])字(?!町)")
@@ -41,7 +40,8 @@ _KYOTO_WAY = re.compile(r"^.+(?:上る|下る|上ル|下ル|東入る|西入る|
 
 _NUMBER = r"[0-9]+(?![0-9]|\s*(?:号室|階|[fF]\b))"
 _STREET = re.compile(
-    f"(?P<first>{_NUMBER})(?P<more>(?:\\s*(?:丁目?|番地?|号)?\\s*(?:-|[のノ之])?\\s*(?<![0-9 ]){_NUMBER}){{0,2}})"
+    f"(?P<first>{_NUMBER})"
+    f"(?P<more>(?:\\s*(?:(?:丁目|番地|番)\\s*[-のノ之]?|[-のノ之])\\s*{_NUMBER}){{0,2}})"
     r"\s*(?:丁目|番地|番|号(?!室|棟|館))?"
 )
 _DIGITS = re.compile(r"[0-9]+")
@@ -116,8 +116,8 @@ def building_value(text: str) -> str | None:
 
 
 def hyphens_of_numbers(text: str) -> str:
-    """Return text with every hyphen lookalike beside a number as `-`; the ー of kana stays."""
-    return _HYPHEN_BESIDE_NUMBER.sub("-", text)
+    """Return text with every hyphen lookalike as `-`, ー only between numbers."""
+    return _LONG_VOWEL_MARK.sub("-", dashes(text))
 
 
 def _take_prefecture(text: str) -> tuple[str | None, str]:

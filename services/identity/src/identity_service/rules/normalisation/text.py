@@ -12,11 +12,10 @@ _INVISIBLE = re.compile(
 )
 """Controls, zero-width and direction marks, tags, variation selectors (IVS: U+E0100-E01EF), lone surrogates."""
 _LOOSE_VOICING = re.compile("\\s+([\u3099\u309a])")
-_HYPHEN_LOOKALIKES = (
-    "\u02d7\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u207b\u208b\u2212"  # hyphens, dashes, minus
-    "\u2500\u2501\u2796\u2e3a\u2e3b\u30fc\ufe63\uff0d\uff70"  # lines of boxes, long-vowel marks, full width
-)
-_TO_HYPHEN = dict.fromkeys(map(ord, _HYPHEN_LOOKALIKES), "-")
+_DASHES = "\u02d7\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u207b\u208b\u2212\u2500\u2501\u2796\u2e3a\u2e3b\ufe63\uff0d"
+_LONG_VOWEL_MARKS = "\u30fc\uff70"
+_TO_HYPHEN = dict.fromkeys(map(ord, _DASHES), "-")
+_ALL_TO_HYPHEN = _TO_HYPHEN | dict.fromkeys(map(ord, _LONG_VOWEL_MARKS), "-")
 
 
 def nfkc(text: str) -> str:
@@ -38,6 +37,11 @@ def lower(text: str) -> str:
     return text.lower() if text.isascii() else nfkc(text.lower())
 
 
-def hyphens(text: str) -> str:
-    """Return text with every hyphen, dash, minus, box line and long-vowel mark as `-`. Only for text of numbers."""
+def dashes(text: str) -> str:
+    """Return text with every hyphen, dash, minus and box line as `-`; the ー of kana stays."""
     return text.translate(_TO_HYPHEN)
+
+
+def hyphens(text: str) -> str:
+    """Return text with every hyphen lookalike, ー too, as `-`. Only for text of numbers."""
+    return text.translate(_ALL_TO_HYPHEN)
