@@ -89,7 +89,7 @@ def split_address(text: str, *, postal_code: str | None = None) -> Address:
     if leading is not None:
         postal_code = postal_code or re.sub("[^0-9]", "", leading.group())
         text = text[leading.end() :]
-    text = one_spelling(_COUNTRY.sub("", text))
+    text = one_writing(_COUNTRY.sub("", text))
     prefecture, text = _take_prefecture(text)
     municipality, city, text = _take_city(text, prefecture)
     area = area_of(postal_code) if postal_code and municipality is None and not (prefecture and city) else None
@@ -132,26 +132,26 @@ def _take_city(text: str, prefecture: str | None) -> tuple[Municipality | None, 
     """Return (the municipality when only one can be meant, its name as found, the rest)."""
     text = text.lstrip(" ,、")
     squeezed = _BEFORE_NUMBERS.sub("", text).replace(" ", "")
-    found = municipalities_at(squeezed)
+    found = municipalities_at(one_spelling(squeezed))
     if found is None:
         unknown = _UNKNOWN_CITY.match(squeezed) if prefecture else None
         if unknown is None:
             return None, None, text
-        return None, unknown.group(), _without(text, unknown.group())
+        return None, one_spelling(unknown.group()), _after(text, unknown.end())
     name, candidates = found
+    rest = _after(text, len(name))
     if prefecture is not None:
         candidates = tuple(one for one in candidates if one.prefecture == prefecture)
         if not candidates:
-            return None, name, _without(text, name)
-    return (candidates[0] if len(candidates) == 1 else None), name, _without(text, name)
+            return None, name, rest
+    return (candidates[0] if len(candidates) == 1 else None), name, rest
 
 
-def _without(text: str, start: str) -> str:
-    """Return text without `start`, which it begins with but for blanks."""
+def _after(text: str, length: int) -> str:
+    """Return what follows the first `length` characters that are no blanks."""
     place = 0
-    for sign in start:
-        while text[place] != sign:
-            place += 1
+    while length:
+        length -= text[place] != " "
         place += 1
     return text[place:]
 
