@@ -1,9 +1,13 @@
 """Identity's composition root: everything it is made of, top to bottom."""
 
 from datetime import timedelta
+from functools import cache, partial
 
+from contracts.identity import AnchorMoved, CustomerErased
 from identity_service.handlers import Resolver
 from identity_service.ids import TimeOrderedIds
+from identity_service.models import Base
+from identity_service.repository.imports import settle_imports
 from identity_service.repository.jobs import forget_jobs
 from identity_service.repository.resolution import forget_messages, forget_rejections
 from identity_service.routes import (
@@ -11,30 +15,44 @@ from identity_service.routes import (
     configuration,
     decisions,
     graph,
+    imports,
     jobs,
     linking,
     partners,
+    privacy,
     reads,
     rules,
     tracking,
 )
 from identity_service.service.configuration import reconcile_write_keys
+from identity_service.service.imports import JOB_KIND as IMPORT_JOB
+from identity_service.service.imports import Importer
 from identity_service.service.ingest import EventLog
 from identity_service.service.jobs import JobFunction, JobRunner
 from identity_service.service.linking import JOB_KIND as LINKING
 from identity_service.service.linking import linking_job, start_due_run
 from identity_service.service.partners import PartnerDoor
+from identity_service.service.privacy import (
+    RECEIPTS,
+    ReceiptTaker,
+    forget_erased_messages,
+    forget_late_rejections,
+    take_own_receipt,
+)
 from identity_service.service.tracking import FrontDoor
 from identity_service.settings import Settings
 from identity_service.signing_secrets import SecretBox
-from identity_service.write_keys import KeyHasher, KeyMirror, WriteKeys
+from identity_service.write_keys import KeyHasher, KeyMirror, WriteKeys, read_secret
 from servicekit.clock import Clock, SystemClock
+from servicekit.consumers import Consumer
 from servicekit.database import Database, raw
+from servicekit.erasure import Erasures
 from servicekit.health import Check
 from servicekit.metrics import Metrics
 from servicekit.nats import NatsConnection
 from servicekit.relay import Relay
 from servicekit.service import Service, janitor
+from servicekit.tables import rows_follow
 from servicekit.workers import PeriodicWorker
 
 
@@ -65,13 +83,51 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         front_door_is_quiet=front_door.quiet,
     )
 
+    importer = Importer(
+        database=database,
+        event_log=event_log,
+        clock=clock,
+        batch_lines=settings.import_batch_lines,
+        max_waiting=settings.import_max_waiting,
+    )
     kinds_of_jobs: dict[str, JobFunction] = {
+        IMPORT_JOB: importer.run,
         LINKING: linking_job(clock=clock, new_id=new_id, partitions=settings.partitions),
     }
+
+    secret = cache(partial(read_secret, settings.secret_file))
+    erasures = Erasures(
+        database=database,
+        base=Base,
+        finish=take_own_receipt(clock=clock),
+        clock=clock,
+        more=[forget_erased_messages(secret)],
+        kept_facts=frozenset({AnchorMoved.fact_type, CustomerErased.fact_type}),  # they hold ids only, and are awaited
+        kept_tables=frozenset(rows_follow(Base)),  # the erasure itself has emptied them
+    )
+    receipts = [
+        Consumer(
+            stream=service,
+            service="identity",
+            handlers={kind: ReceiptTaker(service, clock=clock)},
+            database=database,
+            nats=nats,
+            clock=clock,
+            metrics=metrics,
+        )
+        for service, kind in RECEIPTS.items()
+    ]
 
     async def reconcile() -> bool:
         await nats.connected()
         await reconcile_write_keys(database, mirror)
+        return False
+
+    async def settle() -> bool:
+        now = clock.now()
+        async with database.transaction() as session:
+            connection = await raw(session)
+            await settle_imports(connection, at=now, started_before=now - timedelta(days=settings.import_upload_days))
         return False
 
     async def forget() -> bool:
@@ -79,6 +135,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             connection = await raw(session)
             await forget_messages(connection, before=clock.now() - timedelta(days=settings.message_id_days))
             await forget_rejections(connection, before=clock.now() - timedelta(days=settings.rejection_days))
+            await forget_late_rejections(session, secret=secret(), since=clock.now() - timedelta(hours=2))
             await forget_jobs(connection, before=clock.now() - timedelta(days=settings.job_days))
         return False
 
@@ -105,6 +162,9 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             linking.router,
             agreements.router,
             partners.router,
+            privacy.router,
+            privacy.exports,
+            imports.router,
         ],
         routes=tracking.routes(front_door=front_door, write_keys=write_keys, address=settings.address),
         public=(*tracking.PUBLIC, *partners.PUBLIC),
@@ -115,13 +175,18 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             PeriodicWorker("reconcile-write-keys", 30, reconcile),
             PeriodicWorker("link-regularly", 60, link_regularly),
             PeriodicWorker("forget-messages", 3600, forget),
+            PeriodicWorker("settle-imports", 60, settle),
             janitor(database, clock),
+            erasures.worker,
+            *receipts,
         ],
         checks=[Check("nats", nats.ping), Check("write_keys", write_keys.ready)],
         resources={
             "key_hasher": hasher,
             "key_mirror": mirror,
             "new_id": new_id,
+            "secret": secret,
+            "erasures": erasures,
             "secret_box": secret_box,
             "partner_door": partner_door,
         },

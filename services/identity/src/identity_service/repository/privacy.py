@@ -1,0 +1,392 @@
+"""SQL of erasure and disclosure."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from servicekit.database import json_text
+
+_ERASING_LOCK = 0x65726173696E67
+"""Advisory lock: shared by whoever resolves, exclusive while a customer is erased: what was read before of the
+customer is not written after."""
+
+_FORMER_IDS = """
+SELECT former.customer_id FROM former_customers AS former
+LEFT JOIN identifiers AS oldest ON oldest.anchor_id = former.anchor_id
+WHERE coalesce(oldest.customer_id, former.current_customer_id) = $1 ORDER BY former.customer_id
+"""
+
+_HELD = """
+SELECT anchor_id, namespace, value, digest, EXISTS (
+    SELECT FROM identifiers AS other WHERE other.namespace = mine.namespace AND other.value = mine.value
+        AND other.is_current AND other.customer_id <> mine.customer_id
+) AS is_others_now
+FROM identifiers AS mine WHERE customer_id = $1 ORDER BY anchor_id
+"""
+
+_BURY = """
+INSERT INTO tombstones (digest, erased_at, erasure_id)
+SELECT DISTINCT digest, $2::timestamptz, $3::uuid FROM unnest($1::bytea[]) AS t (digest) ORDER BY digest
+ON CONFLICT (digest) DO UPDATE SET erased_at = excluded.erased_at, erasure_id = excluded.erasure_id
+WHERE tombstones.erased_at < excluded.erased_at
+"""
+
+DELETIONS: Mapping[str, str] = {
+    "links": "DELETE FROM links WHERE anchor_id = ANY($1::uuid[]) OR other_anchor_id = ANY($1::uuid[])",
+    "held_apart": """
+        DELETE FROM held_apart USING (SELECT * FROM unnest($3::text[], $4::text[]) AS t (namespace, value)) AS named
+        WHERE (held_apart.namespace, held_apart.value) = (named.namespace, named.value)
+    """,
+    "held_apart (own)": "DELETE FROM held_apart WHERE anchor_id = ANY($1::uuid[])",
+    "person_records": "DELETE FROM person_records WHERE anchor_id = ANY($1::uuid[])",
+    "groups": """
+        DELETE FROM groups WHERE group_id IN (SELECT group_id FROM group_members WHERE anchor_id = ANY($1::uuid[]))
+            AND NOT EXISTS (SELECT FROM group_members AS others
+                            WHERE others.group_id = groups.group_id AND others.anchor_id <> ALL($1::uuid[]))
+    """,
+    "group_members": "DELETE FROM group_members WHERE anchor_id = ANY($1::uuid[])",
+    "separations": "DELETE FROM separations WHERE anchor_id = ANY($1::uuid[])",
+    "candidate_decisions": """
+        DELETE FROM candidate_decisions USING link_candidates WHERE candidate_decisions.candidate_id =
+            link_candidates.candidate_id AND (link_candidates.anchor_id = ANY($1::uuid[])
+            OR link_candidates.other_anchor_id = ANY($1::uuid[]) OR record_anchor_id = ANY($1::uuid[])
+            OR other_record_anchor_id = ANY($1::uuid[]))
+    """,
+    "link_candidates": """
+        DELETE FROM link_candidates WHERE anchor_id = ANY($1::uuid[]) OR other_anchor_id = ANY($1::uuid[])
+            OR record_anchor_id = ANY($1::uuid[]) OR other_record_anchor_id = ANY($1::uuid[])
+    """,
+    "linking_results": """
+        DELETE FROM linking_results WHERE anchor_id = ANY($1::uuid[]) OR other_anchor_id = ANY($1::uuid[])
+            OR record_anchor_id = ANY($1::uuid[]) OR other_record_anchor_id = ANY($1::uuid[])
+    """,
+    # decisions that moved nothing but these anchors go; of others stays that anchors moved, without the reasons given
+    "decisions": """
+        DELETE FROM decisions WHERE (customer_id = ANY($2::uuid[])
+            OR decision_id IN (SELECT decision_id FROM moves WHERE anchor_id = ANY($1::uuid[])))
+            AND NOT EXISTS (SELECT FROM moves WHERE moves.decision_id = decisions.decision_id
+                            AND moves.anchor_id <> ALL($1::uuid[]))
+    """,
+    "decisions (reasons)": """
+        UPDATE decisions SET why = 'erased' WHERE customer_id = ANY($2::uuid[])
+            OR decision_id IN (SELECT decision_id FROM moves WHERE anchor_id = ANY($1::uuid[]))
+    """,
+    "moves": "DELETE FROM moves WHERE anchor_id = ANY($1::uuid[])",
+    "identifiers": "DELETE FROM identifiers WHERE anchor_id = ANY($1::uuid[])",
+    "former_customers": "DELETE FROM former_customers WHERE customer_id = ANY($2::uuid[])",
+    "customers": "DELETE FROM customers WHERE customer_id = ANY($2::uuid[])",
+}
+"""In this order. $1 the customer's anchors, $2 its ids, $3 and $4 its identifiers."""
+
+ERASED_LATER = frozenset({"message_ids", "rejections"})
+"""Tables that are large and not found by index: a worker sees to them."""
+
+_OF_ANCHORS = """
+SELECT to_jsonb(t) AS held FROM {} t JOIN identifiers i USING (anchor_id) WHERE i.customer_id = ANY($1::uuid[])
+"""
+_OF_CUSTOMERS = "SELECT to_jsonb(t) AS held FROM {} t WHERE t.customer_id = ANY($1::uuid[])"
+_OF_PAIRS = """
+SELECT to_jsonb(t) AS held FROM {0} t JOIN identifiers i USING (anchor_id) WHERE i.customer_id = ANY($1::uuid[])
+UNION
+SELECT to_jsonb(t) FROM {0} t JOIN identifiers i ON i.anchor_id = t.other_anchor_id
+WHERE i.customer_id = ANY($1::uuid[])
+"""
+
+EXPORTED: Mapping[str, str] = {
+    **{table: _OF_CUSTOMERS.format(table) for table in ("customers", "former_customers")},
+    "identifiers": "SELECT to_jsonb(t) - 'digest' AS held FROM identifiers t WHERE customer_id = ANY($1::uuid[])",
+    **{
+        table: _OF_ANCHORS.format(table)
+        for table in ("held_apart", "person_records", "group_members", "separations", "moves")
+    },
+    "groups": """
+        SELECT to_jsonb(t) AS held FROM groups t WHERE group_id IN (
+            SELECT group_id FROM group_members JOIN identifiers i USING (anchor_id)
+            WHERE i.customer_id = ANY($1::uuid[]))
+    """,
+    **{table: _OF_PAIRS.format(table) for table in ("links", "link_candidates")},
+    "decisions": """
+        SELECT to_jsonb(t) AS held FROM decisions t WHERE customer_id = ANY($1::uuid[]) OR decision_id IN (
+            SELECT decision_id FROM moves JOIN identifiers i USING (anchor_id) WHERE i.customer_id = ANY($1::uuid[]))
+    """,
+    **{table: _OF_CUSTOMERS.format(table) for table in ("message_ids", "disclosures")},
+}
+"""What is disclosed: queries with the customer's ids as $1. Derived numbers and rejected events, which name nobody for
+sure, are left out."""
+
+
+class HeldIdentifier(NamedTuple):
+    """An identifier of a customer. `is_others_now`: shared, and later events with it are another customer's."""
+
+    anchor_id: UUID
+    namespace: str
+    value: str
+    digest: bytes | None
+    is_others_now: bool
+
+
+async def hold_erasures(connection: asyncpg.Connection) -> None:
+    """Let no customer be erased before this transaction ends: for whoever writes what he reads in it."""
+    await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", _ERASING_LOCK)
+
+
+async def keep_resolvers_out(connection: asyncpg.Connection) -> None:
+    """Wait for resolvers that are writing, and let none begin before this transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _ERASING_LOCK)
+
+
+async def find_former_ids(connection: asyncpg.Connection, customer_id: UUID) -> list[UUID]:
+    """Return the former ids that lead to a customer."""
+    return [row["customer_id"] for row in await connection.fetch(_FORMER_IDS, customer_id)]
+
+
+async def find_held_identifiers(connection: asyncpg.Connection, customer_id: UUID) -> list[HeldIdentifier]:
+    """Return a customer's identifiers, the oldest first."""
+    return [HeldIdentifier(*row) for row in await connection.fetch(_HELD, customer_id)]
+
+
+async def bury(
+    connection: asyncpg.Connection, digests: Collection[bytes], *, erased_at: datetime, erasure_id: UUID
+) -> None:
+    """Write tombstones; one that is there already gets the later time."""
+    await connection.execute(_BURY, list(digests), erased_at, erasure_id)
+
+
+async def find_tombstones(connection: asyncpg.Connection, digests: Collection[bytes]) -> dict[bytes, datetime]:
+    """Return when identifiers with these digests were erased, if they were."""
+    rows = await connection.fetch(
+        "SELECT digest, erased_at FROM tombstones WHERE digest = ANY($1::bytea[])", list(digests)
+    )
+    return {row["digest"]: row["erased_at"] for row in rows}
+
+
+async def has_tombstones(connection: asyncpg.Connection) -> bool:
+    """Whether anybody was ever erased."""
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM tombstones)"))
+
+
+async def delete_customer(
+    connection: asyncpg.Connection, held: Sequence[HeldIdentifier], customer_ids: Sequence[UUID]
+) -> dict[str, int]:
+    """Delete a customer from the link graph; return how many rows by table."""
+    values = (
+        [one.anchor_id for one in held],
+        list(customer_ids),
+        [one.namespace for one in held if not one.is_others_now],
+        [one.value for one in held if not one.is_others_now],
+    )
+    deleted: Counter[str] = Counter()
+    for name, statement in DELETIONS.items():
+        # named once for all, so that each statement takes the same parameters, whichever it uses
+        given = "WITH given AS (SELECT $1::uuid[], $2::uuid[], $3::text[], $4::text[])"
+        status = await connection.execute(f"{given} {statement}", *values)
+        deleted[name.split(" ", 1)[0]] += _count(status)
+    return dict(+deleted)
+
+
+async def note_deleted(connection: asyncpg.Connection, erasure_id: UUID, rows: Mapping[str, int]) -> None:
+    """Let the worker that goes on with an erasure count from here."""
+    await connection.execute("UPDATE erasure_work SET rows = $2 WHERE erasure_id = $1", erasure_id, json_text(rows))
+
+
+async def delete_message_ids(connection: asyncpg.Connection, customer_ids: Sequence[UUID]) -> int:
+    """Delete what is remembered of a customer's messages: one pass over the table, which holds some days."""
+    status = await connection.execute("DELETE FROM message_ids WHERE customer_id = ANY($1::uuid[])", list(customer_ids))
+    return _count(status)
+
+
+async def page_of_rejections(
+    connection: asyncpg.Connection, *, since: datetime | None, after: UUID | None, limit: int
+) -> list[asyncpg.Record]:
+    """Return (rejection_id, payload) of rejected events received since a moment, in the order of their ids."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        "SELECT rejection_id, payload FROM rejections WHERE ($1::uuid IS NULL OR rejection_id > $1) "
+        "AND ($2::timestamptz IS NULL OR received_at >= $2) ORDER BY rejection_id LIMIT $3",
+        after,
+        since,
+        limit,
+    )
+    return rows
+
+
+async def delete_rejections(connection: asyncpg.Connection, rejection_ids: Sequence[UUID]) -> int:
+    """Delete rejected events; return how many."""
+    return _count(
+        await connection.execute("DELETE FROM rejections WHERE rejection_id = ANY($1::uuid[])", list(rejection_ids))
+    )
+
+
+_ERASURE_COLUMNS = (
+    "erasure_id, customer_id, requested_by, why, requested_at, completed_at, streams_expire_at, "
+    "(SELECT coalesce(jsonb_agg(jsonb_build_object('service', r.service, 'erased_at', r.erased_at, 'rows', r.rows) "
+    "ORDER BY r.erased_at, r.service), '[]') FROM erasure_receipts r WHERE r.erasure_id = e.erasure_id) AS receipts"
+)
+
+
+async def insert_erasure(
+    connection: asyncpg.Connection,
+    erasure_id: UUID,
+    customer_ids: Sequence[UUID],
+    *,
+    requested_by: str,
+    why: str,
+    requested_at: datetime,
+    streams_expire_at: datetime,
+) -> None:
+    """Write down that the first of these ids, with the former ones that follow, is erased."""
+    await connection.execute(
+        "INSERT INTO erasures (erasure_id, customer_id, former_customer_ids, requested_by, why, requested_at, "
+        "streams_expire_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        erasure_id,
+        customer_ids[0],
+        list(customer_ids[1:]),
+        requested_by,
+        why,
+        requested_at,
+        streams_expire_at,
+    )
+
+
+async def find_erasure(connection: asyncpg.Connection, erasure_id: UUID) -> asyncpg.Record | None:
+    """Return an erasure with its receipts."""
+    return await connection.fetchrow(
+        f"SELECT {_ERASURE_COLUMNS} FROM erasures e WHERE erasure_id = $1",  # noqa: S608 - the columns are named above
+        erasure_id,
+    )
+
+
+async def find_erasure_of(connection: asyncpg.Connection, customer_id: UUID) -> UUID | None:
+    """Return the erasure of a customer, by a present or former id."""
+    erasure_id: UUID | None = await connection.fetchval(
+        "SELECT erasure_id FROM erased_customers WHERE customer_id = $1", customer_id
+    )
+    return erasure_id
+
+
+async def list_erasures(
+    connection: asyncpg.Connection, *, after: Sequence[Any] | None, limit: int
+) -> list[asyncpg.Record]:
+    """Return erasures, the newest first, after (requested_at, erasure_id)."""
+    requested_at, erasure_id = after or (None, None)
+    rows: list[asyncpg.Record] = await connection.fetch(
+        f"SELECT {_ERASURE_COLUMNS} FROM erasures e "  # noqa: S608 - the columns are named above
+        "WHERE $1::timestamptz IS NULL OR (requested_at, erasure_id) < ($1, $2::uuid) "
+        "ORDER BY requested_at DESC, erasure_id DESC LIMIT $3",
+        requested_at,
+        erasure_id,
+        limit,
+    )
+    return rows
+
+
+async def insert_receipt(
+    connection: asyncpg.Connection, erasure_id: UUID, service: str, *, erased_at: datetime, rows: Mapping[str, int]
+) -> None:
+    """Keep a service's receipt; a later one of the same service (more was found) replaces it."""
+    await connection.execute(
+        "INSERT INTO erasure_receipts (erasure_id, service, erased_at, rows) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (erasure_id, service) DO UPDATE SET erased_at = excluded.erased_at, rows = excluded.rows",
+        erasure_id,
+        service,
+        erased_at,
+        json_text(rows),
+    )
+
+
+async def complete_erasure(
+    connection: asyncpg.Connection,
+    erasure_id: UUID,
+    services: Collection[str],
+    *,
+    completed_at: datetime,
+    streams_expire_at: datetime,
+) -> None:
+    """Note that an erasure is complete, once there is a receipt of each of the services."""
+    await connection.execute("SELECT FROM erasures WHERE erasure_id = $1 FOR UPDATE", erasure_id)
+    await connection.execute(
+        "UPDATE erasures SET completed_at = $3, streams_expire_at = $4 WHERE erasure_id = $1 AND completed_at IS NULL "
+        "AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS s (service) WHERE NOT EXISTS ("
+        "SELECT FROM erasure_receipts r WHERE r.erasure_id = $1 AND r.service = s.service))",
+        erasure_id,
+        list(services),
+        completed_at,
+        streams_expire_at,
+    )
+
+
+_DISCLOSURE_COLUMNS = "disclosure_id, customer_id, requested_by, why, requested_at, services, missing, completed_at"
+
+
+async def insert_disclosure(
+    connection: asyncpg.Connection,
+    disclosure_id: UUID,
+    customer_id: UUID,
+    *,
+    requested_by: str,
+    why: str,
+    requested_at: datetime,
+) -> None:
+    """Write down who asked for everything held on a customer."""
+    await connection.execute(
+        "INSERT INTO disclosures (disclosure_id, customer_id, requested_by, why, requested_at) "
+        "VALUES ($1, $2, $3, $4, $5)",
+        disclosure_id,
+        customer_id,
+        requested_by,
+        why,
+        requested_at,
+    )
+
+
+async def find_disclosure(
+    connection: asyncpg.Connection, disclosure_id: UUID, *, lock: bool = False
+) -> asyncpg.Record | None:
+    """Return a disclosure."""
+    return await connection.fetchrow(
+        f"SELECT {_DISCLOSURE_COLUMNS} FROM disclosures WHERE disclosure_id = $1 {'FOR UPDATE' if lock else ''}",  # noqa: S608
+        disclosure_id,
+    )
+
+
+async def complete_disclosure(
+    connection: asyncpg.Connection,
+    disclosure_id: UUID,
+    *,
+    services: Sequence[str],
+    missing: Sequence[str],
+    completed_at: datetime,
+) -> None:
+    """Note who gave what they hold, and who did not answer."""
+    await connection.execute(
+        "UPDATE disclosures SET services = $2, missing = $3, completed_at = $4 WHERE disclosure_id = $1",
+        disclosure_id,
+        list(services),
+        list(missing),
+        completed_at,
+    )
+
+
+async def list_disclosures(
+    connection: asyncpg.Connection, *, customer_id: UUID | None, after: Sequence[Any] | None, limit: int
+) -> list[asyncpg.Record]:
+    """Return disclosures (of one customer), the newest first, after (requested_at, disclosure_id)."""
+    requested_at, disclosure_id = after or (None, None)
+    rows: list[asyncpg.Record] = await connection.fetch(
+        f"SELECT {_DISCLOSURE_COLUMNS} FROM disclosures "  # noqa: S608 - the columns are named above
+        "WHERE ($1::uuid IS NULL OR customer_id = $1) "
+        "AND ($2::timestamptz IS NULL OR (requested_at, disclosure_id) < ($2, $3::uuid)) "
+        "ORDER BY requested_at DESC, disclosure_id DESC LIMIT $4",
+        customer_id,
+        requested_at,
+        disclosure_id,
+        limit,
+    )
+    return rows
+
+
+def _count(status: str) -> int:
+    return int(status.rsplit(" ", 1)[-1])
