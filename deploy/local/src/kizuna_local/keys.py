@@ -26,9 +26,11 @@ DEPARTMENT = "it"
 ALL_SCOPES = (
     *(f"{service}:{right}" for service in SERVICES for right in ("read", "write")),
     "identity:decide",
+    "privacy:read",
+    "privacy:write",
     "gateway:read",
 )
-"""`identity:decide`: to merge, split and undo. The gateway has no data of its own: its scope is for its metrics."""
+"""`identity:decide`: to merge, split and undo. `privacy:*`: to erase, and to disclose all that is held. The gateway has no data of its own: its scope is for its metrics."""
 
 
 def signing_key_file(home: Home, name: str) -> Path:
