@@ -29,6 +29,7 @@ def upgrade() -> None:
     )
     op.create_index("disclosures_requested_at", "disclosures", ["requested_at", "disclosure_id"])
     op.create_index("disclosures_customer", "disclosures", ["customer_id"])
+    op.create_index("held_apart_value", "held_apart", ["namespace", "value"])
 
 
 def _create_erasures() -> None:
@@ -61,6 +62,7 @@ def _create_erasures() -> None:
 
 def downgrade() -> None:
     """Remove the tables: who was erased is forgotten, and may come back with late events."""
+    op.drop_index("held_apart_value", "held_apart")
     for table in ("disclosures", "tombstones", "erasure_receipts", "erasures"):
         op.drop_table(table)
     drop_erased_customers(op)

@@ -121,6 +121,7 @@ class HeldApart(Base, table=True):
     """An event carried this identifier with that anchor, and a rule kept them apart: what a dry run may join."""
 
     __tablename__ = "held_apart"
+    __table_args__ = (Index("held_apart_value", "namespace", "value"),)
 
     anchor_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     namespace: str = Field(sa_column=Column(Text, primary_key=True))

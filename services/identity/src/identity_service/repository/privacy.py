@@ -85,6 +85,29 @@ DELETIONS: Mapping[str, str] = {
 ERASED_LATER = frozenset({"message_ids", "rejections"})
 """Tables that are large and not found by index: a worker sees to them."""
 
+KEPT: Mapping[str, str] = {
+    "sources": "configuration",
+    "namespaces": "configuration",
+    "rules_versions": "configuration",
+    "agreements": "configuration",
+    "linking_settings": "configuration",
+    "linking_runs": "counts, and weights learnt from everybody",
+    "imports": "counts; how a file was read",
+    "import_chunks": "gone when the import has ended, within a day; what it brings of an erased customer is dropped",
+    "import_batches": "numbers of lines",
+    "import_lines": "which line was refused and why, never what it says",
+    "jobs": "parameters, counts, ids that lead nowhere; gone after a time",
+    "coverage_days": "counts",
+    "coverage_state": "counts",
+    "ingest_totals": "counts",
+    "duplicates": "numbers of requests",
+    "erasures": "the audit: who asked, why, when",
+    "erasure_receipts": "the audit: counts",
+    "tombstones": "keyed hashes",
+    "disclosures": "the audit: who asked, why, when",
+}
+"""Tables of which an erasure leaves the rows, and why it may. Every table is here, in DELETIONS or in ERASED_LATER."""
+
 _OF_ANCHORS = """
 SELECT to_jsonb(t) AS held FROM {} t JOIN identifiers i USING (anchor_id) WHERE i.customer_id = ANY($1::uuid[])
 """
