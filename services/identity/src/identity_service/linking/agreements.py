@@ -16,8 +16,8 @@ def field_agreements(
             field=trait.name,
             value=_shown(row, trait),
             other_value=_shown(other, trait),
-            agreement=_label(trait, levels[trait.name]),
-            weight=round(weights[trait.name], 2),
+            agreement=_label(trait, levels.get(trait.name, -1)),
+            weight=round(weights.get(trait.name, 0.0), 2),
         )
         for trait in traits
     )

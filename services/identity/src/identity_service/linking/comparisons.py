@@ -52,9 +52,17 @@ def _both(*columns: str) -> str:
     return " AND ".join(f"{column}_l = {column}_r" for column in columns)
 
 
-def _differs_by(column: str, most: int) -> str:
-    """At most so many letters wrong, left out, added or exchanged with their neighbour."""
-    return f"damerau_levenshtein({column}_l, {column}_r) <= {most}"
+def _differs_by(column: str, most: int, *, shortest: int = 3) -> str:
+    """At most so many letters wrong, left out, added or exchanged with their neighbour.
+
+    Damerau-Levenshtein costs 25 times what Jaro-Winkler does, so that looks first: `most` errors in a text of at least `shortest`
+    letters leave it above (1 + 2 (1 - most / shortest)) / 3.
+    """
+    floor = (1 + 2 * (1 - most / shortest)) / 3 - 0.02
+    return (
+        f"CASE WHEN jaro_winkler({column}_l, {column}_r) >= {floor:.2f}"
+        f" THEN damerau_levenshtein({column}_l, {column}_r) <= {most} ELSE false END"
+    )
 
 
 def _unknown(*columns: str) -> str:
@@ -132,7 +140,7 @@ _BIRTH_DATE = Trait(
     levels=(
         Level("same", _both("birth_date"), 0.93, 0.00005),
         Level("day and month exchanged", "birth_date_l = birth_swapped_r", 0.01, 0.00003),
-        Level("one typing error", _differs_by("birth_date", 1), 0.03, 0.0008),
+        Level("one typing error", _differs_by("birth_date", 1, shortest=10), 0.03, 0.0008),
         Level(
             "two of year, month and day the same",
             f"({_both('birth_year', 'birth_month')}) OR ({_both('birth_year', 'birth_day')})"
@@ -157,7 +165,7 @@ _EMAIL = Trait(
     levels=(
         Level("same", _both("email"), 0.6, 0.00005, "email"),
         Level("same name, other provider", _both("email_user"), 0.05, 0.0001),
-        Level("typing error", _differs_by("email", 2), 0.03, 0.00005),
+        Level("typing error", _differs_by("email", 2, shortest=8), 0.03, 0.00005),
     ),
     household_share=0.1,
 )
@@ -167,7 +175,7 @@ _PHONE = Trait(
     missing=_unknown("phone"),
     levels=(
         Level("same", _both("phone"), 0.6, 0.00005, "phone"),
-        Level("one typing error", _differs_by("phone", 1), 0.04, 0.00005),
+        Level("one typing error", _differs_by("phone", 1, shortest=8), 0.04, 0.00005),
     ),
     household_share=0.6,
 )
@@ -179,7 +187,7 @@ _PLACE = Trait(
         Level("same postal code and city", _both("postal_code", "city"), 0.70, 0.0004, "postal_code"),
         Level("same postal code", _both("postal_code"), 0.05, 0.0004, "postal_code"),
         Level("same city", _both("city"), 0.08, 0.004, "city"),
-        Level("nearly the same", f"{_differs_by('postal_code', 1)} OR {_differs_by('city', 2)}", 0.03, 0.002),
+        Level("nearly the same", f"{_differs_by('postal_code', 1)} OR {_differs_by('city', 2, shortest=5)}", 0.03, 0.002),
         Level("same prefecture", _both("prefecture"), 0.06, 0.05),
     ),
     household_share=0.9,
@@ -192,13 +200,14 @@ _HOUSE = Trait(
         Level("same town and number", _both("town", "street"), 0.6, 0.00002),
         Level(
             "same number, town nearly the same",
-            f"{_both('street')} AND ({_both('building')} OR {_differs_by('town', 2)} OR {_unknown('town')})",
+            f"{_both('street')} AND ({_both('building')} OR {_differs_by('town', 2, shortest=5)} OR {_unknown('town')})",
             0.05,
             0.0005,
         ),
+        Level("town and building exchanged", "town_l = building_r OR building_l = town_r", 0.005, 0.00001),
         Level("same town", f"{_both('town')}", 0.1, 0.001),
         Level("same building", f"{_both('building')}", 0.02, 0.0001),
-        Level("town nearly the same", _differs_by("town", 2), 0.03, 0.002),
+        Level("town nearly the same", _differs_by("town", 2, shortest=5), 0.03, 0.002),
         Level("same number", _both("street"), 0.02, 0.01),
     ),
     household_share=0.9,
@@ -220,7 +229,7 @@ def _number_trait(column: str) -> Trait:
         missing=_unknown(column),
         levels=(
             Level("same", _both(column), 0.92, 0.000001),
-            Level("typing error", _differs_by(column, 2), 0.06, 0.0005),
+            Level("typing error", _differs_by(column, 2, shortest=5), 0.06, 0.0005),
         ),
         household_share=0.0,
     )

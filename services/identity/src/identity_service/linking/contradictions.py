@@ -1,27 +1,44 @@
 """What one person cannot be: two records that contradict each other keep their customers apart, whatever links them in between."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log2
+
+from identity_service.linking.comparisons import DIFFERENT
+from identity_service.linking.model import Model
 from identity_service.linking.preparation import Row
 
+BITS_THAT_KEEP_APART = 8.0
+"""Lasting traits that differ by this much evidence (1 in 256) are two persons'."""
 _MOST_TYPING_ERRORS = 1
 
 
-def contradiction(row: Row, other: Row, number_fields: tuple[str, ...] = ()) -> str | None:
-    """Why the two records (in their comparable forms) cannot be one person, in words; None when they can.
+@dataclass(frozen=True)
+class Contradictions:
+    """What of a person lasts for life, and what its difference weighs in this base: where names are often mistyped, it weighs little."""
 
-    One trait may be wrong or change (a marriage changes the surname, a typing error the birth date); two of those that stay for life
-    are not both wrong.
-    """
-    lasting = [
-        words
-        for words, differs in (
-            ("given names", _given_names_differ(row, other)),
-            ("birth dates", _differs(row["birth_date"], other["birth_date"])),
-            ("genders", _differs(row["gender"], other["gender"], typing_errors=0)),
-            *((field, _differs(row[field], other[field], typing_errors=2)) for field in number_fields),
-        )
-        if differs
-    ]
-    return " and ".join(lasting) + " differ" if len(lasting) > 1 else None
+    weights: Mapping[str, float]
+    """Trait -> bits of the level "different", below 0."""
+    number_fields: tuple[str, ...]
+
+    @classmethod
+    def by(cls, model: Model, number_fields: tuple[str, ...]) -> "Contradictions":
+        """The weights that the model learned."""
+        lasting = ("given_name", "birth_date", "gender", *number_fields)
+        different = {name: model.levels[name][DIFFERENT] for name in lasting}
+        return cls({name: log2(level.m / level.u) for name, level in different.items()}, number_fields)
+
+    def between(self, row: Row, other: Row) -> str | None:
+        """Why the two records (in their comparable forms) cannot be one person, in words; None when they can."""
+        differing = [name for name in self.weights if self._differs(name, row, other)]
+        if sum(self.weights[name] for name in differing) > -BITS_THAT_KEEP_APART:
+            return None
+        return f"different {' and '.join(differing)}".replace("_", " ")
+
+    def _differs(self, name: str, row: Row, other: Row) -> bool:
+        if name == "given_name":
+            return _given_names_differ(row, other)
+        return _differs(row[name], other[name], typing_errors=0 if name == "gender" else 2 if name in self.number_fields else 1)
 
 
 def _given_names_differ(row: Row, other: Row) -> bool:

@@ -1,18 +1,18 @@
 """Link the customers that are probably one person. The way into this package."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from identity_service.linking.agreements import field_agreements
 from identity_service.linking.clusters import Clusters, Edge, strongest_first
 from identity_service.linking.comparisons import Trait, person_traits
-from identity_service.linking.contradictions import contradiction
+from identity_service.linking.contradictions import Contradictions
 from identity_service.linking.estimates import estimate
 from identity_service.linking.model import Model, starting_model
 from identity_service.linking.preparation import PreparedRecords, prepare
 from identity_service.linking.results import LinkingFigures, LinkingResult, LinkingSettings, ScoredPair
-from identity_service.linking.scoring import ComparedPair, score
+from identity_service.linking.scoring import ComparedPair, Scored, score
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,8 +49,9 @@ def link(
     start = Model.from_json(model) if model is not None else starting_model(traits, records=len(prepared.rows))
     scored = score(prepared, traits=traits, model=start, may_train=model is None, settings=settings)
     best = _best_of_customers(scored.pairs, prepared, apart=_both_ways(kept_apart))
-    judgements = _judge(best, prepared, settings, apart=_both_ways(kept_apart))
     compared = {(pair.record, pair.other): pair for pair in scored.pairs}
+    contradicts = _contradictions(prepared, settings, scored, apart=_both_ways(kept_apart))
+    judgements = _judge(best, prepared, settings, contradicts)
     pairs = tuple(
         _scored_pair(judgement, compared[judgement.edge.record, judgement.edge.other], prepared, traits)
         for judgement in judgements
@@ -86,16 +87,29 @@ def _best_of_customers(
     return strongest_first(best.values())
 
 
-def _judge(
-    edges: list[Edge], prepared: PreparedRecords, settings: LinkingSettings, *, apart: Set[CustomerPair]
-) -> list[_Judgement]:
-    """Link from the strongest pair down, as long as no cluster comes to contradict itself; review what is left above `lower`."""
+def _contradictions(
+    prepared: PreparedRecords, settings: LinkingSettings, scored: Scored, *, apart: Set[CustomerPair]
+) -> Callable[[int, int], str | None]:
+    """Why two records must not come into one cluster. A pair that is likely by itself has outweighed its differences."""
+    contradictions = Contradictions.by(scored.model, settings.number_fields)
+    likely = {frozenset((pair.record, pair.other)) for pair in scored.pairs if pair.score >= settings.upper}
 
     def contradicts(record: int, other: int) -> str | None:
-        if (prepared.customer_ids[record], prepared.customer_ids[other]) in apart:
+        if apart and (prepared.customer_ids[record], prepared.customer_ids[other]) in apart:
             return "kept apart by a person"
-        return contradiction(prepared.forms[record], prepared.forms[other], settings.number_fields)
+        why = contradictions.between(prepared.forms[record], prepared.forms[other])
+        return why if why and frozenset((record, other)) not in likely else None
 
+    return contradicts
+
+
+def _judge(
+    edges: list[Edge],
+    prepared: PreparedRecords,
+    settings: LinkingSettings,
+    contradicts: Callable[[int, int], str | None],
+) -> list[_Judgement]:
+    """Link from the strongest pair down, as long as no cluster comes to contradict itself; review what is left above `lower`."""
     clusters = Clusters.of_customers(prepared.customer_ids, contradicts)
     judgements = []
     for edge in edges:

@@ -14,7 +14,7 @@ from typing import Any
 
 from identity_service.linking.comparisons import Trait
 
-PAIRS_PER_MATCH = 1.0
+PAIRS_PER_MATCH = 0.5
 _LARGEST_POWER = 900.0
 """2.0 ** 900 is still a float; more evidence than that changes nothing."""
 
@@ -29,22 +29,27 @@ class Households:
 
     @classmethod
     def starting(cls, traits: tuple[Trait, ...]) -> "Households":
+        """What is plausible before anything was seen."""
         return cls(PAIRS_PER_MATCH, {trait.name: trait.household_share for trait in traits})
 
     def to_json(self) -> dict[str, Any]:
+        """The inverse of `from_json`."""
         return {"pairs_per_match": self.pairs_per_match, "shares": dict(self.shares)}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Households":
+        """Read what `to_json` wrote."""
         return cls(stored["pairs_per_match"], dict(stored["shares"]))
 
     def probability_of_one_person(self, match_weight: float, weights: Mapping[str, float]) -> float:
-        """The formula above; `weights` holds each trait's weight in bits, 0 where nothing could be said."""
+        """The formula above; `weights` holds each trait's weight in bits, for the traits that both records have."""
         household = self.pairs_per_match
-        for trait, share in self.shares.items():
-            household *= share + (1 - share) * _power_of_two(-weights[trait])
-        return 1 / (1 + _power_of_two(-match_weight) + household)
+        for trait, weight in weights.items():
+            share = self.shares[trait]
+            household *= share + (1 - share) * power_of_two(-weight)
+        return 1 / (1 + power_of_two(-match_weight) + household)
 
 
-def _power_of_two(exponent: float) -> float:
+def power_of_two(exponent: float) -> float:
+    """2 ** exponent, as large as a float allows."""
     return float(2.0 ** min(exponent, _LARGEST_POWER))
