@@ -30,7 +30,8 @@ ALL_SCOPES = (
     "privacy:write",
     "gateway:read",
 )
-"""`identity:decide`: to merge, split and undo. `privacy:*`: to erase, and to disclose all that is held. The gateway has no data of its own: its scope is for its metrics."""
+"""`identity:decide`: to merge, split and undo. `privacy:*`: to erase, and to disclose all that is held. The gateway has
+no data of its own: its scope is for its metrics."""
 
 
 def signing_key_file(home: Home, name: str) -> Path:
