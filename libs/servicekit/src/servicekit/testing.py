@@ -229,6 +229,18 @@ class RunningService:
         return True
 
 
+async def tables_that_mention(connection: asyncpg.Connection, words: Sequence[str]) -> dict[str, int]:
+    """Return how many rows of which tables hold one of the words, in any column, as text, JSON or bytes."""
+    patterns = [f"%{form}%" for word in words for form in (word, json.dumps(word)[1:-1], word.encode().hex())]
+    found: dict[str, int] = {}
+    for row in await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"):
+        table = row["tablename"]
+        rows = await connection.fetchval(f'SELECT count(*) FROM "{table}" t WHERE t::text ILIKE ANY($1)', patterns)  # noqa: S608
+        if rows:
+            found[table] = rows
+    return found
+
+
 async def create_database(postgres: EmbeddedPostgres, build: Build) -> str:
     """Create a fresh database with the service's schema, as a copy of a template migrated once; return its address."""
     migrations = migrations_directory(build)
