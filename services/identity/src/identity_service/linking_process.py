@@ -201,7 +201,7 @@ async def _find_oldest_anchors(task: Json, pairs: Sequence[ScoredPair]) -> dict[
 
 
 class _RecordsOf:
-    """The person records of the customers in some pairs: which of them holds a value that was compared."""
+    """The person records of the customers in some pairs: which of them was compared."""
 
     def __init__(self, base: Base, pairs: Sequence[ScoredPair]) -> None:
         asked = {customer for pair in pairs for customer in (pair.customer_id, pair.other_customer_id)}
@@ -210,16 +210,14 @@ class _RecordsOf:
             for row in _rows_of(compartment.records, asked):
                 self._rows.setdefault(row["customer_id"], {})[row["record_id"]] = row
 
-    def holding(self, customer_id: str, field: str, value: str | None) -> str | None:
-        """Return the record of a customer that says this value, the first by its id."""
+    def saying(self, customer_id: str, values: Sequence[tuple[Sequence[str], str | None]]) -> str:
+        """Return the record of a customer that says these values (of these parts), the first by its id."""
         rows = self._rows[customer_id]
-        holding = [record_id for record_id in rows if value is not None and rows[record_id].get(field) == value]
-        return min(holding, default=None)
+        return max(sorted(rows), key=lambda record_id: sum(_said(rows[record_id], *value) for value in values))
 
-    def most_used(self, customer_id: str, used: Collection[str | None]) -> str:
-        """Return the record that holds most of what was compared."""
-        counted = [record_id for record_id in used if record_id is not None]
-        return max(sorted(self._rows[customer_id]), key=counted.count)
+
+def _said(row: Json, parts: Sequence[str], value: str | None) -> bool:
+    return (" ".join(said for part in parts if (said := row.get(part))) or None) == value
 
 
 def _rows_of(records: "pa.Table", customer_ids: Collection[str]) -> Iterator[Json]:
@@ -242,36 +240,35 @@ def _named_by_anchors(
 
 
 def _named(pair: ScoredPair, anchor: UUID, other_anchor: UUID, records: _RecordsOf) -> Json:
-    mine = [records.holding(pair.customer_id, field.field, field.value) for field in pair.fields]
-    others = [records.holding(pair.other_customer_id, field.field, field.other_value) for field in pair.fields]
-    record, other_record = (
-        records.most_used(pair.customer_id, mine),
-        records.most_used(pair.other_customer_id, others),
-    )
-    if anchor > other_anchor:
-        anchor, other_anchor, record, other_record, mine, others = (
-            other_anchor, anchor, other_record, record, others, mine,
-        )  # fmt: skip
+    parts = [_parts_of(field) for field in pair.fields]
+    values = [(names, field.value) for names, field in zip(parts, pair.fields, strict=True)]
+    other_values = [(names, field.other_value) for names, field in zip(parts, pair.fields, strict=True)]
+    sides = [
+        (str(anchor), _split(records.saying(pair.customer_id, values))),
+        (str(other_anchor), _split(records.saying(pair.other_customer_id, other_values))),
+    ]
+    (one, record), (other, other_record) = sorted(sides)
     return {
-        "anchor_id": str(anchor),
-        "other_anchor_id": str(other_anchor),
-        "record": _split(record),
-        "other_record": _split(other_record),
+        "anchor_id": one,
+        "other_anchor_id": other,
+        "record": record,
+        "other_record": other_record,
         "score": pair.score,
         "outcome": pair.outcome,
         "contradiction": pair.contradiction,
-        "fields": [_field(*compared) for compared in zip(pair.fields, mine, others, strict=True)],
+        "fields": [
+            {"field": field.field, "parts": names, "agreement": field.agreement, "weight": field.weight}
+            for names, field in zip(parts, pair.fields, strict=True)
+        ],
     }
 
 
-def _field(field: FieldAgreement, record: str | None, other_record: str | None) -> Json:
-    return {
-        "field": field.field,
-        "agreement": field.agreement,
-        "weight": field.weight,
-        "record": _split(record) if record else None,
-        "other_record": _split(other_record) if other_record else None,
-    }
+def _parts_of(field: FieldAgreement) -> list[str]:
+    """Return the fields of a person record that are compared together under this name."""
+    from identity_service.linking.comparisons import person_traits
+
+    parts = {trait.name: list(trait.fields) for trait in person_traits(())}
+    return parts.get(field.field, [field.field])
 
 
 def _split(record_id: str) -> list[str]:

@@ -109,7 +109,7 @@ class LinkCandidate(Base, table=True):
     other_customer_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
     record_anchor_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
     record_source_id: str = Field(sa_column=Column(Text, nullable=False))
-    """With the record's anchor: the person record that says most of what was compared."""
+    """With the record's anchor: the person record that was compared."""
     other_record_anchor_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
     other_record_source_id: str = Field(sa_column=Column(Text, nullable=False))
     score: float = Field(sa_column=Column(Float, nullable=False))
@@ -119,7 +119,7 @@ class LinkCandidate(Base, table=True):
     contradiction: str | None = Field(sa_column=Column(Text))
     """Why a pair above the upper threshold waits for review all the same."""
     fields: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
-    """[{field, agreement, weight, record: [anchor, source] | null, other_record}]"""
+    """[{field, parts, agreement, weight}]: `parts` are the fields of person records that are compared together."""
     run_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
     """That scored it last."""
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

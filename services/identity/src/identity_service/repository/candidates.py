@@ -1,5 +1,6 @@
 """SQL of link candidates: the review queue, and what becomes of the pairs a run has found."""
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -99,8 +100,9 @@ INSERT INTO link_candidates
      other_record_anchor_id, other_record_source_id, score, state, contradiction, fields, run_id, created_at, scored_at,
      decided_by, decided_at, why, decision_id)
 SELECT candidate_id, anchor_id, other_anchor_id, customer_id, other_customer_id, record_anchor_id, record_source_id,
-    other_record_anchor_id, other_record_source_id, score, state, contradiction, fields::jsonb, $1::uuid, $2::timestamptz,
-    $2::timestamptz, decided_by, CASE WHEN decided_by IS NOT NULL THEN $2::timestamptz END, why, decision_id
+    other_record_anchor_id, other_record_source_id, score, state, contradiction, fields::jsonb,
+    $1::uuid, $2::timestamptz, $2::timestamptz, decided_by, CASE WHEN decided_by IS NOT NULL THEN $2::timestamptz END,
+    why, decision_id
 FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[], $10::uuid[],
     $11::text[], $12::float[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::uuid[])
     AS t (candidate_id, anchor_id, other_anchor_id, customer_id, other_customer_id, record_anchor_id, record_source_id,
@@ -198,6 +200,13 @@ class ScoredCandidate(NamedTuple):
     decision_id: UUID | None
 
 
+class Said(NamedTuple):
+    """What a source says of a person: field -> as written, and as compared."""
+
+    written: dict[str, str]
+    normal: dict[str, str]
+
+
 class Evidence(NamedTuple):
     """A link of `links` that rests on two person records."""
 
@@ -240,10 +249,13 @@ async def lock_candidate(connection: asyncpg.Connection, candidate_id: UUID) -> 
 
 async def find_values(
     connection: asyncpg.Connection, records: Sequence[tuple[UUID, str]]
-) -> dict[tuple[UUID, str], asyncpg.Record]:
+) -> dict[tuple[UUID, str], Said]:
     """Return what person records (anchor, source) say."""
     rows = await connection.fetch(_VALUES, [anchor for anchor, _ in records], [source for _, source in records])
-    return {(row["anchor_id"], row["source_id"]): row for row in rows}
+    return {
+        (row["anchor_id"], row["source_id"]): Said(json.loads(row["written"]), json.loads(row["normal"]))
+        for row in rows
+    }
 
 
 async def list_decisions_on(connection: asyncpg.Connection, candidate_id: UUID) -> list[asyncpg.Record]:

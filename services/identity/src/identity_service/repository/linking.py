@@ -135,7 +135,7 @@ WHERE valid_from <= $1 AND (valid_until IS NULL OR valid_until > $1)
 
 
 class FoundPair(NamedTuple):
-    """A scored pair of customers by their oldest anchors, with the records that say most of what was compared."""
+    """A scored pair of customers by their oldest anchors, with the records that were compared."""
 
     position: int
     anchor_id: UUID

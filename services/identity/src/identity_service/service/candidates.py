@@ -9,7 +9,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.repository import candidates as repository
-from identity_service.repository.candidates import Evidence
+from identity_service.repository.candidates import Evidence, Said
 from identity_service.service.decisions import REVIEW, merge_customers, undo_decision
 from identity_service.service.found_pairs import load_grounds
 from identity_service.service.linking import get_settings
@@ -216,43 +216,38 @@ def _demand_review(candidate: asyncpg.Record) -> None:
 
 async def _shown(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> list[dict[str, Any]]:
     """Fill in what the person records say now: candidates hold no values of their own."""
-    fields = [json.loads(row["fields"]) for row in rows]
-    asked = {
-        _record(one) for compared in fields for field in compared for one in (field["record"], field["other_record"])
-    }
-    values = await repository.find_values(connection, [record for record in asked if record is not None])
+    records = {record for row in rows for record in _records(row)}
+    said = await repository.find_values(connection, list(records))
     return [
-        {**row, "state": row["state_now"], "fields": [_field(field, values) for field in compared]}
-        for row, compared in zip(rows, fields, strict=True)
+        {
+            **row,
+            "state": row["state_now"],
+            "fields": [_field(field, *(said.get(one) for one in _records(row))) for field in json.loads(row["fields"])],
+        }
+        for row in rows
     ]
 
 
-Record = tuple[UUID, str]
+def _records(candidate: asyncpg.Record) -> tuple[tuple[UUID, str], tuple[UUID, str]]:
+    return (
+        (candidate["record_anchor_id"], candidate["record_source_id"]),
+        (candidate["other_record_anchor_id"], candidate["other_record_source_id"]),
+    )
 
 
-def _record(named: list[str] | None) -> Record | None:
-    return None if named is None else (UUID(named[0]), named[1])
-
-
-def _field(field: dict[str, Any], values: Mapping[Record, asyncpg.Record]) -> dict[str, Any]:
-    name = field["field"]
-    value, written = _values(values, field["record"], name)
-    other_value, other_written = _values(values, field["other_record"], name)
+def _field(field: dict[str, Any], record: Said | None, other_record: Said | None) -> dict[str, Any]:
+    """Put a field of two records side by side: as it is compared, and as it was written. Null: not there any more."""
+    parts = field["parts"]
     return {
-        "field": name,
-        "value": value,
-        "other_value": other_value,
-        "written": written,
-        "other_written": other_written,
+        "field": field["field"],
+        "value": _together(record.normal if record else {}, parts),
+        "other_value": _together(other_record.normal if other_record else {}, parts),
+        "written": _together(record.written if record else {}, parts),
+        "other_written": _together(other_record.written if other_record else {}, parts),
         "agreement": field["agreement"],
         "weight": field["weight"],
     }
 
 
-def _values(values: Mapping[Record, asyncpg.Record], named: list[str] | None, field: str) -> tuple[Any, Any]:
-    """Return a field's value as it is compared and as it was written; nulls when it is no longer there."""
-    record = _record(named)
-    row = values.get(record) if record else None
-    if row is None:
-        return None, None
-    return json.loads(row["normal"]).get(field), json.loads(row["written"]).get(field)
+def _together(said: Mapping[str, str], parts: Sequence[str]) -> str | None:
+    return " ".join(said[part] for part in parts if said.get(part)) or None

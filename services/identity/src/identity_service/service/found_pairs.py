@@ -175,7 +175,7 @@ def _why(found: FoundPair) -> str:
 
 
 def evidence_of(found: FoundPair, uses: Sequence[LinkUse], *, decision_id: UUID | None, rule: str) -> list[Evidence]:
-    """Return the links that rest on the two records which say most of what was compared."""
+    """Return the links that rest on the two records that were compared."""
     assert decision_id is not None
     return [
         Evidence(found.record_anchor_id, found.other_record_anchor_id, decision_id, rule, found.score, use)

@@ -1,0 +1,441 @@
+"""Probabilistic linking: runs over the base, what they link, what waits for review, what a person said stands."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from identity_service.ids import TimeOrderedIds
+from servicekit.database import raw
+from servicekit.testing import RunningService
+
+DECIDE = ("identity:decide", "identity:read", "identity:write")
+SOURCE = {"name": "A source", "department": "sales", "brand": "kizuna", "legal_entity": "Kizuna Inc."}
+
+PERSON = {
+    "surname": "渡辺",
+    "given_name": "花子",
+    "surname_kana": "ワタナベ",
+    "given_name_kana": "ハナコ",
+    "full_name": "渡辺花子",
+    "birth_date": "1984-03-05",
+    "gender": "female",
+    "phone": "+819012345678",
+    "postal_code": "1500001",
+    "prefecture": "東京都",
+    "city": "渋谷区",
+    "town": "神宮前",
+    "street": "1-2-3",
+}
+SURNAMES = ("佐藤", "鈴木", "高橋", "田中", "伊藤", "山本", "中村", "小林", "加藤", "吉田")
+GIVEN_NAMES = ("太郎", "健一", "美咲", "陽子", "直樹", "由美", "大輔", "恵子", "翔太", "彩")
+
+
+class Desk:
+    """Somebody who knows what sources say of persons, starts runs and reviews what they find."""
+
+    def __init__(self, service: RunningService) -> None:
+        self.service = service
+        self._new_id = TimeOrderedIds(lambda: int(service.clock.now().timestamp() * 1000))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return self.service.headers(*DECIDE)
+
+    async def get(self, path: str, **params: Any) -> dict[str, Any]:
+        answer = await self.service.client.get(path, params=params, headers=self.headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def post(self, path: str, body: dict[str, Any], *, status: int = 200) -> dict[str, Any]:
+        answer = await self.service.client.post(path, json=body, headers=self.headers)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    async def source(self, source_id: str, **fields: Any) -> None:
+        answer = await self.service.client.put(f"/v1/sources/{source_id}", json=SOURCE | fields, headers=self.headers)
+        assert answer.status_code in {200, 201}, answer.text
+
+    async def customer(self, person: dict[str, str], *, source: str = "shop", user_id: str | None = None) -> str:
+        """A customer of whom a source says this."""
+        [customer_id] = await self.customers([person], source=source, user_id=user_id)
+        return customer_id
+
+    async def customers(
+        self, persons: Sequence[dict[str, str]], *, source: str = "shop", user_id: str | None = None
+    ) -> list[str]:
+        """Customers of whom a source says this; known by the user id or by member numbers of that source."""
+        ids = [(self._new_id(), self._new_id()) for _ in persons]
+        now = self.service.clock.now()
+        namespace = "user_id" if user_id else f"{source}.member"
+        async with self.service.database.transaction() as session:
+            connection = await raw(session)
+            await connection.executemany(
+                "INSERT INTO customers (customer_id, created_at, version) VALUES ($1, $2, 1)",
+                [(customer_id, now) for customer_id, _ in ids],
+            )
+            await connection.executemany(
+                "INSERT INTO identifiers (anchor_id, namespace, value, is_current, customer_id, version, source_id, "
+                "sources, event_id, rule, linked_at) "
+                "VALUES ($1, $2, $3, true, $4, 1, $5, ARRAY[$5], $6, 'first_seen', $7)",
+                [(anchor, namespace, user_id or str(anchor), one, source, uuid4(), now) for one, anchor in ids],
+            )
+            await connection.executemany(
+                "INSERT INTO person_records (anchor_id, source_id, written, normal, occurred_at, changed_at) "
+                "VALUES ($1, $2, $3::jsonb, $3::jsonb, $4, $4)",
+                [(anchor, source, json.dumps(one), now) for (_, anchor), one in zip(ids, persons, strict=True)],
+            )
+        return [str(customer_id) for customer_id, _ in ids]
+
+    async def now(self, customer_id: str) -> str | None:
+        found = await self.post("/v1/customers:batchGet", {"customer_ids": [customer_id]})
+        return found["customers"][0]["current_customer_id"]
+
+    async def are_one(self, *customer_ids: str) -> bool:
+        return len({await self.now(customer_id) for customer_id in customer_ids}) == 1
+
+    async def run(self, kind: str = "full", *, state: str = "done") -> dict[str, Any]:
+        """Start a run and wait for its end."""
+        started = await self.post("/v1/linking/runs", {"kind": kind}, status=202)
+        return await self.ended(started["run_id"], state=state)
+
+    async def ended(self, run_id: str, *, state: str = "done") -> dict[str, Any]:
+        async with asyncio.timeout(120):
+            while (run := await self.get(f"/v1/linking/runs/{run_id}"))["state"] in {"queued", "running"}:  # noqa: ASYNC110 - nothing else to wait for
+                await asyncio.sleep(0.05)
+        assert run["state"] == state, run
+        return run
+
+    async def candidates(self, state: str | None = None, **params: Any) -> list[dict[str, Any]]:
+        page = await self.get("/v1/linking/candidates", **({"state": state} if state else {}), **params)
+        return page["items"]
+
+    async def decide(self, candidate: dict[str, Any], action: str, *, status: int = 200) -> dict[str, Any]:
+        path = f"/v1/linking/candidates/{candidate['candidate_id']}:{action}"
+        return await self.post(path, {"why": "Asked them."}, status=status)
+
+    async def thresholds(self, *, upper: float, lower: float, **fields: Any) -> None:
+        body = {"upper": upper, "lower": lower, **fields}
+        answer = await self.service.client.put("/v1/linking/settings", json=body, headers=self.headers)
+        assert answer.status_code == 200, answer.text
+
+    async def rows(self, statement: str, *arguments: object) -> list[Any]:
+        async with self.service.database.transaction() as session:
+            return await (await raw(session)).fetch(statement, *arguments)
+
+
+def someone(number: int) -> dict[str, str]:
+    """A person like nobody else in the crowd."""
+    surname, given_name = SURNAMES[number % 10], GIVEN_NAMES[number // 10]
+    return {
+        "surname": surname,
+        "given_name": given_name,
+        "full_name": surname + given_name,
+        "birth_date": f"19{50 + number % 50}-{1 + number % 12:02}-{1 + number % 28:02}",
+        "phone": f"+8180{number:08}",
+        "postal_code": f"{1000000 + number * 37}",
+        "prefecture": "大阪府",
+        "city": "大阪市北区",
+        "town": f"町{number}",
+        "street": f"{number}-1",
+    }
+
+
+@pytest.fixture
+async def desk(identity: RunningService) -> Desk:
+    """Two sources of one legal entity, and a crowd that the shop knows."""
+    desk = Desk(identity)
+    for source_id in ("shop", "crm"):
+        await desk.source(source_id)
+    await desk.customers([someone(number) for number in range(99)])
+    return desk
+
+
+REVIEW_ALL = {"upper": 0.999999999999, "lower": 0.3}
+"""Nothing is linked by its score alone."""
+
+
+async def pair(desk: Desk) -> tuple[str, str]:
+    """One person as two departments know her."""
+    return await desk.customer(PERSON), await desk.customer(PERSON | {"street": "1-2"}, source="crm")
+
+
+async def test_one_person_in_two_systems_is_linked_with_evidence(desk: Desk) -> None:
+    one, other = await pair(desk)
+    run = await desk.run()
+    assert (run["linked"], run["to_review"], run["customers"], run["customers_scored"]) == (1, 0, 101, 101)
+    assert 0.9 < run["precision_estimate"] <= 1 and 0 < run["recall_estimate"] <= 1 and run["estimated_by"]
+    assert await desk.are_one(one, other)
+    [candidate] = await desk.candidates("linked")
+    assert {candidate["customer_id"], candidate["other_customer_id"]} == {one, other}
+    assert (candidate["decided_by"], candidate["run_id"]) == ("identity", run["run_id"])
+    decision = await desk.get(f"/v1/decisions/{candidate['decision_id']}")
+    assert (decision["rule"], decision["score"], decision["customer_id"]) == ("probabilistic", candidate["score"], one)
+    evidence = await desk.rows(
+        "SELECT source_id, rule, score, legal_entity, event_id FROM links WHERE legal_entity IS NOT NULL ORDER BY 1"
+    )
+    expected = ("probabilistic", candidate["score"], "Kizuna Inc.", UUID(candidate["decision_id"]))
+    assert [tuple(row) for row in evidence] == [("crm", *expected), ("shop", *expected)]
+    assert (await desk.run())["linked"] == 0
+    assert await desk.rows("SELECT FROM linking_results") == []
+
+
+async def test_a_pair_between_the_thresholds_waits_with_its_fields_side_by_side(desk: Desk) -> None:
+    await desk.thresholds(**REVIEW_ALL)
+    one, other = await pair(desk)
+    run = await desk.run()
+    assert (run["linked"], run["to_review"]) == (0, 1)
+    assert not await desk.are_one(one, other)
+    [candidate] = await desk.candidates("review", customer_id=one)
+    assert (candidate["customer_id"], candidate["other_customer_id"]) == (one, other)
+    assert candidate["decided_by"] is candidate["why"] is candidate["decision_id"] is None
+    fields = {field["field"]: field for field in candidate["fields"]}
+    born = fields["birth_date"]
+    assert (born["value"], born["other_value"], born["agreement"]) == ("1984-03-05", "1984-03-05", "same")
+    assert born["weight"] > 0
+    assert "渡辺" in fields["surname"]["value"] and "渡辺" in fields["surname"]["other_written"]
+    assert fields["house"]["value"] != fields["house"]["other_value"]
+    for table in ("link_candidates", "linking_runs", "candidate_decisions"):
+        [[text]] = await desk.rows(f"SELECT string_agg(t::text, '') FROM {table} AS t")
+        assert not any(value in (text or "") for value in ("渡辺", "花子", "1984-03-05", "9012345678")), table
+
+
+async def test_accepting_joins_and_undoing_takes_apart_for_good(desk: Desk) -> None:
+    await desk.thresholds(**REVIEW_ALL)
+    one, other = await pair(desk)
+    await desk.run()
+    [candidate] = await desk.candidates("review")
+    accepted = await desk.decide(candidate, "accept")
+    assert (accepted["state"], accepted["decided_by"], accepted["why"]) == ("accepted", "tester", "Asked them.")
+    assert await desk.are_one(one, other)
+    assert (await desk.get(f"/v1/decisions/{accepted['decision_id']}"))["rule"] == "review"
+    assert (await desk.decide(candidate, "accept"))["decision_id"] == accepted["decision_id"]
+    assert "accepted" in (await desk.decide(candidate, "reject", status=409))["detail"]
+    undone = await desk.decide(candidate, "undo")
+    assert undone["state"] == "undone"
+    assert not await desk.are_one(one, other)
+    assert [one["action"] for one in undone["history"]] == ["accepted", "undone"]
+    assert (await desk.decide(candidate, "undo"))["history"] == undone["history"]
+    assert "kept apart" in (await desk.decide(candidate, "accept", status=409))["detail"]
+    await desk.thresholds(upper=0.9, lower=0.3)
+    assert (await desk.run())["linked"] == 0
+    assert not await desk.are_one(one, other)
+
+
+async def test_what_was_linked_by_its_score_can_be_undone_either_way(desk: Desk) -> None:
+    one, other = await pair(desk)
+    await desk.run()
+    [candidate] = await desk.candidates("linked")
+    assert "linked" in (await desk.decide(candidate, "accept", status=409))["detail"]
+    await desk.post(f"/v1/decisions/{candidate['decision_id']}:undo", {"why": "Two."}, status=201)
+    assert not await desk.are_one(one, other)
+    [seen] = await desk.candidates("undone")
+    assert seen["candidate_id"] == candidate["candidate_id"]
+    assert await desk.candidates("linked") == []
+    assert (await desk.decide(candidate, "undo"))["state"] == "undone"
+    assert (await desk.run())["linked"] == 0
+
+
+async def test_a_rejection_is_remembered_until_it_is_undone(desk: Desk) -> None:
+    await desk.thresholds(**REVIEW_ALL)
+    one, other = await pair(desk)
+    await desk.run()
+    [candidate] = await desk.candidates("review")
+    assert "yet" in (await desk.decide(candidate, "undo", status=409))["detail"]
+    rejected = await desk.decide(candidate, "reject")
+    assert (rejected["state"], rejected["decision_id"]) == ("rejected", None)
+    assert (await desk.decide(candidate, "reject"))["history"] == rejected["history"]
+    assert "rejected" in (await desk.decide(candidate, "accept", status=409))["detail"]
+    await desk.thresholds(upper=0.9, lower=0.3)
+    run = await desk.run()
+    assert (run["linked"], run["to_review"]) == (0, 0)
+    assert not await desk.are_one(one, other)
+    # also when the customer has become a part of another one since
+    older = await desk.customer(someone(99))
+    await desk.post("/v1/customers:merge", {"customer_ids": [one, older], "into": older, "why": "One."}, status=201)
+    assert (await desk.run())["linked"] == 0
+    assert (await desk.decide(candidate, "undo"))["state"] == "review"
+    assert (await desk.run())["linked"] == 1
+    assert await desk.are_one(one, other, older)
+    assert [one["state"] for one in await desk.candidates()] == ["linked"]
+
+
+async def test_an_incremental_run_scores_what_is_new_or_changed_against_the_base(desk: Desk) -> None:
+    first = await desk.run()
+    assert first["customers_scored"] == 99
+    desk.service.clock.advance(timedelta(hours=1))
+    assert (await desk.run("incremental"))["customers_scored"] == 0
+    one, other = await pair(desk)
+    desk.service.clock.advance(timedelta(hours=1))
+    run = await desk.run("incremental")
+    assert (run["customers_scored"], run["customers"], run["linked"]) == (2, 101, 1)
+    assert await desk.are_one(one, other)
+    desk.service.clock.advance(timedelta(hours=1))
+    assert (await desk.run("incremental"))["customers_scored"] == 1  # who was linked has changed by it
+    runs = (await desk.get("/v1/linking/runs", first=2))["items"]
+    assert [run["kind"] for run in runs] == ["incremental", "incremental"]
+
+
+async def test_what_nothing_speaks_for_any_more_leaves_the_queue(desk: Desk) -> None:
+    await desk.thresholds(**REVIEW_ALL)
+    one, _ = await pair(desk)
+    first = await desk.run()
+    assert first["to_review"] == 1
+    desk.service.clock.advance(timedelta(hours=1))
+    await desk.rows(
+        "UPDATE person_records SET normal = $1::jsonb, changed_at = $2 FROM identifiers "
+        "WHERE identifiers.anchor_id = person_records.anchor_id AND customer_id = $3",
+        json.dumps(someone(99)),
+        desk.service.clock.now(),
+        UUID(one),
+    )
+    desk.service.clock.advance(timedelta(hours=1))
+    await desk.run("incremental")
+    assert await desk.candidates("review") == []
+    [candidate] = await desk.candidates("stale")
+    assert "no longer holds" in (await desk.decide(candidate, "accept", status=409))["detail"]
+
+
+async def test_a_pair_that_became_one_customer_is_stale_until_that_is_undone(desk: Desk) -> None:
+    await desk.thresholds(**REVIEW_ALL)
+    one, other = await pair(desk)
+    await desk.run()
+    merge = await desk.post("/v1/customers:merge", {"customer_ids": [one, other], "why": "One."}, status=201)
+    [candidate] = await desk.candidates("stale")
+    assert await desk.candidates("review") == []
+    await desk.decide(candidate, "reject", status=409)
+    await desk.post(f"/v1/decisions/{merge['decision_id']}:undo", {"why": "Two."}, status=201)
+    [again] = await desk.candidates("review")
+    assert again["candidate_id"] == candidate["candidate_id"]
+    # whom a person took apart no run joins, and a run takes the pair out of the queue
+    await desk.thresholds(upper=0.9, lower=0.3)
+    assert (await desk.run())["linked"] == 0
+    assert await desk.candidates("review") == []
+
+
+async def test_unique_ids_of_one_source_are_two_customers_unless_a_person_says_otherwise(desk: Desk) -> None:
+    one = await desk.customer(PERSON, user_id="1")
+    other = await desk.customer(PERSON, user_id="2")
+    run = await desk.run()
+    assert (run["linked"], run["to_review"]) == (0, 1)
+    [candidate] = await desk.candidates("review")
+    assert "user_id" in candidate["contradiction"]
+    await desk.decide(candidate, "accept")
+    assert await desk.are_one(one, other)
+
+
+async def test_unique_ids_of_different_systems_say_nothing_about_each_other(desk: Desk) -> None:
+    one = await desk.customer(PERSON, user_id="1")
+    other = await desk.customer(PERSON, source="crm", user_id="A-1")
+    await desk.run()
+    assert await desk.are_one(one, other)
+
+
+async def test_another_legal_entity_is_compared_under_an_agreement_alone(desk: Desk) -> None:
+    await desk.source("mall", legal_entity="Mall Ltd.")
+    one = await desk.customer(PERSON)
+    other = await desk.customer(PERSON, source="mall")
+    run = await desk.run()
+    assert (run["linked"], run["to_review"]) == (0, 0)
+    agreement = {
+        "from_entity": "Kizuna Inc.", "to_entity": "Mall Ltd.", "purposes": ["ads"], "evidence": "Contract 7",
+        "valid_from": (desk.service.clock.now() - timedelta(days=1)).isoformat(),
+    }  # fmt: skip
+    answer = await desk.service.client.put("/v1/agreements/mall", json=agreement, headers=desk.headers)
+    assert answer.status_code == 201, answer.text
+    assert (await desk.run())["linked"] == 1
+    assert await desk.are_one(one, other)
+    [link] = await desk.rows("SELECT source_id, legal_entity, purposes FROM links WHERE legal_entity IS NOT NULL")
+    assert tuple(link) == ("mall", "Mall Ltd.", ["ads"])
+
+
+async def test_a_setting_lets_all_legal_entities_be_compared(desk: Desk) -> None:
+    await desk.source("mall", legal_entity="Mall Ltd.")
+    one, other = await desk.customer(PERSON), await desk.customer(PERSON, source="mall")
+    await desk.thresholds(upper=0.95, lower=0.5, across_entities=True)
+    await desk.run()
+    assert await desk.are_one(one, other)
+
+
+async def test_records_collected_for_nothing_in_common_wait_for_a_person(desk: Desk) -> None:
+    await desk.source("ads", purposes=["advertising"])
+    await desk.source("crm", purposes=["service"])
+    await desk.customer(PERSON, source="ads")
+    await desk.customer(PERSON, source="crm")
+    assert (await desk.run())["linked"] == 0
+    [candidate] = await desk.candidates("review")
+    assert "nothing in common" in candidate["contradiction"]
+    accepted = await desk.decide(candidate, "accept")
+    assert accepted["state"] == "accepted"
+    assert await desk.rows("SELECT FROM links WHERE legal_entity IS NOT NULL") == []
+
+
+async def test_pages_of_candidates_and_runs_hold_each_once(desk: Desk) -> None:
+    await desk.thresholds(**REVIEW_ALL)
+    for number in range(5):
+        await desk.customer(someone(number) | {"street": "9"}, source="crm")
+    await desk.run()
+    await desk.run("incremental")
+    for path in ("/v1/linking/candidates", "/v1/linking/runs"):
+        seen: list[dict[str, Any]] = []
+        page = await desk.get(path, first=2)
+        while True:
+            seen += page["items"]
+            if page["next"] is None:
+                break
+            page = await desk.get(path, first=2, after=page["next"])
+        whole = (await desk.get(path))["items"]
+        assert seen == whole
+        assert len(seen) == (5 if "candidates" in path else 2)
+
+
+async def test_settings_have_versions_and_are_checked(desk: Desk) -> None:
+    client, path = desk.service.client, "/v1/linking/settings"
+    shipped = await desk.get(path)
+    assert (shipped["upper"], shipped["lower"], shipped["version"], shipped["changed_by"]) == (0.95, 0.5, 1, None)
+    body = {"upper": 0.9, "lower": 0.4}
+    changed = await client.put(path, json=body, headers=desk.headers | {"If-Match": '"1"'})
+    assert (changed.status_code, changed.headers["ETag"], changed.json()["changed_by"]) == (200, '"2"', "tester")
+    assert (await client.put(path, json=body, headers=desk.headers)).json()["version"] == 2
+    assert (await client.put(path, json=body, headers=desk.headers | {"If-Match": '"1"'})).status_code == 412
+    for wrong in (
+        {"upper": 0.4, "lower": 0.9}, {"upper": 0.5, "lower": 0.5}, {"upper": 1, "lower": 0.5},
+        {"upper": 0.5, "lower": 0},
+        {"upper": 0.9, "lower": 0.4, "engine": "spark"}, {"upper": 0.9, "lower": 0.4, "engine": "dask"}, {"upper": 0.9},
+    ):  # fmt: skip
+        assert (await client.put(path, json=wrong, headers=desk.headers)).status_code == 422, wrong
+    assert (await desk.get(path))["version"] == 2
+
+
+async def test_one_run_at_a_time(front_door: RunningService) -> None:
+    desk = Desk(front_door)
+    started = await desk.post("/v1/linking/runs", {"kind": "full"}, status=202)
+    refused = await desk.post("/v1/linking/runs", {"kind": "incremental"}, status=409)
+    assert started["run_id"] in refused["detail"]
+    await desk.post(f"/v1/jobs/{started['job_id']}:cancel", {})
+    assert (await desk.get(f"/v1/linking/runs/{started['run_id']}"))["state"] == "cancelled"
+    await desk.post("/v1/linking/runs", {"kind": "incremental"}, status=202)
+
+
+async def test_looking_deciding_and_configuring_have_scopes_of_their_own(front_door: RunningService) -> None:
+    client, candidate = front_door.client, f"/v1/linking/candidates/{uuid4()}"
+    why = {"why": "Because."}
+    for method, path, body, scope, status in (
+        ("GET", "/v1/linking/candidates", None, "identity:read", 200),
+        ("GET", candidate, None, "identity:read", 404),
+        ("POST", f"{candidate}:accept", why, "identity:decide", 404),
+        ("POST", f"{candidate}:reject", why, "identity:decide", 404),
+        ("POST", f"{candidate}:undo", why, "identity:decide", 404),
+        ("POST", f"{candidate}:undo", {"why": " "}, "identity:decide", 422),
+        ("POST", "/v1/linking/runs", {"kind": "some"}, "identity:write", 422),
+        ("GET", "/v1/linking/candidates?after=x", None, "identity:read", 422),
+        ("GET", "/v1/linking/candidates?state=x", None, "identity:read", 422),
+    ):
+        scopes = {"identity:read", "identity:write", "identity:decide"}
+        allowed = await client.request(method, path, json=body, headers=front_door.headers(scope))
+        refused = await client.request(method, path, json=body, headers=front_door.headers(*scopes - {scope}))
+        assert (allowed.status_code, refused.status_code) == (status, 403), path
