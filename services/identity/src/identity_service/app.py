@@ -25,6 +25,7 @@ from identity_service.routes import (
     tracking,
 )
 from identity_service.service.configuration import reconcile_write_keys
+from identity_service.service.dry_run import DryRun
 from identity_service.service.imports import JOB_KIND as IMPORT_JOB
 from identity_service.service.imports import Importer
 from identity_service.service.ingest import EventLog
@@ -39,6 +40,7 @@ from identity_service.service.privacy import (
     forget_late_rejections,
     take_own_receipt,
 )
+from identity_service.service.rules import DRY_RUN
 from identity_service.service.tracking import FrontDoor
 from identity_service.settings import Settings
 from identity_service.signing_secrets import SecretBox
@@ -70,6 +72,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     secret_box, event_log = SecretBox(settings.secret_file), EventLog(nats)
     partner_door = PartnerDoor(database=database, event_log=event_log, box=secret_box, clock=clock)
 
+    secret = cache(partial(read_secret, settings.secret_file))
     new_id = TimeOrderedIds(lambda: int(clock.now().timestamp() * 1000))
 
     resolver = Resolver(
@@ -81,6 +84,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         partitions=settings.partitions,
         batch_events=settings.resolver_batch_events,
         front_door_is_quiet=front_door.quiet,
+        secret=secret,
     )
 
     importer = Importer(
@@ -91,11 +95,11 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         max_waiting=settings.import_max_waiting,
     )
     kinds_of_jobs: dict[str, JobFunction] = {
+        DRY_RUN: DryRun(database=database),
         IMPORT_JOB: importer.run,
         LINKING: linking_job(clock=clock, new_id=new_id, partitions=settings.partitions),
     }
 
-    secret = cache(partial(read_secret, settings.secret_file))
     erasures = Erasures(
         database=database,
         base=Base,

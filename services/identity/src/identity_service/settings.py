@@ -27,3 +27,11 @@ class Settings(ServiceSettings):
     """How long a job that has ended can be looked at."""
     linking_every_minutes: int = Field(default=0, ge=0, le=525_600)
     """How often customers that are new or changed are linked by probability; 0: only when asked for."""
+    import_max_bytes: int = Field(default=2 * 1024**3, ge=1)
+    """Size of an imported file at most."""
+    import_batch_lines: int = Field(default=500, ge=1, le=5000)
+    """Lines of an import that go into the event log at once; changed only while no import runs."""
+    import_max_waiting: int = Field(default=64, ge=1)
+    """Requests that may wait for the resolver before an import pauses: what arrives live stays near the front."""
+    import_upload_days: int = Field(default=7, ge=1, le=90)
+    """How long content is kept that nobody started."""

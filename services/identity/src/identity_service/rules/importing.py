@@ -72,7 +72,7 @@ class RecordReader:
         self.columns = columns
         """Of a CSV, once its first record was read."""
         self._is_csv = file_format == CSV
-        self._encoding = encoding
+        self.encoding = encoding
         self._buffer = bytearray()
         self._is_skipping = False
 
@@ -183,14 +183,14 @@ class RecordReader:
     def _parse(self, text: bytes, lines: int) -> tuple[Sequence[str] | dict[str, Any], str | None, bool]:
         """Return (values, problem, whether all lines belong to the record: if not, only the first one is given up)."""
         try:
-            decoded = text.decode(self._encoding)
+            decoded = text.decode(self.encoding)
         except UnicodeDecodeError as error:
             return (
                 (),
-                f"Byte {error.start + 1} of the record is not {self._encoding}.",
+                f"Byte {error.start + 1} of the record is not {self.encoding}.",
                 lines == 1 or self._is_closed(text),
             )
-        if self._encoding == CP932 and _UNDECODABLE.search(decoded):
+        if self.encoding == CP932 and _UNDECODABLE.search(decoded):
             return (), "A byte of the record stands for no character of cp932.", lines == 1 or self._is_closed(text)
         if not self._is_csv:
             return self._parse_object(decoded)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from identity_service.rules.identifiers import identifier
+from identity_service.rules.identifiers import Namespace, identifier
 from identity_service.rules.tracking import InvalidBody, Rejected, describe, moment
 
 MAX_LINKS = 1000
@@ -48,6 +48,13 @@ class SourceRules(NamedTuple):
     """Configured namespace -> its normaliser."""
     purposes: Sequence[str]
     """Of the source; empty: every purpose."""
+    blocked: Mapping[str, Namespace]
+    """Configured namespace -> its rules, as far as values may be blocked."""
+
+    def blocks(self, namespace: str, value: Any) -> bool:  # free text of a partner
+        """Tell whether a value, in its normal form, identifies nobody."""
+        normal = identifier(namespace, value, normaliser=self.normalisers[namespace])
+        return normal is not None and self.blocked[namespace].blocks(normal.value)
 
 
 _body_decoder = msgspec.json.Decoder(_Body)
@@ -114,7 +121,9 @@ def _identifier_problem(one: LinkedIdentifier, rules: SourceRules) -> Problem | 
     if (one.value is None) == (one.sha256 is None):
         return "value", "Either value or sha256."
     if one.value is not None:
-        return value_problem(one.namespace, one.value, rules)
+        problem = value_problem(one.namespace, one.value, rules)
+        blocked = problem is None and rules.blocks(one.namespace, one.value)
+        return ("value", "A blocked value: it identifies nobody.") if blocked else problem
     return digest_problem(one.namespace, one.sha256 or "", rules)
 
 

@@ -15,6 +15,7 @@ from servicekit.tracing import current_traceparent
 
 MAX_REQUEST_BYTES = 400 * 1024
 """Of one message; the event log takes at most 1 MB."""
+_STREAM, _CONSUMER = "ingest", "identity"
 _START, _END = b'{"batch":[', b"]}"
 tracer = get_tracer(__name__)
 
@@ -24,6 +25,15 @@ class EventLog:
 
     def __init__(self, nats: NatsConnection) -> None:
         self._nats = nats
+
+    async def waiting(self) -> int:
+        """Return how many requests the resolver has still to take.
+
+        Raises:
+            Any of errors.UNAVAILABLE: the event log is down.
+        """
+        info = await self._nats.jetstream.consumer_info(_STREAM, _CONSUMER)
+        return (info.num_pending or 0) + (info.num_ack_pending or 0)
 
     async def append(
         self,

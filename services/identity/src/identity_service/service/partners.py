@@ -88,7 +88,7 @@ class PartnerDoor:
     async def _load(self, source_id: str) -> tuple[Source | None, SourceRules]:
         async with self._database.transaction() as session:
             source = await configuration.find_source(session, source_id)
-            return source, SourceRules({}, ()) if source is None else await load_source_rules(session, source)
+            return source, SourceRules({}, (), {}) if source is None else await load_source_rules(session, source)
 
     def _verify(self, source: Source | None, body: bytes, signature: Signature) -> None:
         sealed = None if source is None else source.signing_secret

@@ -1,0 +1,188 @@
+"""SQL of imports: what was received, how far it is read, what became of each line."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from identity_service.models import Import
+
+PIECE_BYTES = 1024 * 1024
+"""Size of a stored piece of content: what a reader holds at once."""
+
+_SHOWN = """
+SELECT imports.import_id, imports.source_id, imports.kind, imports.format, imports.encoding, imports.mapping::text,
+    imports.purposes, imports.dry_run, imports.as_of, coalesce(jobs.state, imports.state) AS state, imports.job_id,
+    imports.size, imports.bytes_read, imports.lines_read, imports.accepted, imports.rejected,
+    coalesce(jobs.problem, imports.problem) AS problem, imports.created_by, imports.created_at,
+    coalesce(jobs.started_at, imports.started_at) AS started_at,
+    coalesce(jobs.finished_at, imports.finished_at) AS finished_at
+FROM imports LEFT JOIN jobs ON jobs.job_id = imports.job_id AND imports.state = 'queued'
+"""
+
+_PAGE = f"""
+{_SHOWN} WHERE $1::timestamptz IS NULL OR (imports.created_at, imports.import_id) < ($1, $2::uuid)
+ORDER BY imports.created_at DESC, imports.import_id DESC LIMIT $3
+"""
+
+_READ_FROM = """
+SELECT substring(content FROM ($2 - position + 1)::int) FROM import_chunks
+WHERE import_id = $1 AND position <= $2 ORDER BY position DESC LIMIT 1
+"""
+
+_REJECTED_LINES = """
+SELECT line, field, detail FROM import_lines WHERE import_id = $1 AND line > $2 ORDER BY line LIMIT $3
+"""
+
+_ACCEPTED_LINES = """
+SELECT line FROM import_batches CROSS JOIN LATERAL unnest(lines) AS line
+WHERE import_id = $1 AND line > $2 AND lines[cardinality(lines)] > $2
+ORDER BY number, line LIMIT $3
+"""
+
+_CUSTOMERS_OF = """
+SELECT message_ids.event_id, coalesce(identifiers.customer_id, message_ids.customer_id) AS customer_id
+FROM message_ids LEFT JOIN identifiers USING (anchor_id) WHERE event_id = ANY($1::uuid[])
+"""
+
+_SETTLE = """
+UPDATE imports
+SET state = jobs.state, problem = jobs.problem, started_at = jobs.started_at, finished_at = jobs.finished_at
+FROM jobs
+WHERE imports.job_id = jobs.job_id AND imports.state = 'queued' AND jobs.state IN ('done', 'failed', 'cancelled')
+"""
+
+_ABANDON = """
+UPDATE imports SET state = 'cancelled', problem = 'It was never started.', finished_at = $2
+WHERE state = 'uploading' AND created_at < $1
+"""
+
+_CLEAR = """
+DELETE FROM import_chunks USING imports
+WHERE imports.import_id = import_chunks.import_id AND imports.state IN ('done', 'failed', 'cancelled')
+"""
+
+
+async def add_import(session: AsyncSession, new: Import) -> None:
+    """Insert an import."""
+    session.add(new)
+    await session.flush()
+
+
+async def lock_import(session: AsyncSession, import_id: UUID) -> Import | None:
+    """Return an import, and let nobody else change it until the transaction ends."""
+    statement = select(Import).where(col(Import.import_id) == import_id).with_for_update()
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def find_import(connection: asyncpg.Connection, import_id: UUID) -> dict[str, Any] | None:
+    """Return an import as it is looked at."""
+    row = await connection.fetchrow(f"{_SHOWN} WHERE imports.import_id = $1", import_id)
+    return None if row is None else _shown(row)
+
+
+async def list_imports(
+    connection: asyncpg.Connection, *, after: Sequence[object] | None, limit: int
+) -> list[dict[str, Any]]:
+    """Return imports, the newest first, after (created_at, import_id)."""
+    created_at, import_id = after or (None, None)
+    return [_shown(row) for row in await connection.fetch(_PAGE, created_at, import_id, limit)]
+
+
+def _shown(row: asyncpg.Record) -> dict[str, Any]:
+    return {**row, "mapping": json.loads(row["mapping"])}
+
+
+async def append_content(connection: asyncpg.Connection, import_id: UUID, content: bytes, *, position: int) -> None:
+    """Append content to an import that is locked."""
+    await connection.copy_records_to_table(
+        "import_chunks",
+        columns=("import_id", "position", "content"),
+        records=[
+            (import_id, position + start, content[start : start + PIECE_BYTES])
+            for start in range(0, len(content), PIECE_BYTES)
+        ],
+    )
+    await connection.execute("UPDATE imports SET size = size + $2 WHERE import_id = $1", import_id, len(content))
+
+
+async def read_content(connection: asyncpg.Connection, import_id: UUID, *, offset: int) -> bytes:
+    """Return the piece of content that begins at `offset`; empty at its end."""
+    return await connection.fetchval(_READ_FROM, import_id, offset) or b""
+
+
+async def save_batch(
+    connection: asyncpg.Connection,
+    import_id: UUID,
+    *,
+    number: int,
+    accepted: Sequence[int],
+    rejected: Sequence[tuple[int, str, str]],
+    bytes_read: int,
+    lines_read: int,
+) -> None:
+    """Write what became of a stretch of lines, and how far the file is read."""
+    if accepted:
+        await connection.execute(
+            "INSERT INTO import_batches (import_id, number, lines) VALUES ($1, $2, $3)", import_id, number, accepted
+        )
+    if rejected:
+        await connection.copy_records_to_table(
+            "import_lines",
+            columns=("import_id", "line", "field", "detail"),
+            records=[(import_id, *one) for one in rejected],
+        )
+    await connection.execute(
+        "UPDATE imports SET accepted = accepted + $2, rejected = rejected + $3, bytes_read = $4, lines_read = $5 "
+        "WHERE import_id = $1",
+        import_id,
+        len(accepted),
+        len(rejected),
+        bytes_read,
+        lines_read,
+    )
+
+
+async def finish_import(
+    connection: asyncpg.Connection, import_id: UUID, *, state: str, problem: str | None, at: datetime
+) -> None:
+    """End an import and delete its content."""
+    await connection.execute(
+        "UPDATE imports SET state = $2, problem = $3, finished_at = $4, "
+        "started_at = (SELECT started_at FROM jobs WHERE jobs.job_id = imports.job_id) WHERE import_id = $1",
+        import_id,
+        state,
+        problem,
+        at,
+    )
+    await connection.execute("DELETE FROM import_chunks WHERE import_id = $1", import_id)
+
+
+async def settle_imports(connection: asyncpg.Connection, *, at: datetime, started_before: datetime) -> None:
+    """End imports whose jobs ended otherwise, and those that nobody started; delete the content of all that ended."""
+    await connection.execute(_SETTLE)
+    await connection.execute(_ABANDON, started_before, at)
+    await connection.execute(_CLEAR)
+
+
+async def list_rejected_lines(
+    connection: asyncpg.Connection, import_id: UUID, *, after: int, limit: int
+) -> list[dict[str, Any]]:
+    """Return rejected lines, in order, after a line."""
+    return [dict(row) for row in await connection.fetch(_REJECTED_LINES, import_id, after, limit)]
+
+
+async def list_accepted_lines(connection: asyncpg.Connection, import_id: UUID, *, after: int, limit: int) -> list[int]:
+    """Return accepted lines, in order, after a line."""
+    return [row["line"] for row in await connection.fetch(_ACCEPTED_LINES, import_id, after, limit)]
+
+
+async def customers_of_messages(connection: asyncpg.Connection, event_ids: Sequence[UUID]) -> Mapping[UUID, UUID]:
+    """Return whose those messages are that were resolved already."""
+    return {row["event_id"]: row["customer_id"] for row in await connection.fetch(_CUSTOMERS_OF, event_ids)}
