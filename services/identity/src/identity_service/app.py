@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import cache, partial
+from zoneinfo import ZoneInfo
 
 from contracts.identity import AnchorMoved, CustomerErased
 from identity_service.handlers import Resolver
@@ -25,6 +26,7 @@ from identity_service.routes import (
     tracking,
 )
 from identity_service.service.configuration import reconcile_write_keys
+from identity_service.service.coverage import CoverageCounter
 from identity_service.service.dry_run import DryRun
 from identity_service.service.imports import JOB_KIND as IMPORT_JOB
 from identity_service.service.imports import Importer
@@ -87,6 +89,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         secret=secret,
     )
 
+    coverage = CoverageCounter(database=database, clock=clock, zone=ZoneInfo(settings.time_zone))
     importer = Importer(
         database=database,
         event_log=event_log,
@@ -180,6 +183,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             PeriodicWorker("link-regularly", 60, link_regularly),
             PeriodicWorker("forget-messages", 3600, forget),
             PeriodicWorker("settle-imports", 60, settle),
+            PeriodicWorker("count-coverage", settings.coverage_seconds, coverage.refresh),
             janitor(database, clock),
             erasures.worker,
             *receipts,

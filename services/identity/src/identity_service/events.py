@@ -18,7 +18,7 @@ from msgspec import Raw, Struct
 from contracts.fact import Fact
 from contracts.identity import AnchorMoved, IdentifierLinked
 from contracts.identity import ResolvedEvent as ResolvedEventContract
-from identity_service.rules.resolution import Changes
+from identity_service.rules.resolution import Changes, Move
 from servicekit.nats import MAX_PAYLOAD_BYTES, Envelope
 from servicekit.outbox import partition_of
 
@@ -48,7 +48,7 @@ def encode_event(event: ResolvedEvent) -> bytes:
     return _encode(event)
 
 
-def facts_of(changes: Changes, *, at: datetime) -> list[Fact]:
+def facts_of(changes: Changes, moves: Iterable[Move], *, at: datetime) -> list[Fact]:
     """Return what a batch changed in the link graph as facts, in the order it happened."""
     linked: list[Any] = [
         IdentifierLinked(
@@ -60,6 +60,8 @@ def facts_of(changes: Changes, *, at: datetime) -> list[Fact]:
             value=one.anchor.identifier.value,
             source_id=one.evidence.source_id,
             rule=one.rule,
+            legal_entity=one.evidence.legal_entity,
+            purposes=list(one.evidence.purposes),
         )
         for one in changes.identifiers
     ]
@@ -72,8 +74,9 @@ def facts_of(changes: Changes, *, at: datetime) -> list[Fact]:
             former_customer_id=move.former_customer_id,
             version=move.version,
             reason="merge",
+            decision_id=move.decision_id,
         )
-        for move in changes.moves
+        for move in moves
     ]
     return linked + moved
 

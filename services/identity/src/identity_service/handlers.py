@@ -1,23 +1,22 @@
-"""What identity consumes: the event log of its own front door. One resolver works at a time, in stream order."""
+"""What identity consumes: the event log of its own front door. Any number of resolvers share it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from uuid import UUID
 
-import asyncpg
 import structlog
 from nats.aio.msg import Msg
 from opentelemetry.trace import SpanKind, get_tracer
 
 from contracts.identity import ResolvedEvent
 from identity_service.events import resolved_envelopes
+from identity_service.repository.resolution import ChangedMeanwhile
 from identity_service.rules.tracking import InvalidBody
 from identity_service.service.resolution import Arrivals, Traced, read_arrivals, rejection, resolve_batch
 from identity_service.service.tracking import TrackingRequest, read_request
 from servicekit.clock import Clock
 from servicekit.database import Database, is_transient
-from servicekit.leases import lease
 from servicekit.metrics import Metrics
 from servicekit.nats import PUBLISH_ERRORS, NatsConnection, PullSubscription
 from servicekit.tracing import continue_traces
@@ -33,12 +32,11 @@ Taken = tuple[Msg, TrackingRequest]
 """A message, to be acknowledged, and the request in it."""
 
 
-class LeaseLost(Exception):
-    """The connection that held the lease is gone: another resolver may be at work. This one starts over."""
-
-
 class Resolver:
     """Takes requests from the event log, several at once: commits links, publishes resolved events, acknowledges.
+
+    Other resolvers may do so, too: each request goes to one of them, and what they change is kept apart by the versions
+    of the customers (docs/decisions/0010).
 
     A crash in between delivers the requests again, and the same resolved events are published again with the same ids.
     A batch that fails is halved until the one bad event is found, which is kept for review.
@@ -59,6 +57,7 @@ class Resolver:
         partitions: int,
         batch_events: int,
         front_door_is_quiet: Callable[[], Awaitable[None]],
+        secret: Callable[[], bytes],
     ) -> None:
         self._database = database
         self._nats = nats
@@ -69,34 +68,24 @@ class Resolver:
         self._partitions = partitions
         self._batch_events = batch_events
         self._front_door_is_quiet = front_door_is_quiet
+        self._secret = secret
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Wait for the lease, then resolve until told to stop."""
-        async with lease(self._database, "identity-resolver", stop) as connection:
-            if connection is not None:
-                await self._resolve_stream(connection, stop)
-
-    async def _resolve_stream(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
-        ended = asyncio.Event()
-        connection.add_termination_listener(lambda _: ended.set())
-        stopping = asyncio.create_task(_set_when_set(stop, ended))
+        """Resolve until told to stop."""
         subscription = PullSubscription(self._nats, stream=STREAM, durable="identity", window=self._WINDOW)
         await subscription.start()
         try:
-            while not ended.is_set():
-                messages = await subscription.next_messages(self._WINDOW, ended)
+            while not stop.is_set():
+                messages = await subscription.next_messages(self._WINDOW, stop)
                 try:
                     for part in self._parts(await self._readable(messages)):
                         await self._front_door_is_quiet()
-                        await self._take(part, connection, ended)
-                        if ended.is_set():
+                        await self._take(part, stop)
+                        if stop.is_set():
                             break
                 finally:
                     await _give_back(messages)
-            if not stop.is_set():
-                raise LeaseLost
         finally:
-            stopping.cancel()
             await subscription.stop()
 
     async def _readable(self, messages: Sequence[Msg]) -> list[Taken]:
@@ -129,7 +118,7 @@ class Resolver:
         if part:
             yield part
 
-    async def _take(self, part: Sequence[Taken], connection: asyncpg.Connection, stop: asyncio.Event) -> None:
+    async def _take(self, part: Sequence[Taken], stop: asyncio.Event) -> None:
         messages, requests = [message for message, _ in part], [request for _, request in part]
         attributes: dict[str, str | int] = {
             "messaging.system": "nats",
@@ -141,8 +130,6 @@ class Resolver:
             arrivals = read_arrivals(requests)
             delay = 0.2
             while True:
-                if connection.is_closed():
-                    raise LeaseLost
                 try:
                     await self._resolve_and_publish(arrivals)
                     break
@@ -174,10 +161,15 @@ class Resolver:
     async def _resolve(self, arrivals: Arrivals) -> list[Traced]:
         try:
             return await resolve_batch(
-                self._database, arrivals, clock=self._clock, new_id=self._new_id, partitions=self._partitions
+                self._database,
+                arrivals,
+                clock=self._clock,
+                new_id=self._new_id,
+                partitions=self._partitions,
+                secret=self._secret(),
             )
         except Exception as error:
-            if is_transient(error) or not arrivals.events:
+            if is_transient(error) or isinstance(error, ChangedMeanwhile) or not arrivals.events:
                 raise
             return await self._resolve_halves(arrivals, error)
 
@@ -201,8 +193,3 @@ async def _give_back(messages: Sequence[Msg]) -> None:
         if not message.is_acked:
             with suppress(*PUBLISH_ERRORS):
                 await message.nak()
-
-
-async def _set_when_set(first: asyncio.Event, second: asyncio.Event) -> None:
-    await first.wait()
-    second.set()

@@ -1,14 +1,19 @@
 """Resolution: which customer an event belongs to, by Segment Unify's rules, on anchors.
 
 An identifier is an anchor once seen; a customer is a set of anchors. An event matches every customer that has any of
-its identifiers. If joining those customers and adding the new identifiers would take a namespace over its limit, the
-weakest identifier is dropped from the event and the rest is tried again. What remains belongs together: the oldest
-customer stays, the anchors of the others move to it. The event hangs on the strongest identifier it kept.
+its identifiers. If joining those customers and adding the new identifiers would take a namespace over its limit, or
+join what a person separated, the weakest identifier is dropped from the event and the rest is tried again. What remains
+belongs together: the oldest customer stays, the anchors of the others move to it. The event hangs on the strongest
+identifier it kept.
+
+A shared identifier (a family's browser) that cannot be joined is handed over instead: whoever was last seen on it with
+an identifier of their own gets an anchor of it that is current, and its former holder keeps the former one.
+
+What is known of customers is how many values they have, not which: a customer of thousands is as quick as one of three.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
@@ -16,52 +21,116 @@ from identity_service.rules.identifiers import Identifier, Namespaces
 
 FIRST_SEEN = "first_seen"
 SAME_EVENT = "same_event"
+ALIAS = "alias"
+SHARED = "shared"
+UNCOUNTED_RULES = (ALIAS, SHARED)
+"""Identifiers linked by these count in no limit: a superseded id, a device that is somebody else's, too."""
 
+LIMIT, UNIQUE, SEPARATED, UNVERIFIED, NOT_PERMITTED = "limit", "unique", "separated", "unverified", "not_permitted"
 
-class Anchor:
-    """An identifier when facts hang on it. `version` grows by one with every move."""
-
-    __slots__ = ("anchor_id", "customer_id", "identifier", "version")
-
-    def __init__(self, anchor_id: UUID, identifier: Identifier, customer_id: UUID, version: int = 1) -> None:
-        self.anchor_id = anchor_id
-        self.identifier = identifier
-        self.customer_id = customer_id
-        self.version = version
+NOBODY: frozenset[str] = frozenset()
 
 
 class Evidence(NamedTuple):
-    """Why something was linked: the event that said so."""
+    """Why something was linked: the event that said so, by which rule, and for whom it may be used."""
 
     source_id: str
     event_id: UUID
+    rule: str = SAME_EVENT
+    legal_entity: str | None = None
+    purposes: tuple[str, ...] = ()
+
+
+class Customer:
+    """A customer as far as a batch needs it."""
+
+    __slots__ = ("counts", "customer_id", "former_anchors", "into", "is_new", "sides", "version")
+
+    def __init__(self, customer_id: UUID, *, version: int = 0, is_new: bool = False) -> None:
+        self.customer_id = customer_id
+        self.version = version
+        """As it was read; a change is made on this one or not at all."""
+        self.is_new = is_new
+        self.counts: dict[str, int] = {}
+        """Namespace -> how many values count in its limit."""
+        self.sides: frozenset[tuple[UUID, int]] = frozenset()
+        """(decision, side) of the separations that some of its anchors are in."""
+        self.former_anchors: dict[Identifier, Anchor] = {}
+        """Its anchors of shared identifiers that are current elsewhere."""
+        self.into: Customer | None = None
+
+    def now(self) -> "Customer":
+        """Return the customer that this one is by now."""
+        one = self
+        while one.into is not None:
+            one = one.into
+        return one
+
+    @property
+    def age(self) -> tuple[bool, UUID]:
+        """Sorts the oldest first: ids are UUIDv7. A stored customer is older than a new one, whatever clocks say."""
+        return self.is_new, self.customer_id
+
+
+class Anchor:
+    """An identifier when facts hang on it."""
+
+    __slots__ = ("anchor_id", "customer", "identifier", "is_counted", "is_current", "is_new", "sources")
+
+    def __init__(
+        self,
+        anchor_id: UUID,
+        identifier: Identifier,
+        customer: Customer,
+        *,
+        sources: frozenset[str] = NOBODY,
+        is_current: bool = True,
+        is_counted: bool = True,
+        is_new: bool = False,
+    ) -> None:
+        self.anchor_id = anchor_id
+        self.identifier = identifier
+        self.customer = customer
+        self.sources = sources
+        """Those of the batch's sources that are known to have brought it."""
+        self.is_current = is_current
+        self.is_counted = is_counted
+        self.is_new = is_new
 
 
 class LinkedIdentifier(NamedTuple):
-    """An identifier seen for the first time."""
+    """An anchor made by this batch."""
 
     anchor: Anchor
     customer_id: UUID
-    """Its customer at that moment; the anchor itself may move within the same batch."""
+    """Its customer at that moment; it may move within the same batch."""
     rule: str
-    evidence: Evidence
-
-
-class Move(NamedTuple):
-    """An anchor went over to another customer."""
-
-    anchor_id: UUID
-    former_customer_id: UUID
-    customer_id: UUID
-    version: int
     evidence: Evidence
 
 
 class Merge(NamedTuple):
     """A customer turned out to be another one."""
 
+    decision_id: UUID
     former_customer_id: UUID
     customer_id: UUID
+    evidence: Evidence
+
+
+class Move(NamedTuple):
+    """An anchor that went over to another customer."""
+
+    anchor_id: UUID
+    former_customer_id: UUID
+    customer_id: UUID
+    version: int
+    decision_id: UUID
+
+
+class Held(NamedTuple):
+    """Why an identifier was kept apart from the anchor its event hangs on, and the first event that showed it."""
+
+    reason: str
     evidence: Evidence
 
 
@@ -76,102 +145,278 @@ class Resolution(NamedTuple):
 class Changes:
     """Everything a batch changed, in the order it happened."""
 
-    customers: list[UUID]
-    identifiers: list[LinkedIdentifier]
-    moves: list[Move]
-    merges: list[Merge]
-    links: dict[tuple[UUID, UUID], Evidence]
-    """(anchor of the strongest identifier, anchor of another in the same event) -> the first event that showed both."""
+    customers: list[Customer] = field(default_factory=list)
+    """Made by this batch."""
+    touched: dict[UUID, Customer] = field(default_factory=dict)
+    """Stored customers whose anchors change."""
+    identifiers: list[LinkedIdentifier] = field(default_factory=list)
+    merges: list[Merge] = field(default_factory=list)
+    links: dict[tuple[UUID, UUID, str], Evidence] = field(default_factory=dict)
+    """(anchor of the strongest identifier, anchor of another in the same event, source) -> the first such event."""
+    sources: dict[tuple[UUID, str], None] = field(default_factory=dict)
+    """(stored anchor, source that brought it for the first time)."""
+    passed_on: dict[UUID, Anchor] = field(default_factory=dict)
+    """Stored anchors of shared identifiers that are current, or not, otherwise than before."""
+    superseded: dict[UUID, None] = field(default_factory=dict)
+    """Anchors of ids that an alias replaced."""
+    held: dict[tuple[UUID, Identifier], Held] = field(default_factory=dict)
+    """(anchor the event hangs on, identifier kept apart from it)."""
 
 
 class Graph:
-    """The part of the link graph a batch touches: every anchor of every customer its events can match."""
+    """The part of the link graph a batch touches: the current anchors its events name, and their customers."""
 
     def __init__(self, anchors: Iterable[Anchor], *, namespaces: Namespaces, new_id: Callable[[], UUID]) -> None:
         self._namespaces = namespaces
         self._new_id = new_id
-        self._anchors: dict[Identifier, Anchor] = {}
-        self._members: defaultdict[UUID, list[Anchor]] = defaultdict(list)
-        self.changes = Changes([], [], [], [], {})
-        for anchor in anchors:
-            self._anchors[anchor.identifier] = anchor
-            self._members[anchor.customer_id].append(anchor)
+        self._anchors: dict[Identifier, Anchor] = {anchor.identifier: anchor for anchor in anchors}
+        self.borrowed: set[tuple[Identifier, str]] = set()
+        """(identifier, source) where the source may use what others brought: it is not noted as bringing it."""
+        self.changes = Changes()
 
-    def resolve(self, identifiers: Sequence[Identifier], evidence: Evidence) -> Resolution:
-        """Place one event. `identifiers` are usable ones, the strongest first, at least one."""
-        known = [self._anchors.get(name) for name in identifiers]
-        first = known[0]
-        if first is not None and all(one is not None and one.customer_id == first.customer_id for one in known):
-            self._link([one for one in known if one is not None], evidence)
-            return Resolution(first, identifiers)  # most events by far: nothing new
-        kept = list(identifiers)
-        while True:
-            matched = self._matched(kept)
-            if len(kept) == 1 or not self._breaks_limit(kept, matched):
-                break
-            kept.pop()
-        customer_id = self._join(matched, evidence)
-        anchors = [self._anchors.get(name) or self._add(name, customer_id, evidence) for name in kept]
+    def anchor_of(self, name: Identifier) -> Anchor | None:
+        """Return the current anchor of an identifier, if it was ever seen."""
+        return self._anchors.get(name)
+
+    def is_settled(self, identifiers: Sequence[Identifier], source_id: str) -> bool:
+        """Tell whether an event with these identifiers changes nothing but evidence: most events by far."""
+        get = self._anchors.get
+        first = get(identifiers[0])
+        if first is None or source_id not in first.sources:
+            return False
+        if len(identifiers) > 1:
+            customer = first.customer.now()
+            for name in identifiers:
+                anchor = get(name)
+                if anchor is None or anchor.customer.now() is not customer or source_id not in anchor.sources:
+                    return False
+        return True
+
+    def resolve(
+        self, identifiers: Sequence[Identifier], evidence: Evidence, *, superseded: Identifier | None = None
+    ) -> Resolution:
+        """Place one event. `identifiers` are usable ones, the strongest first, at least one.
+
+        `superseded` is one of them: the id that an alias says is replaced by the others, though it is unique.
+        """
+        if superseded is None and self.is_settled(identifiers, evidence.source_id):
+            anchors = [self._anchors[name] for name in identifiers]
+            if len(anchors) > 1:
+                self._link(anchors, evidence)
+            return Resolution(anchors[0], identifiers)
+        replaced = None if superseded is None else self._anchors.get(superseded)
+        discount = replaced is not None and self._count(replaced, by=-1)
+        kept, dropped = self._fitting(list(identifiers))
+        if discount and replaced is not None:
+            self._supersede(replaced, is_kept=superseded in kept)
+        customer = self._join(self._matched(kept), evidence)
+        anchors = [self._anchor_for(name, customer, evidence) for name in kept]
         self._link(anchors, evidence)
+        is_own = any(not self._namespaces[name.namespace].is_shared for name in kept)
+        for name, reason in dropped:
+            if is_own and self._hand_over(name, customer, evidence):
+                self._link((anchors[0], self._anchors[name]), evidence)
+                reason = SHARED
+            self.hold(anchors[0], name, reason, evidence)
         return Resolution(anchors[0], kept)
 
-    def _matched(self, identifiers: Sequence[Identifier]) -> list[UUID]:
-        """The customers that have any of these, the oldest first (customer ids are UUIDv7: they sort by age)."""
-        known = {anchor.customer_id for name in identifiers if (anchor := self._anchors.get(name)) is not None}
-        return sorted(known)
+    def hold(self, anchor: Anchor, name: Identifier, reason: str, evidence: Evidence) -> None:
+        """Record that an identifier was kept apart from an anchor."""
+        self.changes.held.setdefault((anchor.anchor_id, name), Held(reason, evidence))
 
-    def _breaks_limit(self, identifiers: Sequence[Identifier], matched: Sequence[UUID]) -> bool:
-        """True if a namespace grows beyond its limit. What already exceeds it and does not grow is left in peace."""
-        new = [name for name in identifiers if name not in self._anchors]
+    def _matched(self, identifiers: Iterable[Identifier]) -> list[Customer]:
+        """The customers that have any of these, the oldest first."""
+        known = {anchor.customer.now() for name in identifiers if (anchor := self._anchors.get(name)) is not None}
+        return sorted(known, key=lambda customer: customer.age) if len(known) > 1 else list(known)
+
+    def _fitting(self, kept: list[Identifier]) -> tuple[list[Identifier], list[tuple[Identifier, str]]]:
+        """Drop identifiers until the rest may be one customer; return (kept, dropped with reasons)."""
+        dropped: list[tuple[Identifier, str]] = []
+        while len(kept) > 1:
+            reason = self._conflict(self._matched(kept), [name for name in kept if name not in self._anchors])
+            if reason is None:
+                break
+            dropped.append((kept.pop(self._gives_way(kept)), reason))
+        return kept, dropped
+
+    def _gives_way(self, kept: Sequence[Identifier]) -> int:
+        """Which identifier is dropped next: a shared one of somebody else than the others', else the weakest."""
+        own = {
+            anchor.customer.now()
+            for name in kept
+            if not self._namespaces[name.namespace].is_shared and (anchor := self._anchors.get(name)) is not None
+        }
+        for position in range(len(kept) - 1, -1, -1):
+            anchor = self._anchors.get(kept[position])
+            is_shared = self._namespaces[kept[position].namespace].is_shared
+            if own and is_shared and anchor is not None and anchor.customer.now() not in own:
+                return position
+        return len(kept) - 1
+
+    def _conflict(self, matched: Sequence[Customer], new: Sequence[Identifier]) -> str | None:
+        """Say why these may not be one customer; what already exceeds a limit and does not grow is left in peace."""
         if not new and len(matched) < 2:
-            return False
-        before = [_count(anchor.identifier for anchor in self._members[customer]) for customer in matched]
-        after = _count(new)
-        for one in before:
-            for namespace, count in one.items():
+            return None
+        if len(matched) > 1 and _are_separated(matched):
+            return SEPARATED
+        after: dict[str, int] = {}
+        for namespace, _ in new:
+            after[namespace] = after.get(namespace, 0) + 1
+        for customer in matched:
+            for namespace, count in customer.counts.items():
                 after[namespace] = after.get(namespace, 0) + count
-        return any(
-            count > self._namespaces[namespace].most_values and all(count > one.get(namespace, 0) for one in before)
-            for namespace, count in after.items()
-        )
+        broken = None
+        for namespace, count in after.items():
+            if count > 1:
+                rules = self._namespaces[namespace]
+                if count > rules.most_values and all(count > one.counts.get(namespace, 0) for one in matched):
+                    if rules.is_unique:
+                        return UNIQUE
+                    broken = LIMIT
+        return broken
 
-    def _join(self, matched: Sequence[UUID], evidence: Evidence) -> UUID:
+    def _join(self, matched: Sequence[Customer], evidence: Evidence) -> Customer:
         if not matched:
-            customer_id = self._new_id()
-            self.changes.customers.append(customer_id)
-            return customer_id
+            customer = Customer(self._new_id(), is_new=True)
+            self.changes.customers.append(customer)
+            return customer
         oldest, *others = matched
         for other in others:
             self._merge(other, oldest, evidence)
         return oldest
 
-    def _merge(self, former: UUID, into: UUID, evidence: Evidence) -> None:
-        moved = self._members.pop(former)
-        for anchor in moved:
-            anchor.customer_id = into
-            anchor.version += 1
-            self.changes.moves.append(Move(anchor.anchor_id, former, into, anchor.version, evidence))
-        self._members[into].extend(moved)
-        self.changes.merges.append(Merge(former, into, evidence))
+    def _merge(self, former: Customer, into: Customer, evidence: Evidence) -> None:
+        self._touch(former)
+        self._touch(into)
+        former.into = into
+        for namespace, count in former.counts.items():
+            into.counts[namespace] = into.counts.get(namespace, 0) + count
+        into.sides |= former.sides
+        for name, anchor in former.former_anchors.items():
+            into.former_anchors.setdefault(name, anchor)
+        self.changes.merges.append(Merge(self._new_id(), former.customer_id, into.customer_id, evidence))
 
-    def _add(self, name: Identifier, customer_id: UUID, evidence: Evidence) -> Anchor:
-        members = self._members[customer_id]
-        anchor = Anchor(self._new_id(), name, customer_id)
-        rule = SAME_EVENT if members else FIRST_SEEN
-        members.append(anchor)
+    def _touch(self, customer: Customer) -> None:
+        if not customer.is_new:
+            self.changes.touched[customer.customer_id] = customer
+
+    def _anchor_for(self, name: Identifier, customer: Customer, evidence: Evidence) -> Anchor:
+        """Return the identifier's anchor with this customer, made if it was never seen."""
+        anchor = self._anchors.get(name)
+        if anchor is None:
+            rule = SAME_EVENT if evidence.rule == ALIAS else evidence.rule
+            return self._add(name, customer, FIRST_SEEN if customer.is_new and not customer.counts else rule, evidence)
+        source_id = evidence.source_id
+        if source_id not in anchor.sources and (name, source_id) not in self.borrowed:
+            anchor.sources |= {source_id}
+            if not anchor.is_new:
+                self.changes.sources[anchor.anchor_id, source_id] = None
+        return anchor
+
+    def _add(self, name: Identifier, customer: Customer, rule: str, evidence: Evidence) -> Anchor:
+        is_counted = rule not in UNCOUNTED_RULES
+        anchor = Anchor(
+            self._new_id(),
+            name,
+            customer,
+            sources=frozenset((evidence.source_id,)),
+            is_counted=is_counted,
+            is_new=True,
+        )
         self._anchors[name] = anchor
-        self.changes.identifiers.append(LinkedIdentifier(anchor, customer_id, rule, evidence))
+        self._touch(customer)
+        if is_counted:
+            customer.counts[name.namespace] = customer.counts.get(name.namespace, 0) + 1
+        self.changes.identifiers.append(LinkedIdentifier(anchor, customer.customer_id, rule, evidence))
         return anchor
 
     def _link(self, anchors: Sequence[Anchor], evidence: Evidence) -> None:
-        strongest, *others = anchors
-        for other in others:
-            self.changes.links.setdefault((strongest.anchor_id, other.anchor_id), evidence)
+        strongest = anchors[0].anchor_id
+        for other in anchors[1:]:
+            self.changes.links.setdefault((strongest, other.anchor_id, evidence.source_id), evidence)
+
+    def _hand_over(self, name: Identifier, customer: Customer, evidence: Evidence) -> bool:
+        """Make this customer's anchor of a shared identifier the current one; True when that was to be done.
+
+        Not for a customer that only has too many values of just this namespace: that is what the limit is for.
+        """
+        former = self._anchors.get(name)
+        if former is None or not self._namespaces[name.namespace].is_shared:
+            return False
+        holder = former.customer.now()
+        if holder is customer or not self._is_somebody_else(holder, customer, apart_from=name.namespace):
+            return False
+        self._set_current(former, is_current=False)
+        holder.former_anchors[name] = former
+        known = customer.former_anchors.pop(name, None)
+        if known is None:
+            self._add(name, customer, SHARED, evidence)
+        else:
+            self._set_current(known, is_current=True)
+            self._anchors[name] = known
+            self._anchor_for(name, customer, evidence)
+        return True
+
+    def _is_somebody_else(self, one: Customer, other: Customer, *, apart_from: str) -> bool:
+        if _are_separated((one, other)):
+            return True
+        return any(
+            namespace != apart_from and count + other.counts.get(namespace, 0) > self._namespaces[namespace].most_values
+            for namespace, count in one.counts.items()
+            if namespace in other.counts
+        )
+
+    def _set_current(self, anchor: Anchor, *, is_current: bool) -> None:
+        anchor.is_current = is_current
+        holder = anchor.customer.now()
+        self._touch(holder)
+        self._count(anchor, by=1 if is_current else -1)
+        if not anchor.is_new:
+            self.changes.passed_on[anchor.anchor_id] = anchor
+
+    def _count(self, anchor: Anchor, *, by: int) -> bool:
+        """Let its customer have one value more or less; False for an anchor that counts in no limit."""
+        if anchor.is_counted:
+            counts, namespace = anchor.customer.now().counts, anchor.identifier.namespace
+            counts[namespace] = counts.get(namespace, 0) + by
+        return anchor.is_counted
+
+    def _supersede(self, anchor: Anchor, *, is_kept: bool) -> None:
+        """An id that an alias replaced counts in no limit from now on; one that the event did not keep still does."""
+        if not is_kept:
+            self._count(anchor, by=1)
+            return
+        anchor.is_counted = False
+        self._touch(anchor.customer.now())
+        self.changes.superseded[anchor.anchor_id] = None
 
 
-def _count(identifiers: Iterable[Identifier]) -> dict[str, int]:
-    """How many values there are of each namespace."""
-    counts: dict[str, int] = {}
-    for namespace, _ in identifiers:
-        counts[namespace] = counts.get(namespace, 0) + 1
-    return counts
+def _are_separated(customers: Sequence[Customer]) -> bool:
+    """Tell whether anchors of both sides of a separation are among these customers' (but not in one of them)."""
+    sides: set[tuple[UUID, int]] = set()
+    for customer in customers:
+        if any((decision_id, 1 - side) in sides for decision_id, side in customer.sides):
+            return True
+        sides |= customer.sides
+    return False
+
+
+def customers_of(merges: Sequence[Merge]) -> Mapping[UUID, UUID]:
+    """Follow chains within a batch: former customer -> the one it is at the batch's end."""
+    current: dict[UUID, UUID] = {}
+    for merge in reversed(merges):
+        current[merge.former_customer_id] = current.get(merge.customer_id, merge.customer_id)
+    return current
+
+
+def in_layers(merges: Sequence[Merge]) -> list[list[Merge]]:
+    """Return merges in layers: those of one layer may be carried out at once, after those of the layers before."""
+    depths: dict[UUID, int] = {}
+    layers: list[list[Merge]] = []
+    for merge in merges:
+        depth = depths.get(merge.former_customer_id, 0)
+        if depth == len(layers):
+            layers.append([])
+        layers[depth].append(merge)
+        depths[merge.customer_id] = max(depths.get(merge.customer_id, 0), depth + 1)
+    return layers

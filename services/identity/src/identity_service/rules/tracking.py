@@ -300,40 +300,62 @@ def read_event(raw: bytes | Raw) -> StoredEvent:
     return _stored_decoder.decode(raw)
 
 
-def identifiers_of(event: StoredEvent, *, kind: str, context: StoredContext | None) -> list[Identifier]:
+Normalisers = Mapping[str, str]
+"""Namespace -> the name of its normaliser; a namespace that is not in it has the default one."""
+
+_DEFAULT_NORMALISERS: Normalisers = {}
+
+
+def identifiers_of(
+    event: StoredEvent, *, kind: str, context: StoredContext | None, normalisers: Normalisers = _DEFAULT_NORMALISERS
+) -> list[Identifier]:
     """Return every identifier an event carries, in normal form. `context` is the batch's: it holds for each event."""
     found: list[Identifier | None] = []
     if event.user_id is not None:
-        found.append(identifier("user_id", event.user_id))
+        found.append(identifier("user_id", event.user_id, normaliser=normalisers.get("user_id")))
     if event.anonymous_id is not None:
-        found.append(identifier("anonymous_id", event.anonymous_id))
+        found.append(identifier("anonymous_id", event.anonymous_id, normaliser=normalisers.get("anonymous_id")))
     if kind == "identify" and isinstance(event.traits, Raw):
-        found.extend(_contact_identifiers(event.traits))
+        found.extend(_contact_identifiers(event.traits, normalisers))
     for one in (event.context, context):
         if one is None:
             continue
         if isinstance(one.traits, Raw):
-            found.extend(_contact_identifiers(one.traits))
+            found.extend(_contact_identifiers(one.traits, normalisers))
         if one.external_ids or one.external_id:
-            found.extend(_external_identifiers(one.external_ids, one.external_id))
+            found.extend(_external_identifiers(one.external_ids, one.external_id, normalisers=normalisers))
     return [one for one in found if one is not None]
 
 
-def _contact_identifiers(traits: Raw) -> Iterator[Identifier | None]:
+def previous_id_of(event: StoredEvent, *, kind: str) -> str | None:
+    """Return the id that an alias event says its others replace."""
+    previous = identifier("user_id", event.previous_id) if kind == "alias" and event.previous_id is not None else None
+    return None if previous is None else previous.value
+
+
+def group_id_of(event: StoredEvent, *, kind: str) -> str | None:
+    """Return the group that a group event says its customer belongs to."""
+    group = identifier("group_id", event.group_id) if kind == "group" and event.group_id is not None else None
+    return None if group is None else group.value
+
+
+def _contact_identifiers(traits: Raw, normalisers: Normalisers) -> Iterator[Identifier | None]:
     if bytes(traits) == b"null":
         return
     contact = _contact_decoder.decode(traits)
     if contact.email is not None:
-        yield identifier("email", contact.email)
+        yield identifier("email", contact.email, normaliser=normalisers.get("email"))
     if contact.phone is not None:
-        yield identifier("phone", contact.phone)
+        yield identifier("phone", contact.phone, normaliser=normalisers.get("phone"))
 
 
-def _external_identifiers(*lists: list[ExternalId] | None) -> Iterator[Identifier]:
+def _external_identifiers(
+    *lists: list[ExternalId] | None, normalisers: Normalisers = _DEFAULT_NORMALISERS
+) -> Iterator[Identifier]:
     for entry in (entry for entries in lists for entry in entries or ()):
         if entry.type is None or entry.id is None or entry.collection not in {None, "user", "users"}:
             continue
-        found = identifier(entry.type, entry.id)
+        found = identifier(entry.type, entry.id, normaliser=normalisers.get(entry.type))
         if found is not None:
             yield found
 
@@ -389,6 +411,11 @@ def properties_of(event: StoredEvent, *, kind: str) -> Raw:
     if not added:
         return properties
     return Raw(_encode({**_object_decoder.decode(properties), **added}))
+
+
+def group_traits_of(event: StoredEvent) -> Raw:
+    """Return the traits a group event states about its group."""
+    return _object(event.traits)
 
 
 def traits_of(event: StoredEvent, *, kind: str) -> Raw:
