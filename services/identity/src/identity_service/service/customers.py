@@ -1,6 +1,5 @@
 """Reads: who is this, whose is this, how much of the base is linked, what was rejected."""
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.repository import agreements
 from identity_service.repository import reads as repository
+from identity_service.repository.resolution import load_namespaces
 from identity_service.rules.identifiers import identifier
 from servicekit.clock import Clock
 from servicekit.cursors import decode_cursor, encode_cursor
@@ -58,8 +58,13 @@ async def get_customers(
 
 async def look_up_identifiers(session: AsyncSession, names: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
     """Return whose each identifier is, in order. Values are compared in their normal form."""
-    normal = [identifier(namespace, value) or (namespace, value) for namespace, value in names]
-    rows = await repository.look_up(await raw(session), [(namespace, value) for namespace, value in normal])
+    connection = await raw(session)
+    normalisers = (await load_namespaces(connection)).normalisers
+    normal = [
+        identifier(namespace, value, normaliser=normalisers.get(namespace)) or (namespace, value)
+        for namespace, value in names
+    ]
+    rows = await repository.look_up(connection, [(namespace, value) for namespace, value in normal])
     return [
         {"namespace": namespace, "value": value, **row} for (namespace, value), row in zip(names, rows, strict=True)
     ]
@@ -79,22 +84,6 @@ async def list_customers(session: AsyncSession, *, first: int, after: str | None
         "items": [{"customer_id": customer_id} for customer_id in page],
         "next": encode_cursor(page[-1]) if len(found) > first else None,
         "total_count": await repository.count_customers(connection),
-    }
-
-
-async def read_coverage(session: AsyncSession) -> dict[str, Any]:
-    """Return how much of the base is known and linked, and what became of events."""
-    row = await repository.read_coverage(await raw(session))
-    by_namespace = json.loads(row["by_namespace"])
-    return {
-        "customers": row["customers"],
-        "known": row["known"],
-        "linked": row["linked"],
-        "identifiers": sum(by_namespace.values()),
-        "by_namespace": by_namespace,
-        "accepted_events": row["accepted"],
-        "rejected_events": row["rejected"],
-        "duplicate_events": row["duplicates"],
     }
 
 

@@ -13,7 +13,6 @@ from identity_service.rules.normalisation.readings import katakana, one_sound, w
 from identity_service.rules.normalisation.text import nfkc
 from identity_service.rules.normalisation.variants import one_writing
 
-_PACKAGE = "japanese_personal_name_dataset"
 _GIVEN_NAMES = (
     "first_name_man_org.csv",
     "first_name_woman_org.csv",
@@ -75,5 +74,7 @@ def known_names() -> KnownNames:
 
 
 def _rows(name: str) -> Iterator[list[str]]:
-    text = (files(_PACKAGE) / "dataset" / name).read_text(encoding="utf-8")
+    import japanese_personal_name_dataset
+
+    text = (files(japanese_personal_name_dataset) / "dataset" / name).read_text(encoding="utf-8")
     yield from csv.reader(text.splitlines())
