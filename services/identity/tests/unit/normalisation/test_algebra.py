@@ -4,7 +4,7 @@ from typing import Any
 from unicodedata import normalize
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from identity_service.rules.normalisation import NORMALISERS
@@ -23,10 +23,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=5,
 )
+UNHURRIED = settings(deadline=None)  # the first value of a kind reads tables
 EVERY = pytest.mark.parametrize("name", sorted(NORMALISERS))
 
 
 @EVERY
+@UNHURRIED
 @given(value=JSON)
 @example(value=10**5000)
 @example(value=float("nan"))
@@ -37,6 +39,7 @@ def test_any_json_is_taken_or_left(name: str, value: Any) -> None:
 
 
 @EVERY
+@UNHURRIED
 @given(text=TEXTS)
 @example(text="İ@ex.jp")
 @example(text="ẞς@ΑΣ.gr")
@@ -49,12 +52,14 @@ def test_what_is_normal_stays_as_it_is(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(NORMALISERS) - {"plain"}))
+@UNHURRIED
 @given(text=TEXTS)
 def test_width_and_composition_do_not_matter(name: str, text: str) -> None:
     normal = NORMALISERS[name](text)
     assert normal == NORMALISERS[name](normalize("NFKC", text)) == NORMALISERS[name](normalize("NFD", text))
 
 
+@UNHURRIED
 @given(text=TEXTS)
 def test_splitting_takes_any_text(text: str) -> None:
     split_full_name(text)
@@ -63,6 +68,7 @@ def test_splitting_takes_any_text(text: str) -> None:
     assert building is None or building_value(building) == building
 
 
+@UNHURRIED
 @given(text=st.text("ぁあいうがゔぱゝゞーんを", max_size=20))
 def test_hiragana_and_katakana_are_one_reading(text: str) -> None:
     assert NORMALISERS["kana"](text) == NORMALISERS["kana"](katakana(text))
@@ -74,6 +80,7 @@ KEYS = st.sampled_from(
 )  # fmt: skip
 
 
+@UNHURRIED
 @given(traits=st.dictionaries(KEYS | TEXTS, JSON | st.dictionaries(KEYS, JSON, max_size=4), max_size=6))
 def test_any_traits_are_taken(traits: dict[str, Any]) -> None:
     written, normal = normalise_person(traits)
