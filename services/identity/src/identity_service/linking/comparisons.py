@@ -72,7 +72,7 @@ def _unknown(*columns: str) -> str:
 
 def _name_levels(part: str, *, m: Mapping[str, float], u: Mapping[str, float]) -> tuple[Level, ...]:
     """Levels of a name by its two forms. A wrong kanji makes another name more often than a wrong letter does."""
-    written, reading, script = f"{part}_written", f"{part}_reading", f"{part}_script"
+    written, reading, script, guesses = (f"{part}_{form}" for form in ("written", "reading", "script", "guesses"))
     same_script = f"coalesce({script}_l = {script}_r, false)"
     swapped = " OR ".join(
         f"(surname_{form}_l = given_{form}_r AND given_{form}_l = surname_{form}_r)" for form in ("written", "reading")
@@ -80,12 +80,14 @@ def _name_levels(part: str, *, m: Mapping[str, float], u: Mapping[str, float]) -
     conditions = {
         "same": _both(written),
         "same reading": f"{_both(reading)} AND NOT {same_script}",
+        "reading fits": f"({guesses}_l LIKE '%|' || {reading}_r || '|%') OR ({guesses}_r LIKE '%|' || {reading}_l || '|%')",
         "same reading, written differently": _both(reading),
         "surname and given name exchanged": swapped,
         "one typing error": f"({same_script} AND {script}_l = 'latin' AND length({written}_l) > 3 AND {_differs_by(written, 1)})"
         f" OR (length({reading}_l) > 2 AND {_differs_by(reading, 1)})",
         "one character differs": f"{same_script} AND {script}_l = 'kanji' AND length({written}_l) > 1"
         f" AND {_differs_by(written, 1)} AND ({_unknown(reading)})",
+        "no known reading fits": f"NOT {same_script} AND ({_unknown(reading)})",
         "similar": f"{same_script} AND {script}_l = 'latin' AND jaro_winkler({written}_l, {written}_r) >= 0.86",
     }
     frequency = {"same": written, "same reading": reading, "same reading, written differently": None}
@@ -96,7 +98,9 @@ def _name_levels(part: str, *, m: Mapping[str, float], u: Mapping[str, float]) -
 
 def _name_is_missing(part: str) -> str:
     same_script = f"coalesce({part}_script_l = {part}_script_r, false)"
-    return f"NOT {same_script} AND ({_unknown(f'{part}_reading')})"
+    reading, guesses = f"{part}_reading", f"{part}_guesses"
+    guessed = f"({guesses}_l IS NULL OR {reading}_r IS NULL) AND ({guesses}_r IS NULL OR {reading}_l IS NULL)"
+    return f"NOT {same_script} AND ({_unknown(reading)}) AND {guessed}"
 
 
 _SURNAME = Trait(
@@ -106,12 +110,12 @@ _SURNAME = Trait(
     levels=_name_levels(
         "surname",
         m={
-            "same": 0.86, "same reading": 0.86, "same reading, written differently": 0.01, "surname and given name exchanged": 0.01,
-            "one typing error": 0.03, "one character differs": 0.01, "similar": 0.01,
+            "same": 0.40, "same reading": 0.40, "reading fits": 0.10, "same reading, written differently": 0.01, "surname and given name exchanged": 0.01,
+            "one typing error": 0.03, "one character differs": 0.01, "no known reading fits": 0.005, "similar": 0.01,
         },
         u={
-            "same": 0.004, "same reading": 0.004, "same reading, written differently": 0.001, "surname and given name exchanged": 1e-6,
-            "one typing error": 0.004, "one character differs": 0.03, "similar": 0.01,
+            "same": 0.004, "same reading": 0.004, "reading fits": 0.002, "same reading, written differently": 0.001, "surname and given name exchanged": 1e-6,
+            "one typing error": 0.004, "one character differs": 0.03, "no known reading fits": 0.2, "similar": 0.01,
         },
     ),
     household_share=0.9,
@@ -123,12 +127,12 @@ _GIVEN_NAME = Trait(
     levels=_name_levels(
         "given",
         m={
-            "same": 0.90, "same reading": 0.90, "same reading, written differently": 0.015, "surname and given name exchanged": 0.01,
-            "one typing error": 0.04, "one character differs": 0.015, "similar": 0.01,
+            "same": 0.42, "same reading": 0.42, "reading fits": 0.08, "same reading, written differently": 0.015, "surname and given name exchanged": 0.01,
+            "one typing error": 0.04, "one character differs": 0.015, "no known reading fits": 0.01, "similar": 0.01,
         },
         u={
-            "same": 0.002, "same reading": 0.003, "same reading, written differently": 0.003, "surname and given name exchanged": 1e-6,
-            "one typing error": 0.01, "one character differs": 0.03, "similar": 0.01,
+            "same": 0.002, "same reading": 0.003, "reading fits": 0.004, "same reading, written differently": 0.003, "surname and given name exchanged": 1e-6,
+            "one typing error": 0.01, "one character differs": 0.03, "no known reading fits": 0.2, "similar": 0.01,
         },
     ),
     household_share=0.0,

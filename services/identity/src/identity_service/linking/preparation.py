@@ -6,12 +6,13 @@ letters) and as read (kana, or romaji turned into kana). Two records are compare
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from identity_service.linking.readings import Readings, comparable_reading, learn_readings, listed_given_names, listed_surnames
 from identity_service.linking.results import PERSON_FIELDS, UnusableRecords
-from identity_service.rules.normalisation.readings import is_kana, reading_value, without_length
+from identity_service.rules.normalisation.readings import is_kana, reading_value
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +48,8 @@ def prepare(
     rows = _read_rows(records, (*PERSON_FIELDS, *number_fields))
     rows.sort(key=lambda row: (not _is_changed(row, changed_customers), str(row["record_id"])))
     forms = tuple(_forms(row, number_fields) for row in rows)
+    for part, listed in (("surname", listed_surnames), ("given", listed_given_names)):
+        _guess_readings(forms, part, listed)
     return PreparedRecords(
         rows=tuple(rows),
         customer_ids=tuple(str(row["customer_id"]) for row in rows),
@@ -54,6 +57,29 @@ def prepare(
         forms=forms,
         columns=_by_column(forms),
     )
+
+
+def _guess_readings(forms: tuple[Row, ...], part: str, listed: Callable[[], Readings]) -> None:
+    """Fill in how the names that have only kanji may be read: `<part>_guesses` |a|b|, `<part>_sound` the likeliest one.
+
+    `<part>_sound` of a name whose reading is known is that reading: it is what pairs are found by.
+    """
+    written, reading = f"{part}_written", f"{part}_reading"
+    readings: Readings | None = None
+    for row in forms:
+        row[f"{part}_guesses"], row[f"{part}_sound"] = None, row[reading]
+        kanji = row[written]
+        if kanji is None or row[reading] is not None or row[f"{part}_script"] != "kanji":
+            continue
+        if readings is None:
+            seen = (
+                (str(other[written]), str(other[reading]))
+                for other in forms
+                if other[f"{part}_script"] == "kanji" and other[reading]
+            )
+            readings = learn_readings(seen, listed())
+        if guesses := readings[kanji]:
+            row[f"{part}_guesses"], row[f"{part}_sound"] = f"|{'|'.join(guesses)}|", guesses[0]
 
 
 def _by_column(forms: tuple[Row, ...]) -> dict[str, list[str | None]]:
@@ -110,7 +136,7 @@ def _name_forms(part: str, name: str | None, kana: str | None) -> Row:
     return {
         f"{part}_written": name if script else None,
         f"{part}_script": script,
-        f"{part}_reading": without_length(reading) or reading if reading else None,
+        f"{part}_reading": comparable_reading(reading) if reading else None,
     }
 
 
