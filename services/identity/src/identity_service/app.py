@@ -39,7 +39,6 @@ from identity_service.service.privacy import (
     RECEIPTS,
     ReceiptTaker,
     forget_erased_messages,
-    forget_late_rejections,
     take_own_receipt,
 )
 from identity_service.service.rules import DRY_RUN
@@ -142,7 +141,6 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             connection = await raw(session)
             await forget_messages(connection, before=clock.now() - timedelta(days=settings.message_id_days))
             await forget_rejections(connection, before=clock.now() - timedelta(days=settings.rejection_days))
-            await forget_late_rejections(session, secret=secret(), since=clock.now() - timedelta(hours=2))
             await forget_jobs(connection, before=clock.now() - timedelta(days=settings.job_days))
         return False
 

@@ -187,11 +187,6 @@ async def find_tombstones(connection: asyncpg.Connection, digests: Collection[by
     return {row["digest"]: row["erased_at"] for row in rows}
 
 
-async def has_tombstones(connection: asyncpg.Connection) -> bool:
-    """Whether anybody was ever erased."""
-    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM tombstones)"))
-
-
 async def delete_customer(
     connection: asyncpg.Connection, held: Sequence[HeldIdentifier], customer_ids: Sequence[UUID]
 ) -> dict[str, int]:
@@ -222,15 +217,12 @@ async def delete_message_ids(connection: asyncpg.Connection, customer_ids: Seque
     return _count(status)
 
 
-async def page_of_rejections(
-    connection: asyncpg.Connection, *, since: datetime | None, after: UUID | None, limit: int
-) -> list[asyncpg.Record]:
-    """Return (rejection_id, payload) of rejected events received since a moment, in the order of their ids."""
+async def page_of_rejections(connection: asyncpg.Connection, *, after: UUID | None, limit: int) -> list[asyncpg.Record]:
+    """Return (rejection_id, payload) of rejected events, in the order of their ids."""
     rows: list[asyncpg.Record] = await connection.fetch(
-        "SELECT rejection_id, payload FROM rejections WHERE ($1::uuid IS NULL OR rejection_id > $1) "
-        "AND ($2::timestamptz IS NULL OR received_at >= $2) ORDER BY rejection_id LIMIT $3",
+        "SELECT rejection_id, payload FROM rejections WHERE $1::uuid IS NULL OR rejection_id > $1 "
+        "ORDER BY rejection_id LIMIT $2",
         after,
-        since,
         limit,
     )
     return rows

@@ -22,7 +22,8 @@ from contracts.survey import SurveyCustomerErased
 from contracts.topology import CONSUMERS, STREAMS
 from identity_service.repository import privacy as repository
 from identity_service.repository.decisions import lock_customers, resolve_customers
-from identity_service.repository.resolution import load_namespaces
+from identity_service.repository.resolution import NewRejection, load_namespaces
+from identity_service.rules.identifiers import Namespaces
 from identity_service.rules.privacy import digests_of, mentioned_digests
 from servicekit.clock import Clock
 from servicekit.cursors import decode_cursor, encode_cursor
@@ -265,18 +266,20 @@ def forget_erased_messages(secret: Callable[[], bytes]) -> EraseMore:
     return forget
 
 
-async def forget_late_rejections(session: AsyncSession, *, secret: bytes, since: datetime) -> None:
-    """Delete rejected events that mention an erased identifier and came in since a moment, after the erasure."""
-    connection = await raw(session)
-    if await repository.has_tombstones(connection):
-        await _delete_rejections(connection, secret=secret, since=since)
+async def without_erased(
+    connection: asyncpg.Connection, rejections: Sequence[NewRejection], *, namespaces: Namespaces, secret: bytes
+) -> list[NewRejection]:
+    """Return the rejected events that mention no erased identifier: the others are not kept for review."""
+    mentioned = [mentioned_digests(each.payload, namespaces=namespaces, secret=secret) for each in rejections]
+    buried = await repository.find_tombstones(connection, set().union(*mentioned))
+    return [each for each, digests in zip(rejections, mentioned, strict=True) if not digests & buried.keys()]
 
 
-async def _delete_rejections(connection: asyncpg.Connection, *, secret: bytes, since: datetime | None = None) -> int:
+async def _delete_rejections(connection: asyncpg.Connection, *, secret: bytes) -> int:
     """Delete rejected events that mention an erased identifier; what was erased is known by its tombstone only."""
     namespaces = await load_namespaces(connection)
     deleted, after = 0, None
-    while rows := await repository.page_of_rejections(connection, since=since, after=after, limit=_REJECTIONS_AT_ONCE):
+    while rows := await repository.page_of_rejections(connection, after=after, limit=_REJECTIONS_AT_ONCE):
         after = rows[-1]["rejection_id"]
         mentioned = {
             row["rejection_id"]: mentioned_digests(row["payload"], namespaces=namespaces, secret=secret) for row in rows

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service.events import ResolvedEvent, facts_of
 from identity_service.ids import derived_id
 from identity_service.repository import resolution as repository
+from identity_service.repository.privacy import hold_erasures
 from identity_service.repository.resolution import (
     ChangedMeanwhile,
     Circumstances,
@@ -45,6 +46,7 @@ from identity_service.rules.tracking import (
     read_event,
     traits_of,
 )
+from identity_service.service.privacy import without_erased
 from identity_service.service.statements import PlacedEvent, read_statements, save_statements
 from identity_service.service.tracking import TrackingRequest
 from servicekit.clock import Clock
@@ -178,12 +180,17 @@ async def resolve_batch(
 
 
 async def _resolve_once(session: AsyncSession, run: _Run, arrivals: Arrivals, *, partitions: int) -> list[Traced]:
+    await hold_erasures(run.connection)
     source_ids = {arrived.request.source_id for arrived in arrivals.events}
     rules = await repository.load_rules(run.connection, list(source_ids))
     known = await repository.find_messages(run.connection, [arrived.event_id for arrived in arrivals.events])
     sorted_out = _sort_out(run, arrivals, known, rules.namespaces)
     look = await _look_up(run, rules, sorted_out)
     _drop_erased(sorted_out, look.erased)
+    if sorted_out.rejections and look.circumstances.has_tombstones:
+        sorted_out.rejections[:] = await without_erased(
+            run.connection, sorted_out.rejections, namespaces=rules.namespaces, secret=run.secret
+        )
     graph = Graph(look.anchors, namespaces=rules.namespaces, new_id=run.new_id)
     admission = await _prepare(run, rules, look, graph, sorted_out.fresh)
     placed = list(_place(graph, rules, admission, sorted_out))
