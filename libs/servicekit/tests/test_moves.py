@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -45,8 +45,8 @@ class Follower:
     def restarted(self, *, chunk: int) -> AnchorMoves:
         """As it is after a kill: nothing is known but what the database says."""
 
-        async def recompute(_session: object, groups: object) -> None:
-            self.groups.extend(groups)  # type: ignore[call-overload]  # Sequence[Group]
+        async def recompute(_session: object, groups: Sequence[Group]) -> None:
+            self.groups.extend(groups)
 
         return AnchorMoves(database=self.service.database, tables=rows_follow(Base), recompute=recompute, chunk=chunk)
 
