@@ -33,22 +33,6 @@ _CUSTOMER_PAGE = """
 SELECT customer_id FROM customers WHERE $1::uuid IS NULL OR customer_id > $1 ORDER BY customer_id LIMIT $2
 """
 
-_COVERAGE = """
-WITH per_customer AS (
-    SELECT customer_id, bool_or(namespace <> 'anonymous_id') AS is_known, min(namespace) <> max(namespace) AS is_linked
-    FROM identifiers GROUP BY customer_id
-)
-SELECT
-    (SELECT count(*) FROM customers) AS customers,
-    (SELECT count(*) FROM per_customer WHERE is_known) AS known,
-    (SELECT count(*) FROM per_customer WHERE is_linked) AS linked,
-    (SELECT coalesce(jsonb_object_agg(namespace, held), '{}') FROM (
-        SELECT namespace, count(*) AS held FROM identifiers GROUP BY namespace
-    ) AS counted)::text AS by_namespace,
-    accepted, rejected, duplicates
-FROM ingest_totals
-"""
-
 _REJECTIONS = """
 SELECT rejection_id, source_id, request_id, position, field, detail, payload, received_at
 FROM rejections
@@ -93,11 +77,6 @@ async def count_customers(connection: asyncpg.Connection) -> int:
     """Return how many customers there are."""
     number: int = await connection.fetchval("SELECT count(*) FROM customers")
     return number
-
-
-async def read_coverage(connection: asyncpg.Connection) -> asyncpg.Record:
-    """Return the counts of customers, identifiers and events."""
-    return await connection.fetchrow(_COVERAGE)
 
 
 async def list_rejections(

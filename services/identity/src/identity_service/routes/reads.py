@@ -1,5 +1,6 @@
 """Who is this, whose is this, how much of the base is linked, what was rejected."""
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -7,12 +8,14 @@ from fastapi import APIRouter, Depends, Query
 from identity_service.schemas.customers import (
     BatchLookup,
     CoverageAnswer,
+    CoverageHistory,
     CustomerPage,
     CustomersAnswer,
     CustomersQuestion,
     IdentifiersAnswer,
     RejectionPage,
 )
+from identity_service.service import coverage
 from identity_service.service import customers as service
 from servicekit.auth import require
 from servicekit.http import ClockDependency, Session, TransactionalRoute
@@ -23,6 +26,9 @@ router = APIRouter(
 
 First = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[str | None, Query(max_length=500)]
+
+
+Dimension = Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$")]
 
 
 @router.post("/customers:batchGet")
@@ -52,9 +58,40 @@ async def list_customers(session: Session, first: First = 100, after: After = No
 
 
 @router.get("/coverage")
-async def read_coverage(session: Session) -> CoverageAnswer:
+async def read_coverage(session: Session, clock: ClockDependency) -> CoverageAnswer:
     """Return how much of the base is known and linked, and what became of events."""
-    return CoverageAnswer.model_validate(await service.read_coverage(session))
+    return CoverageAnswer.model_validate(await coverage.read_coverage(session, clock=clock))
+
+
+@router.get("/coverage/history")
+async def read_coverage_history(
+    session: Session,
+    clock: ClockDependency,
+    since: Annotated[date | None, Query(alias="from")] = None,
+    until: date | None = None,
+    brand: Dimension = "",
+    source_id: Dimension = "",
+    namespace: Dimension = "",
+    first: First = 1000,
+    after: After = None,
+) -> CoverageHistory:
+    """Return coverage by day, the oldest first; by default of the last 90 days and of everything together.
+
+    Of brand, source and namespace: nothing counts all together, `*` gives each one, a name that one. A customer counts
+    where any of its identifiers was brought; whether it is known or linked outside is asked of the whole customer.
+    """
+    history = await coverage.read_history(
+        session,
+        since=since,
+        until=until,
+        brand=brand,
+        source_id=source_id,
+        namespace=namespace,
+        first=first,
+        after=after,
+        clock=clock,
+    )
+    return CoverageHistory.model_validate(history)
 
 
 @router.get("/rejections")

@@ -1,6 +1,6 @@
 """Customers, identifiers, coverage, rejections."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -99,14 +99,42 @@ class CoverageAnswer(Answer):
 
     customers: int
     known: int
-    """With any identifier other than an anonymous one."""
+    """With any identifier of a namespace that is neither shared (cookies, devices) nor outside."""
+    anonymous: int
+    """The others."""
     linked: int
     """With identifiers of two namespaces or more."""
+    linked_outside: int
+    """With an identifier of an outside namespace (a DMP, a retailer, a social network)."""
+    linked_outside_share: float
+    """Of all customers, 0-1."""
     identifiers: int
     by_namespace: dict[str, int]
     accepted_events: int
     rejected_events: int
     duplicate_events: int
+    computed_at: datetime
+    """When customers and identifiers were counted: now for a small base, else by the last count in the background."""
+
+
+class CoverageOnDay(Answer):
+    """Coverage on a day, as it was last counted on it; an empty brand, source or namespace stands for all."""
+
+    day: date
+    brand: str
+    source_id: str
+    namespace: str
+    customers: int
+    known: int
+    anonymous: int
+    linked_outside: int
+
+
+class CoverageHistory(Answer):
+    """Coverage by day, the oldest first; `next` is the cursor of the following page."""
+
+    items: list[CoverageOnDay]
+    next: str | None
 
 
 class RejectionAnswer(Answer):
