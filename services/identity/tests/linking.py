@@ -107,6 +107,16 @@ class Desk:
         assert run["state"] == state, run
         return run
 
+    async def newest_run(self) -> dict[str, Any]:
+        [run] = (await self.get("/v1/linking/runs", first=1))["items"]
+        return run
+
+    async def who(self, user_id: str) -> str:
+        """Whose a user id is."""
+        asked = {"identifiers": [{"namespace": "user_id", "value": user_id}]}
+        [found] = (await self.post("/v1/identifiers:batchLookup", asked))["identifiers"]
+        return found["customer_id"]
+
     async def candidates(self, state: str | None = None, **params: Any) -> list[dict[str, Any]]:
         page = await self.get("/v1/linking/candidates", **({"state": state} if state else {}), **params)
         return page["items"]
