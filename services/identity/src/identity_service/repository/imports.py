@@ -48,7 +48,7 @@ ORDER BY number, line LIMIT $3
 
 _CUSTOMERS_OF = """
 SELECT message_ids.event_id, coalesce(identifiers.customer_id, message_ids.customer_id) AS customer_id
-FROM message_ids LEFT JOIN identifiers USING (anchor_id) WHERE event_id = ANY($1::uuid[])
+FROM message_ids LEFT JOIN identifiers USING (anchor_id) WHERE message_ids.event_id = ANY($1::uuid[])
 """
 
 _SETTLE = """
