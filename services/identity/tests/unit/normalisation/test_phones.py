@@ -56,6 +56,7 @@ from identity_service.rules.normalisation.phones import phone_in_region, phone_v
         ("なし", None, "no number"),
         ("0000000000", None, "no number, typed to get through a form"),
         ("000-0000-0000", None, "the same"),
+        ("03-3581-3111 / 090-1234-5678", None, "two numbers: which?"),
         ("9" * 300, None, "longer than any number"),
         (-5, None, "negative"),
         (True, None, "not text"),

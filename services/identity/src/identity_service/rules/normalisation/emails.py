@@ -17,7 +17,7 @@ _GMAIL_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 
 def email_value(value: object) -> str | None:
     """Return an e-mail address trimmed, NFKC, in lower case, its domain in ASCII; None when it is not one."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > 2 * MAX_LENGTH:
         return None
     text = lower(value)
     if len(text) > MAX_LENGTH or not _ADDRESS.fullmatch(text):

@@ -16,14 +16,16 @@ from identity_service.rules.normalisation.text import lower, nfkc
 from identity_service.rules.normalisation.variants import one_writing
 
 MAX_LENGTH = 200
+_LONGEST_UNSPACED = 24
 _MIDDLE_DOT = re.compile(r"[・=゠]")
 _BETWEEN = re.compile(r"[\s・=゠,.、'’‘`\-‐]+")
 _HONORIFIC = re.compile(
-    r"(?:(?<=[^\x00-\x7f])\s*(?:様|さま|さん|殿|くん|ちゃん|先生)|\s+(?:君|氏|どの)|[\s-]+(?:sama|san|dono|kun|sensei))$",
+    r"(?:(?<=[^\x00-\x7f])(?:様|さま|さん|殿|くん|ちゃん|先生)|(?<=\s)(?:様|さま|さん|殿|くん|ちゃん|先生|君|氏|どの)"
+    r"|[\s-](?:sama|san|dono|kun|sensei))$",
     re.IGNORECASE,
 )
-_TITLE = re.compile(r"^(?:mr|mrs|ms|miss|dr|prof)(?:\.\s*|\s+)", re.IGNORECASE)
-_BRACKETED = re.compile(r"\s*[(\[（【][^)\]）】]*[)\]）】]\s*$")
+_TITLE = re.compile(r"^(?:mr|mrs|ms|miss|dr|prof)(?:\.|\s)", re.IGNORECASE)
+_REMARK = re.compile(r"[(\[【][^()\[\]【】]*[)\]】]$")
 _REPEATED = re.compile(r"([^々])(々+)")
 _IDEOGRAPHS = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff々〆ヶケノ]+")
 _LATIN = re.compile(r"[^\u0250-\uffff]+")
@@ -51,16 +53,17 @@ def name_value(value: object) -> str | None:
 
 def without_honorific(text: str) -> str:
     """Return a name in NFKC without what is said to its bearer: 様, さん, 殿, (自宅), Mr., -san."""
-    text = _TITLE.sub("", _BRACKETED.sub("", nfkc(text)))
+    text = nfkc(text[: 2 * MAX_LENGTH])
+    text = _TITLE.sub("", _REMARK.sub("", text).rstrip()).lstrip()
     shorter = _HONORIFIC.sub("", text).strip()
     return shorter if len(shorter) > 1 else text
 
 
 def split_full_name(text: str) -> FullName | None:
     """Return surname and given name as written (NFKC); None when they cannot be told apart."""
-    text = without_honorific(text)
-    if not text or len(text) > MAX_LENGTH:
+    if len(text) > MAX_LENGTH:
         return None
+    text = without_honorific(text)
     before, comma, after = (part.strip() for part in text.partition(","))
     if comma and before and after:
         return FullName(before, after)
@@ -93,7 +96,7 @@ def _is_surname_first(first: str, last: str) -> bool:
 
 def _split_unspaced(text: str) -> FullName | None:
     """Try each place; a split whose both names are known beats one, then the surname that more people bear wins."""
-    if _bearers(text):
+    if len(text) > _LONGEST_UNSPACED or _bearers(text):
         return None  # a surname alone: 高橋 is not 高 橋
     splits = ((_weight(text, place), place) for place in range(1, len(text)))
     best = max((split for split in splits if split[0] is not None), default=None)

@@ -14,7 +14,9 @@ import re
 from identity_service.rules.normalisation.text import hyphens, nfkc
 
 DEFAULT_REGION = "JP"
-MAX_LENGTH = 250  # libphonenumber reads no longer text
+MAX_LENGTH = 100
+_MOST_DIGITS = 26
+"""Of a number with the longest prefix to dial (010), E.164's 15, and an extension; more is two numbers, or none."""
 _JAPANESE_MOBILE = re.compile(r"(?:\+?81(?:0|-?\(0\))?|0)([789]0[1-9][0-9]{7})")
 """電気通信番号計画 (総務省告示): 0A0-CDEF-GHJK, C not 0; here for 070, 080 and 090."""
 _JAPAN = 81
@@ -49,7 +51,7 @@ def phone_in_region(text: str, *, region: str) -> str | None:
         mobile = _JAPANESE_MOBILE.fullmatch(text.translate(_SEPARATORS))
         if mobile is not None:
             return f"+81{mobile.group(1)}"
-    return _by_libphonenumber(text, region)
+    return _by_libphonenumber(text, region) if sum(map(str.isdigit, text)) <= _MOST_DIGITS else None
 
 
 def _by_libphonenumber(text: str, region: str) -> str | None:

@@ -33,7 +33,7 @@ def plain_value(value: object) -> str | None:
 def lower_value(value: object) -> str | None:
     """Return an id in NFKC and lower case: for ids that people type, such as login names."""
     text = plain_value(value)
-    text = None if text is None else lower(text)
+    text = None if text is None else lower(text)  # at most MAX_LENGTH, but NFKC can make more of it
     return text if text and len(text) <= MAX_LENGTH else None
 
 
