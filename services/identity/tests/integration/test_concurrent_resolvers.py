@@ -231,10 +231,10 @@ async def test_two_unique_ids_never_meet_however_many_resolve(
     )
     assert len(users) == 12 and {row["users"] for row in users} == {1}
     current = await connection.fetch(
-        "SELECT value, count(*), count(*) FILTER (WHERE is_current) AS current, count(DISTINCT customer_id) AS customers"
+        "SELECT value, count(*), count(*) FILTER (WHERE is_current) AS current, count(DISTINCT customer_id) AS held"
         " FROM identifiers WHERE namespace = 'anonymous_id' GROUP BY value"
     )
     assert len(current) == 6 and {row["current"] for row in current} == {1}
-    assert all(row["customers"] == row["count"] > 1 for row in current)
+    assert all(row["held"] == row["count"] > 1 for row in current)
     assert await connection.fetchval("SELECT accepted FROM ingest_totals") == 2000
     await connection.close()
