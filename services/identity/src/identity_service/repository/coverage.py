@@ -82,10 +82,9 @@ ORDER BY day, brand, source_id, namespace LIMIT $10
 """
 
 
-async def try_lock(connection: asyncpg.Connection) -> bool:
-    """Take the right to count until the transaction ends; False when another worker counts."""
-    is_taken: bool = await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK)
-    return is_taken
+async def lock(connection: asyncpg.Connection) -> None:
+    """Wait until no other worker counts; held until the transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
 
 
 async def read_marker(connection: asyncpg.Connection) -> str:

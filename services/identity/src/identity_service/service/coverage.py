@@ -38,8 +38,7 @@ class CoverageCounter:
         day = now.astimezone(self._zone).date()
         async with self._database.transaction() as session:
             connection = await raw(session)
-            if not await repository.try_lock(connection):
-                return False
+            await repository.lock(connection)
             marker = await repository.read_marker(connection)
             if await repository.find_last_count(connection) == (marker, day):
                 return False
