@@ -98,7 +98,7 @@ async def test_a_dry_run_says_what_having_had_other_rules_would_have_made(
     assert {one["namespace"] for one in merge["through"]} >= {"user_id"}
 
 
-async def test_a_dry_run_goes_on_from_where_a_worker_left_it(identity: RunningService, shop: Any) -> None:
+async def test_a_dry_run_goes_on_from_where_a_worker_left_it(identity: RunningService) -> None:
     """The job's cursor holds the sums so far: the second half adds to them."""
     await resolve(identity, FAMILY)
     whole = await dry_run(identity, rules(emails=1, is_unique=True))

@@ -196,7 +196,7 @@ async def undo_decision(
     locked = await _lock(
         context.connection, {one.customer_id for one in moves} | {one.former_customer_id for one in moves}
     )
-    back = _ways_back(moves, locked, dividing=has_joined)
+    back = _ways_back(moves, locked, dividing=has_joined, new_id=new_id)
     if not back:
         raise Conflict("None of its anchors is where it put them: undo the later decisions first.", field="decision_id")
     anchor, goes_to = next(iter(back.items()))
@@ -223,19 +223,27 @@ async def undo_decision(
     return made._replace(anchors_left=len({one.anchor_id for one in moves}) - len(back))
 
 
-def _ways_back(moves: Sequence[AnchorMove], locked: _Locked, *, dividing: bool) -> dict[HeldAnchor, UUID]:
+def _ways_back(
+    moves: Sequence[AnchorMove], locked: _Locked, *, dividing: bool, new_id: Callable[[], UUID]
+) -> dict[HeldAnchor, UUID]:
     """Return where each anchor that can go back goes.
 
     Customers that came together come apart even when they have become another one since, and each goes back to its own
-    id. Anchors that were taken apart go back to the customer they left, or what that has become.
+    id - to a new one if that was erased, for nothing is known of an erased id ever again. Anchors that were taken apart
+    go back to the customer they left, or what that has become.
     """
     held = {one.anchor_id: one for one in locked.anchors}
+    own_ids: dict[UUID, UUID] = {}
     back: dict[HeldAnchor, UUID] = {}
     for move in moves:
-        anchor = held.get(move.anchor_id)
+        anchor, left = held.get(move.anchor_id), move.former_customer_id
         put_to = locked.now.get(move.customer_id) if dividing else move.customer_id
-        goes_to = move.former_customer_id if dividing else locked.now.get(move.former_customer_id)
-        if anchor is not None and anchor.customer_id == put_to and goes_to is not None and goes_to != put_to:
+        if anchor is None or anchor.customer_id != put_to:
+            continue
+        goes_to = locked.now.get(left)
+        if dividing and left not in locked.versions:
+            goes_to = left if goes_to is not None else own_ids.setdefault(left, new_id())
+        if goes_to is not None and goes_to != put_to:
             back[anchor] = goes_to
     return back
 
