@@ -175,7 +175,7 @@ async def test_late_events_and_replays_resurrect_nobody_and_a_sign_up_is_a_new_c
         {"type": "track", "event": "Called", "anonymousId": "cookie-of-bird", "timestamp": EARLIER},
         {"type": "identify", "userId": "somebody", "traits": {"email": PERSON["email"]}, "timestamp": EARLIER},
     ]
-    await desk.shop.resolve(*late)
+    await desk.shop.resolve(*late, {"type": "track", "userId": "bird-1"})  # the last is malformed: kept for review?
     assert await registrar.mentioned(*WORDS) == set()
     assert len(await desk.identity.published(IdentifierLinked)) == linked
 
