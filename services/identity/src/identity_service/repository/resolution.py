@@ -20,6 +20,7 @@ from identity_service.rules.resolution import (
     Anchor,
     Changes,
     Customer,
+    Evidence,
     Merge,
     Move,
     customers_of,
@@ -39,7 +40,8 @@ SELECT
     EXISTS (
         SELECT FROM namespaces
         JOIN identifiers ON identifiers.namespace = namespaces.name || '_sha256' AND is_current
-    ) AS has_hashed
+    ) AS has_hashed,
+    EXISTS (SELECT FROM identifiers WHERE NOT is_current) AS has_former_anchors
 """
 
 _NAMESPACES = """
@@ -92,9 +94,9 @@ WHERE customer_id = ANY($1::uuid[]) AND is_active
 
 _FORMER_ANCHORS = """
 SELECT identifiers.customer_id, namespace, value, anchor_id, rule = ANY($4::text[])
-FROM unnest($1::text[], $2::text[]) AS asked (namespace, value)
-JOIN identifiers USING (namespace, value)
+FROM identifiers
 WHERE NOT is_current AND identifiers.customer_id = ANY($3::uuid[])
+    AND (namespace, value) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 ORDER BY anchor_id DESC
 """
 
@@ -221,6 +223,7 @@ class Circumstances(NamedTuple):
     has_separations: bool
     has_tombstones: bool
     has_hashed: bool
+    has_former_anchors: bool
 
 
 class KnownMessage(NamedTuple):
@@ -361,7 +364,7 @@ async def load_customers(
     customers: Mapping[UUID, Customer],
     *,
     namespaces: Namespaces,
-    has_separations: bool,
+    circumstances: Circumstances,
     shared: Sequence[Identifier],
     at: datetime,
 ) -> None:
@@ -375,10 +378,10 @@ async def load_customers(
         rows = await connection.fetch(_COUNTS, customer_ids, UNCOUNTED_RULES)
     for customer_id, namespace, count in rows:
         customers[customer_id].counts[namespace] = count
-    if has_separations and len(customers) > 1:
+    if circumstances.has_separations and len(customers) > 1:
         for customer_id, decision_id, side in await connection.fetch(_SIDES, customer_ids):
             customers[customer_id].sides |= {(decision_id, side)}
-    if shared and len(customers) > 1:
+    if circumstances.has_former_anchors and shared and len(customers) > 1:
         await _load_former_anchors(connection, customers, shared)
 
 
@@ -465,7 +468,7 @@ async def save_changes(
     if changes.superseded:
         await connection.execute(_SUPERSEDE, list(changes.superseded))
     if changes.sources:
-        added = sorted(changes.sources)
+        added = sorted(changes.sources, key=lambda one: (one[0].bytes, one[1]))
         await connection.execute(_ADD_SOURCES, [anchor_id for anchor_id, _ in added], [name for _, name in added])
     if changes.links:
         await _insert_links(connection, changes, at)
@@ -537,7 +540,7 @@ async def _insert_identifiers(
 
 
 async def _insert_links(connection: asyncpg.Connection, changes: Changes, at: datetime) -> None:
-    links = sorted(changes.links.items())
+    links = sorted(changes.links.items(), key=_link_order)
     await connection.execute(
         _INSERT_LINKS,
         [key[0] for key, _ in links],
@@ -549,6 +552,11 @@ async def _insert_links(connection: asyncpg.Connection, changes: Changes, at: da
         ["\n".join(evidence.purposes) for _, evidence in links],
         at,
     )
+
+
+def _link_order(link: tuple[tuple[UUID, UUID, str], Evidence]) -> tuple[bytes, bytes, str]:
+    anchor_id, other_anchor_id, source_id = link[0]
+    return anchor_id.bytes, other_anchor_id.bytes, source_id  # ids of the driver compare slowly
 
 
 async def _insert_held(connection: asyncpg.Connection, changes: Changes, at: datetime) -> None:
@@ -652,7 +660,8 @@ async def save_messages(
 ) -> None:
     """Remember what was taken in, rejected and dropped, and count each once however often it is delivered."""
     if messages:
-        await connection.copy_records_to_table("message_ids", records=sorted(messages), columns=NewMessage._fields)
+        ordered = sorted(messages, key=lambda one: one.event_id.bytes)
+        await connection.copy_records_to_table("message_ids", records=ordered, columns=NewMessage._fields)
     rejected = await _insert_new(connection, _INSERT_REJECTIONS, rejections)
     dropped = await _insert_new(connection, _INSERT_DUPLICATES, duplicates)
     of_erased = await _insert_new(connection, _INSERT_DUPLICATES, erased)

@@ -359,7 +359,7 @@ async def _prepare(run: _Run, rules: Rules, look: _Look, graph: Graph, fresh: Se
             run.connection,
             customers,
             namespaces=rules.namespaces,
-            has_separations=look.circumstances.has_separations,
+            circumstances=look.circumstances,
             shared=list(shared),
             at=run.at,
         )
