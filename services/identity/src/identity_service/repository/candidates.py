@@ -134,13 +134,16 @@ WHERE candidate_id = $1
 
 # what a run looked at again and did not find: no longer supported by what is known
 _AGE = f"""
+WITH changed AS MATERIALIZED ({CHANGED_BETWEEN})
 UPDATE link_candidates AS candidate SET state = 'stale'
 FROM identifiers AS one, identifiers AS other
 WHERE candidate.state = 'review' AND candidate.run_id <> $1
   AND one.anchor_id = candidate.anchor_id AND other.anchor_id = candidate.other_anchor_id
-  AND ($2::timestamptz IS NULL OR EXISTS (
-      SELECT FROM ({CHANGED_BETWEEN}) AS changed WHERE changed.customer_id IN (one.customer_id, other.customer_id)
-  ))
+  AND (
+      $2::timestamptz IS NULL
+      OR one.customer_id IN (SELECT customer_id FROM changed)
+      OR other.customer_id IN (SELECT customer_id FROM changed)
+  )
 """  # noqa: S608 - put together from constants
 
 # several candidates of what are the same two customers now: what a person said stands, else the best score
@@ -242,7 +245,10 @@ async def find_candidate(connection: asyncpg.Connection, candidate_id: UUID) -> 
 
 
 async def lock_candidate(connection: asyncpg.Connection, candidate_id: UUID) -> asyncpg.Record | None:
-    """Return a candidate as it is now; nobody else decides on it before this transaction ends."""
+    """Return a candidate as it is now; nobody else decides on it before this transaction ends.
+
+    Lock its customers first, as a run does.
+    """
     await connection.execute("SELECT FROM link_candidates WHERE candidate_id = $1 FOR UPDATE", candidate_id)
     return await find_candidate(connection, candidate_id)
 

@@ -9,6 +9,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.repository import candidates as repository
+from identity_service.repository import decisions as decisions_repository
 from identity_service.repository.candidates import Evidence, Said
 from identity_service.service.decisions import REVIEW, merge_customers, undo_decision
 from identity_service.service.found_pairs import load_grounds
@@ -199,6 +200,9 @@ async def _note_undo(connection: asyncpg.Connection, candidate_id: UUID, state: 
 
 
 async def _lock(connection: asyncpg.Connection, candidate_id: UUID) -> asyncpg.Record:
+    """Lock a candidate and before it, in the order in which runs do it, its customers."""
+    seen = _known(await repository.find_candidate(connection, candidate_id), candidate_id)
+    await decisions_repository.lock_customers(connection, {seen["customer_id"], seen["other_customer_id"]})
     return _known(await repository.lock_candidate(connection, candidate_id), candidate_id)
 
 
