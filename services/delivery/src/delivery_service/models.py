@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
@@ -57,6 +58,10 @@ class ContactPoint(Base, table=True):
     channel: str = Field(sa_type=Text)
     address: str = Field(sa_type=Text)
     source_id: str = Field(sa_type=Text)
+    legal_entity: str | None = Field(default=None, sa_type=Text)
+    """Whose source brought it; None: of the time before this was said."""
+    purposes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
+    """For what it may be used; empty: for every purpose of its legal entity."""
     linked_at: datetime = Field(sa_column=_moment())
 
 

@@ -175,3 +175,21 @@ async def test_a_withdrawal_reaches_contact_points_that_are_moving_to_the_custom
         assert await addresses_of_customer(session, mine.customer_id, "email") == both
         assert await addresses_of_customer(session, other.customer_id, "email") == []
         await session.rollback()
+
+
+async def test_a_contact_point_says_for_whom_it_was_brought(delivery: Any) -> None:
+    brought = delivery.linked("hanako@example.jp").model_copy(
+        update={"legal_entity": "Kizuna Inc.", "purposes": ["crm", "ads"]}
+    )
+    before = delivery.linked("taro@example.jp")
+    await delivery.running.publish([brought, before])
+    await delivery.running.drain()
+    kept = {}
+    for fact in (brought, before):
+        answer = await delivery.running.client.get(
+            f"/v1/customers/{fact.customer_id}/export", headers=delivery.running.headers("privacy:read")
+        )
+        kept[fact.value] = answer.json()["tables"]["contact_points"][0]
+    assert kept["hanako@example.jp"]["legal_entity"] == "Kizuna Inc."
+    assert kept["hanako@example.jp"]["purposes"] == ["crm", "ads"]
+    assert (kept["taro@example.jp"]["legal_entity"], kept["taro@example.jp"]["purposes"]) == (None, [])

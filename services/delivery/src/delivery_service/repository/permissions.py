@@ -1,5 +1,6 @@
 """Contact points, permissions and suppressions."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,8 @@ class ContactPointRow:
     address: str
     source_id: str
     linked_at: datetime
+    legal_entity: str | None
+    purposes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,14 @@ async def insert_contact_points(session: AsyncSession, rows: Sequence[ContactPoi
     """Store contact points; return the anchors that were not known."""
     inserted = await (await raw(session)).fetch(
         """
-        INSERT INTO contact_points (anchor_id, customer_id, channel, address, source_id, linked_at)
-        SELECT DISTINCT ON (anchor_id) *
-        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-            AS t (anchor_id, customer_id, channel, address, source_id, linked_at)
+        INSERT INTO contact_points (
+            anchor_id, customer_id, channel, address, source_id, linked_at, legal_entity, purposes
+        )
+        SELECT DISTINCT ON (anchor_id) anchor_id, customer_id, channel, address, source_id, linked_at, legal_entity,
+            ARRAY(SELECT jsonb_array_elements_text(purposes::jsonb))
+        FROM unnest(
+            $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[]
+        ) AS t (anchor_id, customer_id, channel, address, source_id, linked_at, legal_entity, purposes)
         ORDER BY anchor_id
         ON CONFLICT DO NOTHING RETURNING anchor_id
         """,
@@ -87,6 +94,8 @@ async def insert_contact_points(session: AsyncSession, rows: Sequence[ContactPoi
         [row.address for row in rows],
         [row.source_id for row in rows],
         [row.linked_at for row in rows],
+        [row.legal_entity for row in rows],
+        [json.dumps(row.purposes) for row in rows],
     )
     return [row["anchor_id"] for row in inserted]
 

@@ -46,7 +46,16 @@ def _contact_point(fact: IdentifierLinked) -> ContactPointRow | None:
         address = normalise_address(channel, fact.value)
     except ValueError:  # identity links what a source says; not every value can be reached
         return None
-    return ContactPointRow(fact.anchor_id, fact.customer_id, channel, address, fact.source_id, fact.occurred_at)
+    return ContactPointRow(
+        fact.anchor_id,
+        fact.customer_id,
+        channel,
+        address,
+        fact.source_id,
+        fact.occurred_at,
+        fact.legal_entity,
+        fact.purposes,
+    )
 
 
 async def record_permissions(
