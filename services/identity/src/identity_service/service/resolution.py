@@ -316,13 +316,17 @@ async def _tombstones(
     run: _Run, unknown: Iterable[Identifier], hashed: Mapping[Identifier, Identifier]
 ) -> dict[Identifier, datetime]:
     """When the unknown ones were erased, in plain or by their hashed form."""
-    names = {tombstone_digest(*name, secret=run.secret): name for name in unknown}
-    names |= {tombstone_digest(*form, secret=run.secret): name for form, name in hashed.items()}
-    erased: dict[Identifier, datetime] = {}
-    for digest, erased_at in (await repository.find_tombstones(run.connection, names)).items():
-        name = names[digest]
-        erased[name] = max(erased_at, erased.get(name, erased_at))
-    return erased
+    stones = {name: [tombstone_digest(*name, secret=run.secret)] for name in unknown}
+    for form, name in hashed.items():
+        stones[name].append(tombstone_digest(*form, secret=run.secret))
+    erased_at = await repository.find_tombstones(
+        run.connection, {one for digests in stones.values() for one in digests}
+    )
+    return {
+        name: max(erased_at[one] for one in digests if one in erased_at)
+        for name, digests in stones.items()
+        if not erased_at.keys().isdisjoint(digests)
+    }
 
 
 def _drop_erased(sorted_out: _SortedOut, erased: Mapping[Identifier, datetime]) -> None:
