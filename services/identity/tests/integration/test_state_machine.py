@@ -191,7 +191,10 @@ class IdentityMachine(RuleBasedStateMachine):
     def _learn(self, batch: list[list[tuple[str, str]]], at: datetime) -> None:
         """Follow the events in the model, which is told the ids of what is new."""
         new: dict[Name, list[UUID]] = {}
+        current: set[UUID] = set()
         for row in self.bench.rows(_ANCHORS):
+            if row["is_current"]:
+                current.add(row["anchor_id"])
             if row["anchor_id"] not in self.model.holders:
                 new.setdefault(_name(row), []).append(row["anchor_id"])
         origins = {row["anchor_id"]: row["origin"] for row in self.bench.rows(_ORIGINS)}
@@ -211,7 +214,8 @@ class IdentityMachine(RuleBasedStateMachine):
             for name in observed.dropped:
                 assert customer_id is not None
                 if self.model.is_handed_over(name, customer_id):
-                    known = sorted(self.model.former_anchors(name, customer_id))
+                    # of several that a merge brought together any may become the current one again
+                    known = sorted(self.model.former_anchors(name, customer_id), key=lambda one: one not in current)
                     if name in self.model.buried and new.get(name):
                         known = []  # its holder was erased: nobody was asked for a former anchor of it
                     self.model.learn(name, known[0] if known else new[name].pop(0), customer_id)
