@@ -306,4 +306,4 @@ async def test_the_view_is_that_of_a_base_that_was_never_merged(bases: TwoBases)
 
 @pytest.mark.slow
 async def test_the_view_is_that_of_a_base_that_was_never_merged_in_many_more_ways(bases: TwoBases) -> None:
-    await run_machine(bases, examples=60, steps=40)
+    await run_machine(bases, examples=30, steps=30)
