@@ -117,7 +117,7 @@ async def test_a_dry_run_goes_on_from_where_a_worker_left_it(identity: RunningSe
             if not within and job.done >= 4 and len(tries) == 1:
                 raise ConnectionError
 
-        job.report = report_and_fail  # type: ignore[method-assign, assignment]
+        job.report = report_and_fail  # type: ignore[method-assign]
         try:
             return await small(job)
         finally:

@@ -61,7 +61,8 @@ DO UPDATE SET event_id = excluded.event_id, rule = excluded.rule, score = exclud
 """
 
 _DELETE_LINKS = """
-DELETE FROM links WHERE other_anchor_id = ANY($2::uuid[]) AND event_id = $1 AND source_id = $3
+DELETE FROM links
+WHERE event_id = $1 AND (anchor_id = ANY($2::uuid[]) OR other_anchor_id = ANY($2::uuid[]))
 """
 
 _CROSSED_SEPARATIONS = """
@@ -257,11 +258,9 @@ async def insert_links(
     )
 
 
-async def delete_links(
-    connection: asyncpg.Connection, decision_id: UUID, *, anchor_ids: Sequence[UUID], source_id: str
-) -> None:
-    """Take a decision back as evidence."""
-    await connection.execute(_DELETE_LINKS, decision_id, anchor_ids, source_id)
+async def delete_links(connection: asyncpg.Connection, decision_id: UUID, *, anchor_ids: Sequence[UUID]) -> None:
+    """Take back what was linked because of a decision that moved these anchors."""
+    await connection.execute(_DELETE_LINKS, decision_id, anchor_ids)
 
 
 async def insert_separations(

@@ -214,9 +214,7 @@ async def undo_decision(
     )
     if has_joined:
         await _separate(context, decision, locked, back)
-        await repository.delete_links(
-            context.connection, decision_id, anchor_ids=[one.anchor_id for one in moves], source_id=OURSELVES
-        )
+        await repository.delete_links(context.connection, decision_id, anchor_ids=[one.anchor_id for one in moves])
     else:
         await _join_again(context, decision, locked, back, undone=decision_id)
     made = await get_decision(session, decision.decision_id)
