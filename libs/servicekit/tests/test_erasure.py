@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
-from sample_service.app import Asked, Erased, Moved, Noted, SampleErased
+from sample_service.app import Asked, Erased, Moved, Noted, SampleErased, SampleSettings, build
 
 from servicekit.database import raw
 from servicekit.export import stream_document
 from servicekit.outbox import publish
-from servicekit.testing import RunningService
+from servicekit.testing import Environment, RunningService, running
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -160,7 +160,7 @@ async def test_everything_held_on_a_customer_is_one_document(sample: RunningServ
     await sample.drain()
     path = f"/v1/customers/{customer}/export"
     answer = await sample.client.get(
-        path, headers=sample.headers("privacy:read"), params={"former_customer_ids": former}
+        path, headers=sample.headers("privacy:read"), params={"former_customer_ids": str(former)}
     )
     assert answer.status_code == 200
     document = answer.json()
@@ -190,3 +190,25 @@ async def test_an_id_that_is_none_is_named(sample: RunningService, identifier: s
     answer = await sample.client.get(f"/v1/customers/{identifier}/export", headers=sample.headers("privacy:read"))
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"].endswith("customer_id")
+
+
+async def test_an_erasure_killed_half_way_is_finished_by_whoever_comes_next(
+    sample: RunningService, environment: Environment
+) -> None:
+    customer = uuid4()
+    await execute(
+        sample,
+        "INSERT INTO notes SELECT gen_random_uuid(), $1, $1, 'x', $2 FROM generate_series(1, 95)",
+        customer,
+        NOW,
+    )
+    async with running(build, SampleSettings, environment, database_url=sample.database.url, workers=False) as first:
+        erasures = first.service.resources["erasures"]
+        async with first.database.transaction() as session:
+            await erasures(session, [erased(customer)])  # type: ignore[operator]  # the sample's resource
+        for _ in range(3):
+            assert await erasures._erase_some()  # type: ignore[attr-defined]  # the sample's resource
+    async with running(build, SampleSettings, environment, database_url=sample.database.url) as second:
+        await second.drain()
+        [receipt] = await second.published(SampleErased)
+    assert receipt.rows == {"notes": 95}

@@ -96,7 +96,7 @@ UPDATE erasure_work w SET finished_at = NULL FROM erased_customers e
 WHERE e.customer_id = ANY($1::uuid[]) AND e.erasure_id = w.erasure_id AND w.finished_at IS NOT NULL
 """
 _CURRENT = """
-SELECT DISTINCT t.anchor_id, t.customer_id, a.customer_id AS current_id, e.customer_id IS NOT NULL AS is_erased
+SELECT t.anchor_id, t.customer_id, a.customer_id AS current_id, e.customer_id IS NOT NULL AS is_erased
 FROM unnest($1::uuid[], $2::uuid[]) AS t (anchor_id, customer_id)
 LEFT JOIN anchors a ON a.anchor_id = t.anchor_id
 LEFT JOIN erased_customers e ON e.customer_id = coalesce(a.customer_id, t.customer_id)
@@ -136,9 +136,8 @@ async def of_living_customers(session: AsyncSession, facts: Sequence[Fact]) -> l
 
     One indexed lookup for the batch, of two small tables that are empty until something moved or was erased.
     """
-    rows = await (await raw(session)).fetch(
-        _CURRENT, [fact.anchor_id for fact in facts], [fact.customer_id for fact in facts]
-    )
+    named = {(fact.anchor_id, fact.customer_id) for fact in facts}
+    rows = await (await raw(session)).fetch(_CURRENT, *(list(column) for column in zip(*named, strict=True)))
     if not rows:
         return list(facts)
     known = {(row["anchor_id"], row["customer_id"]): row for row in rows}
@@ -147,7 +146,7 @@ async def of_living_customers(session: AsyncSession, facts: Sequence[Fact]) -> l
         row = known.get((fact.anchor_id, fact.customer_id))
         if row is not None and row["is_erased"]:
             continue
-        current = fact.customer_id if row is None else row["current_id"]
+        current = fact.customer_id if row is None or row["current_id"] is None else row["current_id"]
         living.append(fact if current == fact.customer_id else fact.model_copy(update={"customer_id": current}))
     return living
 
@@ -200,7 +199,7 @@ class Erasures:
         self._more = more
         self._chunk = chunk
         self._kept_facts = kept_facts
-        self.worker = PeriodicWorker("eraser", 30, self._erase_some)
+        self.worker = PeriodicWorker("eraser", 5, self._erase_some)
 
     async def __call__(self, session: AsyncSession, facts: list[CustomerErased]) -> None:
         """Remember whom to forget; the worker does the rest."""
@@ -233,14 +232,13 @@ class Erasures:
         row = await (await raw(session)).fetchrow(_CLAIM)
         if row is None:
             return None
-        rows = row["rows"]
         customer = ErasedCustomer(
             erasure_id=row["erasure_id"],
             customer_id=row["customer_id"],
             anchor_id=row["anchor_id"],
             customer_ids=row["customer_ids"],
         )
-        return customer, Counter(json.loads(rows) if isinstance(rows, str) else rows)
+        return customer, Counter(row["rows"])
 
     async def _delete(self, session: AsyncSession, customer: ErasedCustomer) -> Counter[str]:
         """Delete about a chunk of rows; nothing is deleted only when nothing is left."""
