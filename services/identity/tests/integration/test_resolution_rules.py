@@ -100,7 +100,7 @@ async def test_a_family_computer_collapses_nobody_and_follows_the_last_login(
     assert mother != child
     assert await query(HELD) == [("anonymous_id", "pc", "shared")] * 2
     rows = await query(
-        "SELECT customer_id::text, is_current, rule FROM identifiers WHERE namespace = 'anonymous_id' ORDER BY anchor_id"
+        "SELECT customer_id::text, is_current, rule FROM identifiers WHERE value = 'pc' ORDER BY anchor_id"
     )
     assert rows == [(mother, True, "same_event"), (child, False, "shared")]
 
