@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Literal, Self
+from unicodedata import normalize
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
@@ -21,17 +22,22 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
 
 
 def normalise_address(channel: str, value: str) -> str:
-    """Return an address as identity writes it: mail lower-cased and trimmed, a phone number's digits and leading plus.
+    """Return an address as identity writes it: mail lower-cased and trimmed, a phone number in E.164.
+
+    A number without a country is dialled in Japan, as in identity's default normaliser; its trunk 0 goes.
 
     Raises:
         ValueError: nothing that could be such an address.
     """
     trimmed = value.strip()
     if channel == "phone":
-        digits = re.sub(r"[^0-9]", "", trimmed)
+        written = normalize("NFKC", trimmed)
+        digits = re.sub(r"[^0-9]", "", written)
         if not 3 <= len(digits) <= 20:
             raise ValueError("A phone number has 3 to 20 digits.")
-        return ("+" if trimmed.startswith("+") else "") + digits
+        if written.startswith("+"):
+            return "+" + re.sub(r"^810", "81", digits)
+        return "+81" + digits[1:] if re.match(r"0[1-9]", digits) else digits
     address = trimmed.lower()
     if not 3 <= len(address) <= 320 or address.count("@") < 1 or _CONTROL.search(address) or " " in address:
         raise ValueError("A mail address looks like name@example.com.")

@@ -210,7 +210,8 @@ def test_utm_adds_and_never_replaces(url: str) -> None:
 @pytest.mark.parametrize(
     ("channel", "value", "expected"),
     [("email", " Hanako@Example.COM ", "hanako@example.com"), ("phone", "+81 90-1234-5678", "+819012345678"),
-     ("phone", "03 (1234) 5678", "0312345678")],
+     ("phone", "03 (1234) 5678", "+81312345678"), ("phone", "+81 (0)90-1234-5678", "+819012345678"),
+     ("phone", "０９０－１２３４－５６７８", "+819012345678"), ("phone", "+1 201 555 0100", "+12015550100")],
 )  # fmt: skip
 def test_addresses_are_written_one_way(channel: str, value: str, expected: str) -> None:
     assert rules.normalise_address(channel, value) == expected
