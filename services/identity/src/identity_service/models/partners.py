@@ -116,6 +116,7 @@ class CoverageDay(Base, table=True):
     linked: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
     linked_outside: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
     identifiers: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    """How many there are, in the rows of all brands and sources together; elsewhere 0."""
     computed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 

@@ -62,7 +62,7 @@ async def find_usable_anchors(
     """Return the anchors of customers that a legal entity may use for a purpose.
 
     Those that its own sources brought, and what is reached from them over links of `owners` made for that purpose. A
-    link that nobody's source made (a decision, a probable link) leads nowhere: nobody's permission covers it.
+    link of which no legal entity is known (a person's decision) leads nowhere: nobody's permission covers it.
     """
     rows = await connection.fetch(_USABLE, customer_ids, legal_entity, purpose, owners)
     return {row["anchor_id"] for row in rows}

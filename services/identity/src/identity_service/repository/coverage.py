@@ -26,17 +26,19 @@ GROUP BY customer_id
 """Per customer: known by an identifier that is its own, linked to an outside id, linked at all."""
 
 _COUNT_DAY = f"""
-WITH flags AS MATERIALIZED ({_FLAGS}), brought AS (
-    SELECT customer_id, anchor_id, namespace, source_id, coalesce(sources.brand, source_id) AS brand
+WITH flags AS MATERIALIZED ({_FLAGS}), held AS (
+    SELECT namespace, count(*) AS identifiers FROM identifiers GROUP BY namespace
+), brought AS (
+    SELECT customer_id, namespace, source_id, coalesce(sources.brand, source_id) AS brand
     FROM (
-        SELECT customer_id, anchor_id, namespace,
+        SELECT customer_id, namespace,
             unnest(CASE WHEN sources = '{{}}' THEN ARRAY[source_id] ELSE sources END) AS source_id
         FROM identifiers
     ) AS one
     LEFT JOIN sources USING (source_id)
 ), cells AS (
     SELECT customer_id, coalesce(brand, '') AS brand, coalesce(source_id, '') AS source_id,
-        coalesce(namespace, '') AS namespace, count(DISTINCT anchor_id) AS identifiers
+        coalesce(namespace, '') AS namespace
     FROM brought
     GROUP BY GROUPING SETS (
         (customer_id), (customer_id, namespace), (customer_id, brand), (customer_id, brand, namespace),
@@ -48,7 +50,9 @@ INSERT INTO coverage_days (
 )
 SELECT $1::date, brand, source_id, namespace, count(*), count(*) FILTER (WHERE is_known),
     count(*) FILTER (WHERE NOT is_known), count(*) FILTER (WHERE is_linked), count(*) FILTER (WHERE is_outside),
-    sum(identifiers), $2
+    CASE WHEN brand = '' AND source_id = '' THEN
+        coalesce((SELECT sum(identifiers) FROM held WHERE cells.namespace IN ('', held.namespace)), 0)
+    ELSE 0 END, $2
 FROM cells JOIN flags USING (customer_id)
 GROUP BY brand, source_id, namespace
 """  # noqa: S608 - both parts stand here
