@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
+from time import monotonic
 from uuid import UUID
 
 import structlog
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 tracer = get_tracer(__name__)
 
 STREAM = "ingest"
+_KEEP_SECONDS = 4
+"""Well below the consumer's ack_wait."""
 RESOLVED = ResolvedEvent.fact_type
 
 Taken = tuple[Msg, TrackingRequest]
@@ -77,12 +80,14 @@ class Resolver:
         try:
             while not stop.is_set():
                 messages = await subscription.next_messages(self._WINDOW, stop)
+                kept_at = monotonic()
                 try:
                     for part in self._parts(await self._readable(messages)):
                         await self._front_door_is_quiet()
                         await self._take(part, stop)
                         if stop.is_set():
                             break
+                        kept_at = await _keep(messages, since=kept_at)
                 finally:
                     await _give_back(messages)
         finally:
@@ -185,6 +190,17 @@ class Resolver:
         middle = len(events) // 2
         first = await self._resolve(Arrivals(events[:middle], arrivals.rejections))
         return first + await self._resolve(Arrivals(events[middle:], []))
+
+
+async def _keep(messages: Sequence[Msg], *, since: float) -> float:
+    """Say now and then that these are being worked on, or another resolver gets them, too. Return when that was."""
+    if monotonic() - since < _KEEP_SECONDS:
+        return since
+    for message in messages:
+        if not message.is_acked:
+            with suppress(*PUBLISH_ERRORS):
+                await message.in_progress()
+    return monotonic()
 
 
 async def _give_back(messages: Sequence[Msg]) -> None:

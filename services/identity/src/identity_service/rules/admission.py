@@ -65,7 +65,7 @@ class Admission:
     def admit(self, names: Sequence[Identifier], source: EventSource) -> tuple[list[Identifier], list[Refused]]:
         """Return (identifiers in the form they are known by, the strongest first; refused ones)."""
         kept, refused = list(names), []
-        if self._plain_forms:
+        if any(name in self._plain_forms or name in self._hashed_forms for name in names):
             kept = self._in_known_form(kept)
         if self._namespaces.has_conditions:
             refused = [(name, reason) for name in kept if (reason := self._refusal(name, source)) is not None]
@@ -88,8 +88,9 @@ class Admission:
         rules = self._namespaces[name.namespace]
         if rules.verified_only and name.namespace not in source.trusted_namespaces:
             return UNVERIFIED
-        if rules.is_restricted and source.legal_entity and not self._permissions.owns(name, source.legal_entity):
-            if not self._permissions.may_borrow(name, source.legal_entity):
+        legal_entity = source.legal_entity or ""
+        if rules.is_restricted and not self._permissions.owns(name, legal_entity):
+            if not self._permissions.may_borrow(name, legal_entity):
                 return NOT_PERMITTED
             self._graph.borrowed.add((name, source.source_id))
         return None

@@ -289,7 +289,8 @@ async def _look_up(run: _Run, rules: Rules, sorted_out: _SortedOut) -> _Look:
     anchors = found.anchors
     if hashed and (circumstances.has_hashed or sorted_out.digests):
         plain_forms |= hashed
-        twins = [(name, source_id) for name in hashed for source_id in rules.sources]
+        naming = dict(iter(named))
+        twins = [(form, naming[name]) for form, name in hashed.items()]
         more = await repository.find_named_anchors(run.connection, twins, customers)
         anchors = anchors + [anchor for anchor in more.anchors if anchor.identifier not in known]
     erased = found.not_before
@@ -349,8 +350,9 @@ async def _prepare(run: _Run, rules: Rules, look: _Look, graph: Graph, fresh: Se
     customers: dict[UUID, Customer] = {}
     shared: dict[Identifier, None] = {}
     for one in fresh:
-        names = one.names
-        if one.previous is None and not look.plain_forms and graph.is_settled(names, one.arrived.request.source_id):
+        has_other_forms = any(name in look.plain_forms or name in look.digests for name in one.names)
+        is_plain = one.previous is None and not has_other_forms
+        if is_plain and graph.is_settled(one.names, one.arrived.request.source_id):
             continue
         for name in _forms_of(_names_of(one), look):
             anchor = graph.anchor_of(name)
