@@ -13,6 +13,17 @@ _KNOWN = {
     "token": "x.y",
     "commitment_id": "3b1f8f0c-6a1e-4d0e-9a43-1c6f4f0d2a11",
 }
+_OTHER_IDS = (
+    "agreement_id",
+    "candidate_id",
+    "customer_id",
+    "decision_id",
+    "disclosure_id",
+    "erasure_id",
+    "import_id",
+    "job_id",
+    "run_id",
+)
 # the front door answers in the Segment API's shape, customers' pages are HTML
 _OTHER_SHAPES = {"identity": ("application/json",), "delivery": ("text/html",), "survey": ("text/html",)}
 
@@ -31,6 +42,6 @@ async def test_no_request_made_from_the_document_is_answered_500(
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 async def test_hostile_bodies_are_refused(service: TestedService, environment: Environment) -> None:
     async with running(service.build, service.settings, environment, workers=False, **service.overrides) as started:
-        known = {**_KNOWN, "journey_key": "some-key", "customer_id": _KNOWN["commitment_id"]}
+        known = {**_KNOWN, "journey_key": "some-key"} | dict.fromkeys(_OTHER_IDS, _KNOWN["commitment_id"])
         outcomes = await send_hostile_bodies(started, known=known, also=_OTHER_SHAPES.get(service.name, ()))
     assert {status for _, status in outcomes} & {400, 422}
