@@ -14,14 +14,15 @@ from kizuna_local.addresses import Addresses
 from kizuna_local.home import Home
 from kizuna_local.real_parts import build_nats, build_postgres
 from servicekit.embedded.postgres import EmbeddedPostgres
-from tests.bench import ingest, pipeline, relay
+from tests.bench import ingest, pipeline, relay, resolution
 from tests.bench.collector import forgetful_collector
+from tests.bench.linking import measure as linking
 from tests.bench.report import progress
 from tests.running_platform import RunningPlatform, create_source, running_platform
 
 IDLE_SECONDS = 20
 START_LIMIT_SECONDS = 45.0
-FIGURES = ("P1", "P2", "P9", "P11", "P12", "tracing")
+FIGURES = ("P1", "P2", "P7", "P7-large", "P8", "P9", "P11", "P12", "tracing")
 
 
 def main() -> None:
@@ -32,11 +33,19 @@ def main() -> None:
     )
     wanted = set(parser.parse_args().figures)
     say(f"{psutil.cpu_count()} cores; ratios: median (lowest - highest) of 5 interleaved pairs")
+    if "P7" in wanted:
+        for ratio in [*resolution.measure(), *resolution.measure_resolvers()]:
+            say(ratio.line())
+    if "P7-large" in wanted:
+        say(resolution.measure_large())
     if "P9" in wanted:
         say(relay.measure().line())
+    if "P8" in wanted:
+        for comparison in linking.measure():
+            say(comparison.line())
     with tempfile.TemporaryDirectory(prefix="kizuna-bench-") as directory:
         Path(directory).chmod(0o755)
-        if wanted - {"P9", "tracing"}:
+        if wanted - {"P7", "P7-large", "P8", "P9", "tracing"}:
             with running_platform(Path(directory) / "home") as platform:
                 measure_platform(platform, wanted)
         if "tracing" in wanted:
@@ -114,4 +123,5 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-main()
+if __name__ == "__main__":  # processes that a measurement spawns read this module, too
+    main()

@@ -1,7 +1,8 @@
 """What P8 is measured against: Splink used straight on the same fields, as its documentation does it.
 
-Its ready-made comparisons field by field with term frequencies on names, u from 1,000,000 random pairs, expectation maximisation over
-two blocks, connected components. Which threshold it gets is decided afterwards, by the truth: the best one there is.
+Its ready-made comparisons field by field with term frequencies on names, u from 1,000,000 random pairs, expectation
+maximisation over two blocks, connected components. Which threshold it gets is decided afterwards, by the truth: the
+best one there is.
 """
 
 import logging
@@ -26,7 +27,7 @@ def link_with_splink(labelled: LabelledRecords) -> list[Pair]:
     engine = DuckDBAPI()
     linker = Linker(engine.register(records), _settings(columns, labelled.number_fields), log_level=logging.ERROR)
     names = ("surname", "given_name")
-    exact = [block_on(*block) for block in ((*names, "birth_date"), ("email",)) if set(block) <= columns]
+    exact: list[Any] = [block_on(*block) for block in ((*names, "birth_date"), ("email",)) if set(block) <= columns]
     linker.training.estimate_probability_two_random_records_match(exact, recall=0.6)
     linker.training.estimate_u_using_random_sampling(max_pairs=U_PAIRS, seed=1)
     for block in (("birth_date",), names):
@@ -50,17 +51,23 @@ def _settings(columns: set[str], number_fields: tuple[str, ...]) -> Any:  # Spli
         "gender": compare.ExactMatch("gender"),
         "email": compare.EmailComparison("email"),
         **{name: compare.LevenshteinAtThresholds(name, [1, 2]) for name in ("phone", "postal_code", *number_fields)},
-        **{name: compare.ExactMatch(name).configure(term_frequency_adjustments=True) for name in ("prefecture", "city")},
+        **{
+            name: compare.ExactMatch(name).configure(term_frequency_adjustments=True) for name in ("prefecture", "city")
+        },
         "town": compare.LevenshteinAtThresholds("town", [1, 2]),
         "street": compare.ExactMatch("street"),
         "building": compare.LevenshteinAtThresholds("building", [2]),
     }
     for name in ("surname", "given_name", "surname_kana", "given_name_kana"):
         ready_made[name].configure(term_frequency_adjustments=True)
-    blocks = [
-        ("email",), ("phone",), ("birth_date",), ("surname", "given_name"), ("surname_kana", "given_name_kana"),
-        ("postal_code", "surname"), ("postal_code", "given_name"), ("town", "street"), *((name,) for name in number_fields),
-    ]  # fmt: skip
+    blocks: list[tuple[str, ...]] = [
+        *((name,) for name in (*number_fields, "email", "phone", "birth_date")),
+        ("surname", "given_name"),
+        ("surname_kana", "given_name_kana"),
+        ("postal_code", "surname"),
+        ("postal_code", "given_name"),
+        ("town", "street"),
+    ]
     return SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="record_id",

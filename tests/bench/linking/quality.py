@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Quality:
-    """Of the pairs in one cluster the share that is one person; of one person's pairs the share in one cluster; their harmonic mean."""
+    """Of the pairs in one cluster the share that is one person; of one person's pairs the share in one cluster; their
+    harmonic mean."""
 
     precision: float
     recall: float

@@ -1,7 +1,7 @@
 """Which pairs are looked at: only those that share one of these keys. Everything else is too unlikely to be one person.
 
-Each rule is a set of columns that must all be equal; together they survive any single wrong or changed trait: a marriage (surname,
-address), a move, a new phone number, a mistyped birth date, a name written in another script.
+Each rule is a set of columns that must all be equal; together they survive any single wrong or changed trait: a
+marriage (surname, address), a move, a new phone number, a mistyped birth date, a name written in another script.
 """
 
 from typing import Any
@@ -30,7 +30,8 @@ PREDICTION_KEYS: tuple[tuple[str, ...], ...] = (
 
 
 def prediction_rules(number_fields: tuple[str, ...], *, only_changed: bool) -> list[Any]:  # Splink ships no types
-    """The rules for scoring. With `only_changed`, one side must be changed: it is the left one, whose numbers come first."""
+    """The rules for scoring. With `only_changed`, one side must be changed: it is the left one, whose numbers come
+    first."""
     from splink import block_on
     from splink.blocking_rule_library import CustomRule
 

@@ -1,7 +1,7 @@
 """From scored pairs to clusters that do not contradict themselves.
 
-Connected components let one weak record chain two persons together: twins through a record that lacks the given name. Here the best
-pair joins first, and two clusters join only when no record of one contradicts a record of the other.
+Connected components let one weak record chain two persons together: twins through a record that lacks the given name.
+Here the best pair joins first, and two clusters join only when no record of one contradicts a record of the other.
 """
 
 from collections.abc import Callable, Iterable, Sequence

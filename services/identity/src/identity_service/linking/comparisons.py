@@ -1,8 +1,8 @@
 """How two records are compared: one trait after the other, its levels from strongest to weakest.
 
-Each level carries m and u to start from: the share of pairs of one person (m) and of two persons (u) that reach it. Training
-replaces them; a base too small to train on is scored with these. Conditions are SQL that DuckDB and Spark (with the functions that
-Splink adds to it) both understand, over `<column>_l` and `<column>_r`.
+Each level carries m and u to start from: the share of pairs of one person (m) and of two persons (u) that reach it.
+Training replaces them; a base too small to train on is scored with these. Conditions are SQL that DuckDB and Spark
+(with the functions that Splink adds to it) both understand, over `<column>_l` and `<column>_r`.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Trait:
-    """What is compared and what a household shares of it. Its last level, "different", is what no other level catches."""
+    """What is compared and what a household shares of it. Its last level, "different", takes the rest."""
 
     name: str
     fields: tuple[str, ...]
@@ -55,8 +55,8 @@ def _both(*columns: str) -> str:
 def _differs_by(column: str, most: int, *, shortest: int = 3) -> str:
     """At most so many letters wrong, left out, added or exchanged with their neighbour.
 
-    Damerau-Levenshtein costs 25 times what Jaro-Winkler does, so that looks first: `most` errors in a text of at least `shortest`
-    letters leave it above (1 + 2 (1 - most / shortest)) / 3.
+    Damerau-Levenshtein costs 25 times what Jaro-Winkler does, so that looks first: `most` errors in a text of at least
+    `shortest` letters leave it above (1 + 2 (1 - most / shortest)) / 3.
     """
     floor = (1 + 2 * (1 - most / shortest)) / 3 - 0.02
     return (
@@ -70,30 +70,35 @@ def _unknown(*columns: str) -> str:
     return " AND ".join(f"({column}_l IS NULL OR {column}_r IS NULL)" for column in columns)
 
 
-def _name_levels(part: str, *, m: Mapping[str, float], u: Mapping[str, float]) -> tuple[Level, ...]:
-    """Levels of a name by its two forms. A wrong kanji makes another name more often than a wrong letter does."""
+def _name_levels(part: str, starting: Mapping[str, tuple[float, float]]) -> tuple[Level, ...]:
+    """Levels of a name by its two forms, with (m, u) to start from. A wrong kanji makes another name more often than a
+    wrong letter does."""
     written, reading, script, guesses = (f"{part}_{form}" for form in ("written", "reading", "script", "guesses"))
     same_script = f"coalesce({script}_l = {script}_r, false)"
-    swapped = " OR ".join(
-        f"(surname_{form}_l = given_{form}_r AND given_{form}_l = surname_{form}_r)" for form in ("written", "reading")
-    )
+    both_latin = f"{same_script} AND {script}_l = 'latin'"
+    both_kanji = f"{same_script} AND {script}_l = 'kanji'"
     conditions = {
         "same": _both(written),
         "same reading": f"{_both(reading)} AND NOT {same_script}",
-        "reading fits": f"({guesses}_l LIKE '%|' || {reading}_r || '|%') OR ({guesses}_r LIKE '%|' || {reading}_l || '|%')",
+        "reading fits": f"({guesses}_l LIKE '%|' || {reading}_r || '|%')"
+        f" OR ({guesses}_r LIKE '%|' || {reading}_l || '|%')",
         "same reading, written differently": _both(reading),
-        "surname and given name exchanged": swapped,
-        "one typing error": f"({same_script} AND {script}_l = 'latin' AND length({written}_l) > 3 AND {_differs_by(written, 1)})"
+        "surname and given name exchanged": f"({_exchanged('written')}) OR ({_exchanged('reading')})",
+        "one typing error": f"({both_latin} AND length({written}_l) > 3 AND {_differs_by(written, 1)})"
         f" OR (length({reading}_l) > 2 AND {_differs_by(reading, 1)})",
-        "one character differs": f"{same_script} AND {script}_l = 'kanji' AND length({written}_l) > 1"
+        "one character differs": f"{both_kanji} AND length({written}_l) > 1"
         f" AND {_differs_by(written, 1)} AND ({_unknown(reading)})",
         "no known reading fits": f"NOT {same_script} AND ({_unknown(reading)})",
-        "similar": f"{same_script} AND {script}_l = 'latin' AND jaro_winkler({written}_l, {written}_r) >= 0.86",
+        "similar": f"{both_latin} AND jaro_winkler({written}_l, {written}_r) >= 0.86",
     }
-    frequency = {"same": written, "same reading": reading, "same reading, written differently": None}
+    frequency = {"same": written, "same reading": reading}
     return tuple(
-        Level(label, condition, m[label], u[label], frequency.get(label)) for label, condition in conditions.items()
+        Level(label, condition, *starting[label], frequency.get(label)) for label, condition in conditions.items()
     )
+
+
+def _exchanged(form: str) -> str:
+    return f"surname_{form}_l = given_{form}_r AND given_{form}_l = surname_{form}_r"
 
 
 def _name_is_missing(part: str) -> str:
@@ -109,34 +114,40 @@ _SURNAME = Trait(
     missing=_name_is_missing("surname"),
     levels=_name_levels(
         "surname",
-        m={
-            "same": 0.40, "same reading": 0.40, "reading fits": 0.10, "same reading, written differently": 0.01, "surname and given name exchanged": 0.01,
-            "one typing error": 0.03, "one character differs": 0.01, "no known reading fits": 0.005, "similar": 0.01,
-        },
-        u={
-            "same": 0.004, "same reading": 0.004, "reading fits": 0.002, "same reading, written differently": 0.001, "surname and given name exchanged": 1e-6,
-            "one typing error": 0.004, "one character differs": 0.03, "no known reading fits": 0.2, "similar": 0.01,
+        {
+            "same": (0.40, 0.004),
+            "same reading": (0.40, 0.004),
+            "reading fits": (0.10, 0.002),
+            "same reading, written differently": (0.01, 0.001),
+            "surname and given name exchanged": (0.01, 1e-6),
+            "one typing error": (0.03, 0.004),
+            "one character differs": (0.01, 0.03),
+            "no known reading fits": (0.005, 0.2),
+            "similar": (0.01, 0.01),
         },
     ),
     household_share=0.9,
-)  # fmt: skip
+)
 _GIVEN_NAME = Trait(
     name="given_name",
     fields=("given_name", "given_name_kana"),
     missing=_name_is_missing("given"),
     levels=_name_levels(
         "given",
-        m={
-            "same": 0.42, "same reading": 0.42, "reading fits": 0.08, "same reading, written differently": 0.015, "surname and given name exchanged": 0.01,
-            "one typing error": 0.04, "one character differs": 0.015, "no known reading fits": 0.01, "similar": 0.01,
-        },
-        u={
-            "same": 0.002, "same reading": 0.003, "reading fits": 0.004, "same reading, written differently": 0.003, "surname and given name exchanged": 1e-6,
-            "one typing error": 0.01, "one character differs": 0.03, "no known reading fits": 0.2, "similar": 0.01,
+        {
+            "same": (0.42, 0.002),
+            "same reading": (0.42, 0.003),
+            "reading fits": (0.08, 0.004),
+            "same reading, written differently": (0.015, 0.003),
+            "surname and given name exchanged": (0.01, 1e-6),
+            "one typing error": (0.02, 0.01),
+            "one character differs": (0.015, 0.03),
+            "no known reading fits": (0.01, 0.2),
+            "similar": (0.005, 0.01),
         },
     ),
     household_share=0.0,
-)  # fmt: skip
+)
 _BIRTH_DATE = Trait(
     name="birth_date",
     fields=("birth_date",),
@@ -191,7 +202,9 @@ _PLACE = Trait(
         Level("same postal code and city", _both("postal_code", "city"), 0.70, 0.0004, "postal_code"),
         Level("same postal code", _both("postal_code"), 0.05, 0.0004, "postal_code"),
         Level("same city", _both("city"), 0.08, 0.004, "city"),
-        Level("nearly the same", f"{_differs_by('postal_code', 1)} OR {_differs_by('city', 2, shortest=5)}", 0.03, 0.002),
+        Level(
+            "nearly the same", f"{_differs_by('postal_code', 1)} OR {_differs_by('city', 2, shortest=5)}", 0.03, 0.002
+        ),
         Level("same prefecture", _both("prefecture"), 0.06, 0.05),
     ),
     household_share=0.9,
@@ -204,7 +217,8 @@ _HOUSE = Trait(
         Level("same town and number", _both("town", "street"), 0.6, 0.00002),
         Level(
             "same number, town nearly the same",
-            f"{_both('street')} AND ({_both('building')} OR {_differs_by('town', 2, shortest=5)} OR {_unknown('town')})",
+            f"{_both('street')}"
+            f" AND ({_both('building')} OR {_differs_by('town', 2, shortest=5)} OR {_unknown('town')})",
             0.05,
             0.0005,
         ),
@@ -222,7 +236,9 @@ FREQUENCY_COLUMNS = tuple(
     dict.fromkeys(level.frequency_of for trait in _PERSON_TRAITS for level in trait.levels if level.frequency_of)
 )
 """The columns whose value frequencies the levels use."""
-HOUSEHOLD_SHARES: Mapping[str, float] = MappingProxyType({trait.name: trait.household_share for trait in _PERSON_TRAITS})
+HOUSEHOLD_SHARES: Mapping[str, float] = MappingProxyType(
+    {trait.name: trait.household_share for trait in _PERSON_TRAITS}
+)
 
 
 def _number_trait(column: str) -> Trait:

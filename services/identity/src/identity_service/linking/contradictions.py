@@ -1,4 +1,5 @@
-"""What one person cannot be: two records that contradict each other keep their customers apart, whatever links them in between."""
+"""What one person cannot be: two records that contradict each other keep their customers apart, whatever links them in
+between."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ _MOST_TYPING_ERRORS = 1
 
 @dataclass(frozen=True)
 class Contradictions:
-    """What of a person lasts for life, and what its difference weighs in this base: where names are often mistyped, it weighs little."""
+    """What of a person lasts for life, and what its difference weighs in this base: where names are often mistyped, it
+    weighs little."""
 
     weights: Mapping[str, float]
     """Trait -> bits of the level "different", below 0."""
@@ -38,7 +40,9 @@ class Contradictions:
     def _differs(self, name: str, row: Row, other: Row) -> bool:
         if name == "given_name":
             return _given_names_differ(row, other)
-        return _differs(row[name], other[name], typing_errors=0 if name == "gender" else 2 if name in self.number_fields else 1)
+        return _differs(
+            row[name], other[name], typing_errors=0 if name == "gender" else 2 if name in self.number_fields else 1
+        )
 
 
 def _given_names_differ(row: Row, other: Row) -> bool:

@@ -17,6 +17,9 @@ from identity_service.linking.scoring import ComparedPair, Scored, score
 if TYPE_CHECKING:
     import pyarrow as pa
 
+POSSIBLE = 0.1
+"""Two records with this chance of being one person do not contradict each other, however much they differ."""
+
 CustomerPair = tuple[str, str]
 
 
@@ -39,10 +42,11 @@ def link(
 ) -> LinkingResult:
     """Score the customers of `records` against each other and say which to link and which to review.
 
-    `records`: record_id, customer_id, source_id, `results.PERSON_FIELDS` and `settings.number_fields`, all strings or null. Several
-    records may belong to one customer. `model` of an earlier result saves the training; with `changed_customers` only pairs that one
-    of them is in are looked at. `kept_apart` are pairs of customers, in any order, that must not be joined (rejected in review,
-    separated by a person). The same input gives the same result. Raises UnusableRecords, LinkingEngineMissing, ValueError.
+    `records`: record_id, customer_id, source_id, `results.PERSON_FIELDS` and `settings.number_fields`, all strings or
+    null. Several records may belong to one customer. `model` of an earlier result saves the training; with
+    `changed_customers` only pairs that one of them is in are looked at. `kept_apart` are pairs of customers, in any
+    order, that must not be joined (rejected in review, separated by a person). The same input gives the same result.
+    Raises UnusableRecords, LinkingEngineMissing, ValueError.
     """
     traits = person_traits(settings.number_fields)
     prepared = prepare(records, changed_customers=changed_customers, number_fields=settings.number_fields)
@@ -90,15 +94,15 @@ def _best_of_customers(
 def _contradictions(
     prepared: PreparedRecords, settings: LinkingSettings, scored: Scored, *, apart: Set[CustomerPair]
 ) -> Callable[[int, int], str | None]:
-    """Why two records must not come into one cluster. A pair that is likely by itself has outweighed its differences."""
+    """Why two records must not come into one cluster. What they have in common may outweigh their differences."""
     contradictions = Contradictions.by(scored.model, settings.number_fields)
-    likely = {frozenset((pair.record, pair.other)) for pair in scored.pairs if pair.score >= settings.upper}
+    possible = {frozenset((pair.record, pair.other)) for pair in scored.pairs if pair.score >= POSSIBLE}
 
     def contradicts(record: int, other: int) -> str | None:
         if apart and (prepared.customer_ids[record], prepared.customer_ids[other]) in apart:
             return "kept apart by a person"
         why = contradictions.between(prepared.forms[record], prepared.forms[other])
-        return why if why and frozenset((record, other)) not in likely else None
+        return why if why and frozenset((record, other)) not in possible else None
 
     return contradicts
 
@@ -109,7 +113,8 @@ def _judge(
     settings: LinkingSettings,
     contradicts: Callable[[int, int], str | None],
 ) -> list[_Judgement]:
-    """Link from the strongest pair down, as long as no cluster comes to contradict itself; review what is left above `lower`."""
+    """Link from the strongest pair down, as long as no cluster comes to contradict itself; review what is left above
+    `lower`."""
     clusters = Clusters.of_customers(prepared.customer_ids, contradicts)
     judgements = []
     for edge in edges:

@@ -30,8 +30,9 @@ def _open_spark(settings: LinkingSettings) -> "DatabaseAPI[Any]":
         from splink.backends.spark import similarity_jar_location
     except ImportError as missing:
         raise LinkingEngineMissing(
-            'the engine "spark" needs the package pyspark in the identity service; install it or set the engine to "duckdb"'
+            'the engine "spark" needs the package pyspark in the identity service: install it, or use "duckdb"'
         ) from missing
     builder = SparkSession.builder.master(settings.spark_master).appName("kizuna-linking")
     session = builder.config("spark.jars", similarity_jar_location()).getOrCreate()
-    return SparkAPI(spark_session=session)
+    engine: DatabaseAPI[Any] = SparkAPI(spark_session=session)  # type: ignore[no-untyped-call]  # Splink left it untyped
+    return engine

@@ -1,5 +1,6 @@
 """How good a run thinks it is, without knowing the truth."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TypedDict
 
@@ -15,14 +16,36 @@ class Estimates(TypedDict):
     estimated_by: str
 
 
+FEWEST_KNOWN_PAIRS = 20
+"""Fewer pairs that the rules joined say nothing about how many share no key."""
+_BY_SCORES = (
+    "Scores taken as probabilities: precision is their mean over the linked pairs, recall their sum over these as a share"
+    " of their sum over all pairs looked at"
+)
+
+
 def estimate(
     linked: Sequence[float], candidates: Sequence[float], prepared: PreparedRecords, scored: Scored
 ) -> Estimates:
-    """Precision is the mean score of what was linked; recall the linked scores over all scores: both hold when the scores are probabilities."""
+    """From the scores of the linked pairs and of all; they hold as far as the scores are the probabilities they claim
+    to be.
+
+    What shares no key is never scored. Of the pairs of records that rules joined it is known how many do, so their
+    share lowers the recall, when there are enough of them and all records were compared.
+    """
     expected = sum(candidates)
+    precision = sum(linked) / len(linked) if linked else None
+    recall = sum(linked) / expected if expected else None
+    known = _known_pairs(prepared)
+    if recall is None or known < FEWEST_KNOWN_PAIRS or prepared.changed < len(prepared.rows):
+        return Estimates(precision_estimate=precision, recall_estimate=recall, estimated_by=f"{_BY_SCORES}.")
     return Estimates(
-        precision_estimate=sum(linked) / len(linked) if linked else None,
-        recall_estimate=sum(linked) / expected if expected else None,
-        estimated_by="Scores taken as probabilities: precision is the mean score of the linked pairs, recall their sum over that of all"
-        " pairs looked at; pairs that share no key are not counted.",
+        precision_estimate=precision,
+        recall_estimate=recall * scored.known_pairs_compared / known,
+        estimated_by=f"{_BY_SCORES}, times the share of the {known:,} pairs joined by rules that were looked at too.",
     )
+
+
+def _known_pairs(prepared: PreparedRecords) -> int:
+    """How many pairs of records belong to one customer already."""
+    return sum(records * (records - 1) // 2 for records in Counter(prepared.customer_ids).values())

@@ -1,4 +1,5 @@
-"""How frequent each value of a column is, told carefully: in a small base two Satos are not "every customer is a Sato"."""
+"""How frequent each value of a column is, told carefully: in a small base two Satos are not "every customer is a
+Sato"."""
 
 from collections import Counter
 from collections.abc import Iterable

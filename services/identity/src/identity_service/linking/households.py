@@ -1,9 +1,11 @@
-"""Members of one household are the trap of record linkage: they share surname, address and telephone, and are not one person.
+"""Members of one household are the trap of record linkage: they share surname, address and telephone, and are not one
+person.
 
-Fellegi-Sunter knows two classes of pairs, one person and two strangers, and takes a household for the first. Here a third class
-stands beside them. Of trait k two members of a household agree either as one person's records would (they share it, probability s_k)
-or as strangers' would:  h_k = s_k m_k + (1 - s_k) u_k.  Given the match weight W (bits, prior included) and each trait's weight w_k,
-and r = how many household pairs there are for each pair of one person, the probability that a pair is one person is
+Fellegi-Sunter knows two classes of pairs, one person and two strangers, and takes a household for the first. Here a
+third class stands beside them. Of trait k two members of a household agree either as one person's records would (they
+share it, probability s_k) or as strangers' would:  h_k = s_k m_k + (1 - s_k) u_k.  Given the match weight W (bits,
+prior included) and each trait's weight w_k, and r = how many household pairs there are for each pair of one person,
+the probability that a pair is one person is
 
     1 / (1 + 2^-W + r * prod_k (s_k + (1 - s_k) 2^-w_k)).
 """

@@ -1,7 +1,8 @@
-"""The model: m and u of every level, the prior, what households share; as JSON for the next run, and as settings of Splink.
+"""The model: m and u of every level, the prior, what households share; as JSON for the next run, and as settings of
+Splink.
 
-Fellegi, Sunter: A Theory for Record Linkage (1969). m is the share of pairs of one person that reach a level, u that of pairs of two
-persons; log2(m / u) is the level's weight in bits.
+Fellegi, Sunter: A Theory for Record Linkage (1969). m is the share of pairs of one person that reach a level, u that
+of pairs of two persons; log2(m / u) is the level's weight in bits.
 """
 
 from collections.abc import Mapping
@@ -40,7 +41,8 @@ class Model:
             "is_trained": self.is_trained,
             "prior": self.prior,
             "levels": {
-                trait: {label: [each.m, each.u] for label, each in levels.items()} for trait, levels in self.levels.items()
+                trait: {label: [each.m, each.u] for label, each in levels.items()}
+                for trait, levels in self.levels.items()
             },
             "households": self.households.to_json(),
         }
@@ -49,7 +51,9 @@ class Model:
     def from_json(cls, stored: Mapping[str, Any]) -> "Model":
         """Read a model that `to_json` wrote. Raises ValueError when another version wrote it."""
         if stored.get("version") != VERSION:
-            raise ValueError(f"the stored model has version {stored.get('version')}, this one reads {VERSION}: train again")
+            raise ValueError(
+                f"the stored model has version {stored.get('version')}, this one reads {VERSION}: train again"
+            )
         return cls(
             prior=stored["prior"],
             levels={

@@ -1,7 +1,8 @@
 """From records to comparable rows: what the comparisons and the blocking rules read, one row a record.
 
-Names come in scripts that cannot be compared with each other, so each name is given in up to two forms: as written (kanji or Latin
-letters) and as read (kana, or romaji turned into kana). Two records are compared in the forms that both have.
+Names come in scripts that cannot be compared with each other, so each name is given in up to two forms: as written
+(kanji or Latin letters) and as read (kana, or romaji turned into kana). Two records are compared in the forms that
+both have.
 """
 
 import re
@@ -10,7 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from identity_service.linking.readings import Readings, comparable_reading, learn_readings, listed_given_names, listed_surnames
+from identity_service.linking.readings import (
+    Readings,
+    comparable_reading,
+    learn_readings,
+    listed_given_names,
+    listed_surnames,
+)
 from identity_service.linking.results import PERSON_FIELDS, UnusableRecords
 from identity_service.rules.normalisation.readings import is_kana, reading_value
 
@@ -20,7 +27,8 @@ if TYPE_CHECKING:
 KEYS = ("record_id", "customer_id", "source_id")
 _KANJI = re.compile(r"[\u3400-\u9fff\uf900-\ufaff々〆]")
 MOST_RECORDS_PER_CONTACT = 40
-"""A phone number or address of more records than this is a call centre's or a dummy: it says nothing of who somebody is."""
+"""A phone number or address of more records than this is a call centre's or a dummy: it says nothing of who somebody
+is."""
 
 _CONTACTS = ("phone", "email")
 
@@ -29,7 +37,8 @@ Row = dict[str, str | None]
 
 @dataclass(frozen=True)
 class PreparedRecords:
-    """Rows numbered by `record_number`: changed customers first, then by record_id, so that a run does not depend on the order of input."""
+    """Rows numbered by `record_number`: changed customers first, then by record_id, so that a run does not depend on
+    the order of input."""
 
     rows: tuple[Row, ...]
     customer_ids: tuple[str, ...]
@@ -130,7 +139,8 @@ def _forms(row: Row, number_fields: tuple[str, ...]) -> Row:
 
 
 def _name_forms(part: str, name: str | None, kana: str | None) -> Row:
-    """The forms of a name: as written (in kanji or in Latin letters) with its script, and as read (short vowels, for romaji drops length)."""
+    """The forms of a name: as written (in kanji or in Latin letters) with its script, and as read (short vowels, for
+    romaji drops length)."""
     script = _script(name)
     reading = reading_value(kana or name)
     return {

@@ -1,7 +1,8 @@
 """How a name in kanji may be read, so that it can be compared with a record that has only kana or romaji.
 
-From the base itself, whose records often carry both, and from `japanese-personal-name-dataset` (MIT). Many names have several readings
-(裕子: ユウコ, ヒロコ) and some have one that nobody lists, so a reading that fits is evidence and one that does not is a little.
+From the base itself, whose records often carry both, and from `japanese-personal-name-dataset` (MIT). Many names have
+several readings (裕子: ユウコ, ヒロコ) and some have one that nobody lists: that one fits is evidence, that none does is
+a little.
 """
 
 import csv
@@ -15,7 +16,12 @@ from identity_service.rules.normalisation.variants import one_writing
 
 MOST_READINGS = 12
 _SURNAMES = "last_name_org.csv"
-_GIVEN_NAMES = ("first_name_man_opti.csv", "first_name_woman_opti.csv", "first_name_man_org.csv", "first_name_woman_org.csv")
+_GIVEN_NAMES = (
+    "first_name_man_opti.csv",
+    "first_name_woman_opti.csv",
+    "first_name_man_org.csv",
+    "first_name_woman_org.csv",
+)
 
 Readings = Mapping[str, list[str]]
 """Kanji -> its readings without vowel length, the likeliest first."""
@@ -32,7 +38,8 @@ def learn_readings(seen: Iterable[tuple[str, str]], listed: Readings) -> Reading
     for kanji, reading in seen:
         shown[kanji][reading] += 1
     learned = {
-        kanji: [reading for reading, _ in sorted(times.items(), key=lambda one: (-one[1], one[0]))] for kanji, times in shown.items()
+        kanji: [reading for reading, _ in sorted(times.items(), key=lambda one: (-one[1], one[0]))]
+        for kanji, times in shown.items()
     }
     return _Readings(learned, listed)
 

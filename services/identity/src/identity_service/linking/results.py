@@ -52,7 +52,8 @@ class FieldAgreement:
     agreement: str
     """The level they reached, in words: "same", "one typing error", "different", "missing"."""
     weight: float
-    """Evidence in bits: log2 of how much likelier this agreement is for one person than for two. Negative speaks against."""
+    """Evidence in bits: log2 of how much likelier this agreement is for one person than for two. Negative speaks
+    against."""
 
 
 @dataclass(frozen=True)

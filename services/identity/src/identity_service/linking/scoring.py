@@ -29,7 +29,8 @@ _LOWEST_WORTH_A_LOOK = 0.01
 
 @dataclass(frozen=True, slots=True)
 class ComparedPair:
-    """Two records (by their numbers) and how they compare. `levels` and `weights` (bits) are by trait, those that both records have."""
+    """Two records (by their numbers) and how they compare. `levels` and `weights` (bits) are by trait, those that both
+    records have."""
 
     record: int
     other: int
@@ -73,15 +74,28 @@ class _Comparison:
             linker.table_management.register_term_frequency_lookup(lookup, column)
         return linker
 
+    def known_pairs(self, linker: "Linker", blocked: str) -> int:
+        """How many of the pairs are of one customer already."""
+        table = self._table.physical_name
+        rows = query(
+            linker,
+            f"SELECT count(*) AS pairs FROM {blocked}"  # noqa: S608 (Splink's own tables)
+            f" JOIN {table} AS one ON one.record_number = join_key_l"
+            f" JOIN {table} AS other ON other.record_number = join_key_r"
+            " WHERE one.customer_number = other.customer_number",
+        )
+        return int(rows[0]["pairs"])
+
     def training_pairs(self, linker: "Linker", model: Model, *, blocked: str, found: int) -> TrainingPairs:
         """A sample of the pairs that share a key, and random pairs, as patterns."""
         step = ceil(found / TRAINING_PAIRS) or 1
         records = len(self._prepared.rows)
         table = self._engine.register(_random_table(records, self._settings.seed))
-        chosen = linker.misc.query_sql(
+        chosen = _run(
+            linker,
             f"SELECT match_key, join_key_l, join_key_r FROM {blocked}"  # noqa: S608 (Splink's own tables)
             f" WHERE (join_key_l * 31 + join_key_r) % {step} = 0"
-            f" UNION ALL SELECT match_key, join_key_l, join_key_r FROM {table.physical_name}"
+            f" UNION ALL SELECT match_key, join_key_l, join_key_r FROM {table.physical_name}",
         )
         linker.table_management.register_blocked_pairs_for_predict(chosen)
         compared = linker.inference.predict(warning_mode="never")
@@ -96,7 +110,8 @@ class _Comparison:
 def score(
     prepared: PreparedRecords, *, traits: tuple[Trait, ...], model: Model, may_train: bool, settings: LinkingSettings
 ) -> Scored:
-    """Compare the pairs that share a key. Trains first when it may and there is enough to train on. Raises LinkingEngineMissing."""
+    """Compare the pairs that share a key. Trains first when it may and there is enough to train on. Raises
+    LinkingEngineMissing."""
     if len(prepared.rows) < 2 or prepared.changed == 0:
         open_engine(settings)  # says what is missing even when there is nothing to do
         return Scored((), 0, model, 0)
@@ -116,7 +131,7 @@ def score(
         pairs=tuple(_compared_pair(row, traits, model) for row in rows),
         compared=found,
         model=model,
-        known_pairs_compared=0,
+        known_pairs_compared=comparison.known_pairs(linker, blocked.physical_name),
     )
 
 
@@ -136,10 +151,11 @@ def _table(prepared: PreparedRecords) -> Any:  # pyarrow ships no types
 
 
 def _random_table(records: int, seed: int) -> Any:  # pyarrow ships no types
-    """Pairs for u: every record with the records that stand so and so many places further, the distances drawn at random."""
+    """Pairs for u: every record with the records that stand so and so many places further, the distances drawn at
+    random."""
     import pyarrow as pa
 
-    generator = random.Random(seed)  # noqa: S311 (a sample, not a secret)
+    generator = random.Random(seed)
     wanted = min(ceil(RANDOM_PAIRS / records), (records - 1) // 2)
     firsts = generator.sample(range(records), min(records, RANDOM_PAIRS))
     pairs = [
@@ -158,8 +174,12 @@ def _random_table(records: int, seed: int) -> Any:  # pyarrow ships no types
 
 def query(linker: "Linker", sql: str) -> list[dict[str, Any]]:
     """The rows of a query over Splink's tables."""
-    rows: list[dict[str, Any]] = linker.misc.query_sql(sql, output_type="splink_df").as_record_list()
+    rows: list[dict[str, Any]] = _run(linker, sql).as_record_list()
     return rows
+
+
+def _run(linker: "Linker", sql: str) -> Any:  # Splink's table; it ships no types for this
+    return linker.misc.query_sql(sql)  # type: ignore[no-untyped-call]
 
 
 def _weighed(traits: tuple[Trait, ...]) -> list[str]:
@@ -175,7 +195,8 @@ def _patterns_sql(traits: tuple[Trait, ...], table: str) -> str:
     return (
         f"SELECT {levels}, {averages}, count(*) AS pairs, match_key = 'random' AS is_random,"  # noqa: S608 (Splink's own table)
         f" customer_number_l = customer_number_r AS is_known FROM {table}"
-        f" GROUP BY {levels}, match_key = 'random', customer_number_l = customer_number_r, round(({' + '.join(adjusted)}) / 4)"
+        f" GROUP BY {levels}, match_key = 'random', customer_number_l = customer_number_r,"
+        f" round(({' + '.join(adjusted)}) / 4)"
     )
 
 

@@ -1,9 +1,10 @@
 """Learn the model from the pairs themselves: expectation maximisation over one person, one household, two strangers.
 
-The pairs that share a key teach what one person's records and a household's have in common; random pairs teach what strangers have.
-Whether a pair shares a key follows from how it compares, so the prior over all pairs stays right for those looked at. Pairs are
-counted by pattern (the level of every trait, and how rare the values were), which makes a round cheap. Starting values count as much
-as a few pairs, so that a level which a base does not show keeps a sensible value.
+The pairs that share a key teach what one person's records and a household's have in common; random pairs teach what
+strangers have. Whether a pair shares a key follows from how it compares, so the prior over all pairs stays right for
+those looked at. Pairs are counted by pattern (the level of every trait, and how rare the values were), which makes a
+round cheap. Starting values count as much as a few pairs, so that a level which a base does not show keeps a sensible
+value.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,8 @@ _PAIRS_BEHIND_U = 20_000.0
 _PAIRS_BEHIND_SHARES = 30.0
 _MOST_HOUSEHOLDS_PER_MATCH = 20.0
 _MOST_TWINS = 0.1
-"""Household pairs with one birth date are twins, of which there are few (1 birth in 90); a base that shows many more is a base whose
+"""Household pairs with one birth date are twins, of which there are few (1 birth in 90); a base that shows many more
+is a base whose
 names are often wrong."""
 _CONTACTS = ("email", "phone")
 """By these the rules join customers, so pairs that the rules joined say nothing about how often they stay."""
@@ -30,7 +32,8 @@ _CONTACTS = ("email", "phone")
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Pairs that compare alike. `labels` by trait, None where nothing could be said; `surprises` by trait, bits of the values' rarity."""
+    """Pairs that compare alike. `labels` by trait, None where nothing could be said; `surprises` by trait, bits of the
+    values' rarity."""
 
     labels: tuple[str | None, ...]
     surprises: tuple[float | None, ...]
@@ -105,7 +108,10 @@ def _expect(model: Model, traits: tuple[Trait, ...], pairs: TrainingPairs) -> _C
 
 
 def _seen(
-    names: list[str], pattern: Pattern, weights: Mapping[str, Mapping[str, float]], log_m: Mapping[str, Mapping[str, float]]
+    names: list[str],
+    pattern: Pattern,
+    weights: Mapping[str, Mapping[str, float]],
+    log_m: Mapping[str, Mapping[str, float]],
 ) -> Iterator[tuple[str, str, float]]:
     """(trait, level, weight in bits) of what both records have."""
     for name, label, surprise in zip(names, pattern.labels, pattern.surprises, strict=True):
@@ -163,8 +169,12 @@ def _next_share(name: str, before: float, counts: _Counts) -> float:
 
 
 def _next_levels(name: str, start: Model, counts: _Counts) -> dict[str, Probabilities]:
-    m = _shares_of(counts.one_person[name], {label: each.m for label, each in start.levels[name].items()}, _PAIRS_BEHIND_M)
-    u = _shares_of(counts.strangers[name], {label: each.u for label, each in start.levels[name].items()}, _PAIRS_BEHIND_U)
+    m = _shares_of(
+        counts.one_person[name], {label: each.m for label, each in start.levels[name].items()}, _PAIRS_BEHIND_M
+    )
+    u = _shares_of(
+        counts.strangers[name], {label: each.u for label, each in start.levels[name].items()}, _PAIRS_BEHIND_U
+    )
     return {label: Probabilities(m[label], u[label]) for label in m}
 
 
