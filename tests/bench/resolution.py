@@ -249,22 +249,36 @@ def _seconds_of(url: str, parts: Sequence[Sequence[bytes]]) -> float:
     return time.perf_counter() - began
 
 
-def measure_resolvers() -> Ratio:
-    """Two resolver processes against one, sharing a stream request by request, so that they meet at the same people."""
-    ratio = Ratio("P7x2", "two resolver processes", "one", None, "events/s")
+def measure_resolvers(*, customers: int = 100_000) -> list[Ratio]:
+    """Two resolver processes against one, sharing a stream request by request.
+
+    Once as in life, on a base of customers that come now and then; once on few people who are all new and come all the
+    time, so that the two meet in every batch.
+    """
+    life = Ratio("P7x2", f"two resolver processes, {customers:,} customers", "one", None, "events/s")
+    busy = Ratio(
+        "P7x2", f"two resolver processes, {EVENTS // EVENTS_PER_PERSON:,} busy people", "one", None, "events/s"
+    )
     with server() as postgres:
-        url = make_database(postgres, "bench")
         seeds = iter(range(200, 300))
+        base, empty = make_base(postgres, "base", customers), make_database(postgres, "bench")
 
-        def two() -> float:
-            bodies = stream(next(seeds))
-            return EVENTS / _seconds_of(url, [bodies[::2], bodies[1::2]])
+        def visiting() -> list[bytes]:
+            chance, batch = random.Random(next(seeds)), next(seeds)
+            return [body for part in range(EVENTS // 500) for body in visits(chance, customers, batch * 1000 + part)]
 
-        def one() -> float:
-            return EVENTS / _seconds_of(url, [stream(next(seeds))])
+        for ratio, url, make in ((life, base, visiting), (busy, empty, lambda: stream(next(seeds)))):
+            _rate_of(url, [make()])
+            ratio.measure(lambda: _rate_of(url, _dealt(make())), lambda: _rate_of(url, [make()]), pairs=5)  # noqa: B023
+    return [life, busy]
 
-        one()
-        return ratio.measure(two, one)
+
+def _dealt(bodies: Sequence[bytes]) -> list[Sequence[bytes]]:
+    return [bodies[::2], bodies[1::2]]
+
+
+def _rate_of(url: str, parts: Sequence[Sequence[bytes]]) -> float:
+    return EVENTS / _seconds_of(url, parts)
 
 
 FILL_CUSTOMERS = """

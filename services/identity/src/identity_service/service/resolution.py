@@ -57,6 +57,7 @@ Traced = tuple[ResolvedEvent, str | None]
 """A resolved event and the trace of the request that brought it."""
 
 _ATTEMPTS = 20
+_ATTEMPTS_AS_A_WHOLE = 3
 _NARROWING = frozenset({ID_SYNC, IMPORT})
 """Kinds of requests whose events may name fewer purposes than their source has."""
 _NONE_REFUSED: list[Refused] = []
@@ -176,7 +177,18 @@ async def resolve_batch(
         except _DONE_AGAIN:
             if attempt == _ATTEMPTS:
                 raise
-    raise AssertionError("the last attempt returns or raises")
+            if attempt == _ATTEMPTS_AS_A_WHOLE and len(arrivals.events) > 1:
+                break
+    middle = len(arrivals.events) // 2
+    resolved: list[Traced] = []
+    for half in (
+        Arrivals(arrivals.events[:middle], arrivals.rejections),
+        Arrivals(arrivals.events[middle:], []),
+    ):  # fewer customers for a shorter time: less to be changed meanwhile
+        resolved += await resolve_batch(
+            database, half, clock=clock, new_id=new_id, partitions=partitions, secret=secret
+        )
+    return resolved
 
 
 async def _resolve_once(session: AsyncSession, run: _Run, arrivals: Arrivals, *, partitions: int) -> list[Traced]:
