@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from kizuna_local.errors import LauncherError
 from servicekit.embedded.errors import EmbeddedServerError
 
-COMMANDS = ("up", "down", "status", "logs", "token", "apply", "backup", "restore", "reset")
+COMMANDS = ("up", "down", "status", "logs", "token", "apply", "import", "backup", "restore", "reset")
+
+MODULES = {"import": "import_list"}
+"""Where a command's name cannot be a module's."""
 
 
 def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
@@ -19,7 +22,7 @@ def build_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name in names:
-        module = importlib.import_module(f"kizuna_local.commands.{name}")
+        module = importlib.import_module(f"kizuna_local.commands.{MODULES.get(name, name)}")
         summary = (module.__doc__ or "").strip().splitlines()[0]
         command = commands.add_parser(name, help=summary, description=module.__doc__)
         module.add_arguments(command)

@@ -164,7 +164,7 @@ class Applier:
     def _refuse_errors(self, answer: httpx.Response, document: Document) -> None:
         if answer.is_success:
             return
-        raise LauncherError(f"{document.place}: {document} was refused ({answer.status_code}): {_problem(answer)}")
+        raise LauncherError(f"{document.place}: {document} was refused ({answer.status_code}): {problem_text(answer)}")
 
 
 def compare(document: Document, current: Json | None) -> Change:
@@ -207,7 +207,7 @@ def _is_published(current: Json | None, change: Change) -> bool:
     return change.action == "none" and current is not None and current.get("status") == "published"
 
 
-def _problem(answer: httpx.Response) -> str:
+def problem_text(answer: httpx.Response) -> str:
     """The problem document's text, with the fields it names."""
     try:
         problem = answer.json()
