@@ -144,6 +144,12 @@ class Country:
         self.random = Random(seed)
         self.names = read_names()
         self.towns = read_towns(self.random)
+        self._by_rank = {
+            woman: Random(7 + woman).sample(given, len(given)) for woman, given in self.names.given.items()
+        }
+        self._weights = {
+            woman: [1 / (rank + 15) for rank in range(len(given))] for woman, given in self.names.given.items()
+        }
         self._number = 0
 
     def people(self, count: int) -> list[Person]:
@@ -216,16 +222,7 @@ class Country:
     def given_name(self, is_woman: bool) -> Name:
         """Readings and ways of writing by rank: the r-th as frequent as 1 / (r + 15), the w-th way as 1 / (w + 1)."""
         readings = self.names.given[is_woman]
-        order = (
-            Random(7 + is_woman).sample(range(len(readings)), len(readings))
-            if not hasattr(self, f"_order{is_woman}")
-            else []
-        )
-        if order:
-            setattr(self, f"_order{is_woman}", order)
-        ranked: list[int] = getattr(self, f"_order{is_woman}")
-        reading = ranked[self.random.choices(range(len(ranked)), [1 / (rank + 15) for rank in range(len(ranked))])[0]]
-        name = self._one_of(readings[reading])
+        name = self._one_of(self.random.choices(self._by_rank[is_woman], self._weights[is_woman])[0])
         if self.random.random() < UNUSUAL_READINGS:
             name = replace(name, kanji=self._one_of(self.random.choice(readings)).kanji)
         return name

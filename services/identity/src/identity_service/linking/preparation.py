@@ -103,9 +103,9 @@ def _read_rows(records: "pa.Table", fields: tuple[str, ...]) -> list[Row]:
     rows: list[Row] = records.select([*KEYS, *fields]).to_pylist()
     if any(row["record_id"] is None or row["customer_id"] is None for row in rows):
         raise UnusableRecords("a record lacks its record_id or customer_id")
-    twice = [identifier for identifier, times in Counter(row["record_id"] for row in rows).items() if times > 1]
-    if twice:
-        raise UnusableRecords(f"record_id {twice[0]} is there {len(twice)} times")
+    record_id, times = Counter(row["record_id"] for row in rows).most_common(1)[0] if rows else (None, 0)
+    if times > 1:
+        raise UnusableRecords(f"record_id {record_id} is there {times} times")
     return rows
 
 

@@ -1,8 +1,8 @@
 """How a name in kanji may be read, so that it can be compared with a record that has only kana or romaji.
 
 From the base itself, whose records often carry both, and from `japanese-personal-name-dataset` (MIT). Many names have
-several readings (裕子: ユウコ, ヒロコ) and some have one that nobody lists: that one fits is evidence, that none does is
-a little.
+several readings (裕子: ユウコ, ヒロコ) and some have one that nobody lists: that one fits is evidence, that none does
+is a little.
 """
 
 import csv

@@ -1,9 +1,9 @@
-"""Who is linked and who is not, by the cases that go wrong elsewhere. The base is too small to train: the starting model decides."""
+"""Who is linked and who is not, by the cases that go wrong elsewhere. So small a base is judged untrained."""
+
+from services.identity.tests.unit.linking.people import HANAKO, linked, only, pair_of, record, table
 
 from identity_service.linking.engine import link
 from identity_service.linking.results import LinkingSettings
-
-from .people import HANAKO, linked, only, pair_of, record, table
 
 SETTINGS = LinkingSettings(upper=0.95, lower=0.5)
 
@@ -47,8 +47,8 @@ def test_parent_and_child_at_one_address_telephone_and_mail_are_two() -> None:
 
 def test_marriage_changes_surname_and_address_and_nothing_else() -> None:
     married = record(
-        "b", HANAKO, surname="佐藤", surname_kana="サトー", postal_code="5300001", prefecture="大阪府", city="大阪市北区", town="梅田",
-        street="4-5-6",
+        "b", HANAKO, surname="佐藤", surname_kana="サトー",
+        postal_code="5300001", prefecture="大阪府", city="大阪市北区", town="梅田", street="4-5-6",
     )  # fmt: skip
     result = link(table([record("a", HANAKO), married]), settings=SETTINGS)
     assert linked(result) == {("a", "b")}
@@ -56,7 +56,8 @@ def test_marriage_changes_surname_and_address_and_nothing_else() -> None:
 
 def test_a_move_changes_the_address_alone() -> None:
     moved = record(
-        "b", HANAKO, postal_code="5300001", prefecture="大阪府", city="大阪市北区", town="梅田", street="4-5-6", phone=None
+        "b", HANAKO, phone=None,
+        postal_code="5300001", prefecture="大阪府", city="大阪市北区", town="梅田", street="4-5-6",
     )  # fmt: skip
     result = link(table([record("a", HANAKO), moved]), settings=SETTINGS)
     assert linked(result) == {("a", "b")}

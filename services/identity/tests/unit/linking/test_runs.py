@@ -5,11 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from services.identity.tests.unit.linking.people import HANAKO, linked, pair_of, record, table
 
 from identity_service.linking.engine import link
 from identity_service.linking.results import LinkingEngineMissing, LinkingSettings, UnusableRecords
-
-from .people import HANAKO, linked, pair_of, record, table
 
 SETTINGS = LinkingSettings()
 SURNAMES = ("佐藤", "鈴木", "高橋", "田中", "伊藤", "渡辺", "山本", "中村", "小林", "加藤", "吉田")
@@ -17,7 +16,7 @@ GIVEN_NAMES = ("花子", "太郎", "美咲", "翔太", "陽子", "健一", "直�
 
 
 def base(persons: int) -> list[dict[str, str | None]]:
-    """So many persons; every third has a second record, a customer of its own, without mail and with another telephone."""
+    """So many persons; every third has a second record, a customer of its own, with no mail and another telephone."""
     records: list[dict[str, str | None]] = []
     for number in range(persons):
         person = {
