@@ -3,18 +3,19 @@
 Whatever goes wrong becomes a GatewayError with a code; the caller's token and trace travel along with every call.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
+from uuid import uuid4
 
 import msgspec
 from opentelemetry import propagate
 from opentelemetry.trace import SpanKind, get_tracer, use_span
 
 from gateway.answers.problem import Problem
-from gateway.connections import ConnectionFailed, Connections
+from gateway.connections import MAX_ANSWER_BYTES, ConnectionFailed, Connections
 from gateway.errors import Code, GatewayError
 from gateway.settings import Settings
 
@@ -30,6 +31,7 @@ _CODES: dict[int, Code] = {
     403: "FORBIDDEN",
     404: "NOT_FOUND",
     409: "CONFLICT",
+    410: "NOT_FOUND",
     412: "CONFLICT",
     413: "BAD_USER_INPUT",
     422: "BAD_USER_INPUT",
@@ -37,6 +39,9 @@ _CODES: dict[int, Code] = {
 _SPEAKS_TO_THE_CLIENT: frozenset[Code] = frozenset(
     {"BAD_USER_INPUT", "CONFLICT", "NOT_FOUND", "FORBIDDEN", "UNAUTHENTICATED"}
 )
+
+_HEADER_ARGUMENTS = {"If-Match": "expectedVersion", "Idempotency-Key": "idempotencyKey"}
+"""Headers as a service names them in its refusals -> the arguments they are made of."""
 
 _encoder = msgspec.json.Encoder()
 _problem_decoder = msgspec.json.Decoder(Problem)
@@ -51,13 +56,28 @@ def _decode(body: bytes, answer: type[AnswerT]) -> AnswerT:
     return result
 
 
+class Patience(NamedTuple):
+    """How long to wait for an answer, and how much of it to take."""
+
+    deadline_seconds: float
+    max_answer_bytes: int = MAX_ANSWER_BYTES
+
+
 class ServiceClient:
     """One service's REST endpoints."""
 
-    def __init__(self, name: ServiceName, connections: Connections, *, deadline_seconds: float) -> None:
+    def __init__(
+        self,
+        name: ServiceName,
+        connections: Connections,
+        *,
+        deadline_seconds: float,
+        change_deadline_seconds: float = 15.0,
+    ) -> None:
         self.name = name
         self._connections = connections
         self._deadline_seconds = deadline_seconds
+        self._change_deadline_seconds = change_deadline_seconds
 
     async def get(
         self,
@@ -65,11 +85,14 @@ class ServiceClient:
         answer: type[AnswerT],
         *,
         headers: Mapping[str, str],
-        query: Mapping[str, str | int | None] | None = None,
+        query: Mapping[str, str | int | Sequence[str] | None] | None = None,
+        patience: Patience | None = None,
     ) -> AnswerT:
         """GET a resource. Raises GatewayError."""
         parameters = {key: value for key, value in (query or {}).items() if value is not None}
-        return await self._call("GET", path, answer, headers=headers, parameters=parameters)
+        if parameters:
+            path = f"{path}?{urlencode(parameters, doseq=True)}"
+        return await self._call("GET", path, answer, headers=headers, patience=patience)
 
     async def find(self, plural: str, key: str, answer: type[AnswerT], *, headers: Mapping[str, str]) -> AnswerT | None:
         """GET `/v1/<plural>/<key>`, None when there is no such thing. Raises GatewayError."""
@@ -84,6 +107,31 @@ class ServiceClient:
         """POST a JSON body. Raises GatewayError."""
         return await self._call("POST", path, answer, headers=headers, body=_encoder.encode(body))
 
+    async def change(
+        self,
+        method: Literal["POST", "PUT"],
+        path: str,
+        body: object,
+        answer: type[AnswerT],
+        *,
+        headers: Mapping[str, str],
+        idempotency_key: str | None = None,
+    ) -> AnswerT:
+        """Change something that may take its time, once: the call is repeated only under its idempotency key.
+
+        Raises:
+            GatewayError: the service's refusal; TIMEOUT leaves open whether it happened.
+        """
+        once = {**headers, "idempotency-key": idempotency_key or str(uuid4())}
+        return await self._call(
+            method,
+            path,
+            answer,
+            headers=once,
+            body=_encoder.encode(body),
+            patience=Patience(self._change_deadline_seconds),
+        )
+
     async def put(self, path: str, body: object, answer: type[AnswerT], *, headers: Mapping[str, str]) -> AnswerT:
         """PUT a JSON body. Raises GatewayError."""
         return await self._call("PUT", path, answer, headers=headers, body=_encoder.encode(body))
@@ -96,15 +144,14 @@ class ServiceClient:
         *,
         headers: Mapping[str, str],
         body: bytes = b"",
-        parameters: Mapping[str, str | int] | None = None,
+        patience: Patience | None = None,
     ) -> AnswerT:
-        if parameters:
-            path = f"{path}?{urlencode(parameters)}"
+        patience = patience or Patience(self._deadline_seconds)
         try:
-            status, content = await self._ask(method, path, headers=headers, body=body)
+            status, content = await self._ask(method, path, headers=headers, body=body, patience=patience)
         except TimeoutError:
             raise GatewayError(
-                f"{self.name} did not answer within {self._deadline_seconds:g} s", code="TIMEOUT", service=self.name
+                f"{self.name} did not answer within {patience.deadline_seconds:g} s", code="TIMEOUT", service=self.name
             ) from None
         except ConnectionFailed:
             raise GatewayError(f"{self.name} cannot be reached", code="UNAVAILABLE", service=self.name) from None
@@ -112,11 +159,20 @@ class ServiceClient:
             return self._read(content, answer)
         raise self._refusal(status, content)
 
-    async def _ask(self, method: str, path: str, *, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    async def _ask(
+        self, method: str, path: str, *, headers: Mapping[str, str], body: bytes, patience: Patience
+    ) -> tuple[int, bytes]:
         """Call within a span that the service's own hangs below. It names the service only: paths hold keys."""
         attributes = {"http.request.method": method, "peer.service": f"kizuna-{self.name}"}
         span = tracer.start_span(f"{method} {self.name}", kind=SpanKind.CLIENT, attributes=attributes)
-        call = partial(self._connections.request, method, path, body=body, deadline_seconds=self._deadline_seconds)
+        call = partial(
+            self._connections.request,
+            method,
+            path,
+            body=body,
+            deadline_seconds=patience.deadline_seconds,
+            max_answer_bytes=patience.max_answer_bytes,
+        )
         if not span.is_recording():
             return await call(headers=header_lines(headers))
         with use_span(span, end_on_exit=True):
@@ -141,7 +197,7 @@ class ServiceClient:
         if code in _SPEAKS_TO_THE_CLIENT:
             with suppress(msgspec.DecodeError):
                 problem = _problem_decoder.decode(content)
-        fields = [(_camel_case(error.field), error.detail) for error in problem.errors]
+        fields = [(_argument(error.field), error.detail) for error in problem.errors]
         message = problem.detail or problem.title or f"{self.name} refused with status {status}"
         return GatewayError(
             message, code=code, service=self.name, field=fields[0][0] if fields else None, errors=fields
@@ -157,13 +213,23 @@ class Services:
         def client(name: ServiceName, url: str) -> ServiceClient:
             connections = Connections(url, limit=settings.connections_per_service)
             self._connections.append(connections)
-            return ServiceClient(name, connections, deadline_seconds=settings.deadline_seconds)
+            return ServiceClient(
+                name,
+                connections,
+                deadline_seconds=settings.deadline_seconds,
+                change_deadline_seconds=settings.change_deadline_seconds,
+            )
 
         self.identity = client("identity", settings.identity_url)
         self.profile = client("profile", settings.profile_url)
         self.campaign = client("campaign", settings.campaign_url)
         self.delivery = client("delivery", settings.delivery_url)
         self.survey = client("survey", settings.survey_url)
+        self.patience_for_disclosures = Patience(settings.disclosure_deadline_seconds, settings.disclosure_max_bytes)
+        """What one service may take to give all that it holds on a customer."""
+
+    def __iter__(self) -> Iterator[ServiceClient]:
+        return iter((self.identity, self.profile, self.campaign, self.delivery, self.survey))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -184,7 +250,9 @@ def path_segment(key: str) -> str:
     return quote(key, safe="")
 
 
-def _camel_case(name: str) -> str:
-    """`due_on.day` -> `dueOn.day`: the graph's spelling of a REST field."""
+def _argument(name: str) -> str:
+    """The graph's spelling of a REST field: `due_on.day` -> `dueOn.day`."""
+    if name in _HEADER_ARGUMENTS:
+        return _HEADER_ARGUMENTS[name]
     head, *rest = name.split("_")
     return head + "".join(part[:1].upper() + part[1:] for part in rest)

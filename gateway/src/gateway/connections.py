@@ -4,8 +4,8 @@ The single customer view makes eight calls. With aiohttp their handling was two 
 in tests; see README); here a call is one write, one future and httptools' C parser. Left out on purpose, because
 these services do not need it: redirects, cookies, proxies, compression, pipelining, streaming.
 
-Every call of the gateway may be repeated without harm (reads, PUT, publish, withdraw), so a call that fell on a
-connection the service was just closing is made once more on a new one.
+Every call of the gateway may be repeated without harm (reads, PUT, publish, withdraw, changes under an idempotency
+key), so a call that fell on a connection the service was just closing is made once more on a new one.
 """
 
 import asyncio
@@ -39,6 +39,7 @@ class _Connection(asyncio.Protocol):
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
         self._parts: list[bytes] = []
         self._size = 0
+        self._max_size = MAX_ANSWER_BYTES
         self._calls = 0
         self._heard = False
         self._reusable = True
@@ -54,11 +55,12 @@ class _Connection(asyncio.Protocol):
             and self._loop.time() - self.idle_since < IDLE_SECONDS
         )
 
-    def call(self, request: bytes) -> "asyncio.Future[tuple[int, bytes]]":
+    def call(self, request: bytes, *, max_answer_bytes: int) -> "asyncio.Future[tuple[int, bytes]]":
         """Send a request; the future gives (status, content). Raises ConnectionFailed through it."""
         assert self._transport is not None
         self._answer = self._loop.create_future()
         self._parts, self._size, self._heard = [], 0, False
+        self._max_size = max_answer_bytes
         self._parser = httptools.HttpResponseParser(self)
         self._calls += 1
         self._transport.write(request)
@@ -87,7 +89,7 @@ class _Connection(asyncio.Protocol):
     # httptools
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
-        if self._size > MAX_ANSWER_BYTES:
+        if self._size > self._max_size:
             self._fail()
         else:
             self._parts.append(body)
@@ -126,12 +128,19 @@ class Connections:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def request(
-        self, method: str, path: str, *, headers: str, body: bytes = b"", deadline_seconds: float
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: str,
+        body: bytes = b"",
+        deadline_seconds: float,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> tuple[int, bytes]:
         """Make a call; gives (status, content). `headers` are `name: value` lines, each ended by CR LF.
 
         Raises:
-            ConnectionFailed: no connection, or it broke.
+            ConnectionFailed: no connection, or it broke, or the answer is larger than that.
             TimeoutError: no whole answer within the deadline, the wait for a free connection included.
         """
         head = f"{method} {self._prefix}{path}{self._head}{headers}content-length: {len(body)}\r\n"
@@ -140,16 +149,16 @@ class Connections:
         message = head.encode("latin-1") + b"\r\n" + body
         async with asyncio.timeout(deadline_seconds):
             try:
-                return await self._call(message)
+                return await self._call(message, max_answer_bytes=max_answer_bytes)
             except ConnectionFailed as failure:
                 if not failure.stale:
                     raise
-                return await self._call(message)
+                return await self._call(message, max_answer_bytes=max_answer_bytes)
 
-    async def _call(self, message: bytes) -> tuple[int, bytes]:
+    async def _call(self, message: bytes, *, max_answer_bytes: int) -> tuple[int, bytes]:
         connection = self._take_idle() or await self._connect()
         try:
-            answer = await connection.call(message)
+            answer = await connection.call(message, max_answer_bytes=max_answer_bytes)
         except BaseException:  # also when the caller gave up: what comes back belongs to nobody
             connection.close()
             self._release(None)

@@ -31,7 +31,20 @@ LIST_SIZE = 10
 """How long a list without a page size is taken to be."""
 CALL_COST = 10
 """A field answered by a call of its own, not by a batch."""
-_OWN_CALL = frozenset({("Campaign", "results"), ("Questionnaire", "coverage"), ("Questionnaire", "nps")})
+GRAPH_COST = 200
+"""An identity graph: up to 1,000 identifiers and the evidence between them, usually a few."""
+DISCLOSURE_COST = 5000
+"""Everything all services hold on one customer."""
+_OWN_COST = {
+    ("Campaign", "results"): CALL_COST,
+    ("Questionnaire", "coverage"): CALL_COST,
+    ("Questionnaire", "nps"): CALL_COST,
+    ("Customer", "decisions"): CALL_COST,
+    ("Candidate", "history"): CALL_COST,
+    ("StartedJob", "job"): CALL_COST,
+    ("Customer", "identityGraph"): GRAPH_COST,
+    ("Mutation", "discloseCustomer"): DISCLOSURE_COST,
+}
 
 
 @dataclass
@@ -174,7 +187,7 @@ class CostModel:
             return 0
         kind = get_named_type(definition.type)
         assert isinstance(kind, GraphQLObjectType)
-        own = CALL_COST if (parent.name, node.name.value) in _OWN_CALL else 1
+        own = _OWN_COST.get((parent.name, node.name.value), 1)
         return own + self._size(node, definition, parent) * self._selections(node.selection_set, kind)
 
     def _size(self, node: FieldNode, definition: GraphQLField, parent: GraphQLObjectType) -> int:

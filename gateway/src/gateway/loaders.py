@@ -13,8 +13,16 @@ from typing import NamedTuple, Protocol, TypeVar
 from strawberry.dataloader import DataLoader
 
 from gateway.answers.campaign import JourneysAnswer, JourneysOfCustomer, ResultsRow
+from gateway.answers.decisions import DecisionPageAnswer
 from gateway.answers.delivery import MessagesAnswer, MessagesOfCustomer, PermissionsAnswer, PermissionsOfCustomer
-from gateway.answers.identity import IdentityAnswer, IdentityOfCustomer, LookupAnswer
+from gateway.answers.identity import (
+    GraphOfCustomer,
+    GraphsAnswer,
+    IdentityAnswer,
+    IdentityOfCustomer,
+    LookupAnswer,
+)
+from gateway.answers.linking import CandidateWithHistory
 from gateway.answers.profile import ProfileAnswer, ProfileOfCustomer, TimelineAnswer, TimelineOfCustomer
 from gateway.answers.survey import CommitmentsAnswer, CommitmentsOfCustomer, ResponsesAnswer, ResponsesOfCustomer
 from gateway.clients import ServiceClient, Services, path_segment
@@ -52,6 +60,22 @@ class MessagePage(NamedTuple):
     first: int
 
 
+class PermittedUse(NamedTuple):
+    """What of whom a legal entity may use for a purpose."""
+
+    customer_id: str
+    legal_entity: str
+    purpose: str
+
+
+class DecisionsPage(NamedTuple):
+    """Which page of the decisions on whom."""
+
+    customer_id: str
+    first: int
+    after: str
+
+
 class IdentifierKey(NamedTuple):
     """An identifier to look up."""
 
@@ -74,6 +98,26 @@ class Loaders:
     def identity(self) -> DataLoader[str, IdentityOfCustomer]:
         """By customer id."""
         return self._per_customer(self.services.identity, "/v1/customers:batchGet", IdentityAnswer, IdentityOfCustomer)
+
+    @cached_property
+    def permitted(self) -> DataLoader[PermittedUse, IdentityOfCustomer]:
+        """By customer id and use; the same use of many customers is one call."""
+        return DataLoader(self._load_permitted, max_batch_size=BATCH_SIZE)
+
+    @cached_property
+    def graph(self) -> DataLoader[str, GraphOfCustomer]:
+        """By customer id: the identity graph, former ids and groups come in one answer."""
+        return self._per_customer(self.services.identity, "/v1/customers:batchGraph", GraphsAnswer, GraphOfCustomer)
+
+    @cached_property
+    def decisions(self) -> DataLoader[DecisionsPage, DecisionPageAnswer]:
+        """By customer id and page; identity answers one customer a call."""
+        return DataLoader(self._load_decisions, max_batch_size=BATCH_SIZE)
+
+    @cached_property
+    def candidates(self) -> DataLoader[str, CandidateWithHistory]:
+        """By candidate id, with history; identity answers one a call."""
+        return DataLoader(self._load_candidates, max_batch_size=BATCH_SIZE)
 
     @cached_property
     def customer_of(self) -> DataLoader[IdentifierKey, str | None]:
@@ -169,6 +213,36 @@ class Loaders:
             return _in_order(customer_ids, found.customers, entry=MessagesOfCustomer)
 
         return await _grouped(pages, group=lambda page: page.first, load=load)
+
+    async def _load_permitted(self, uses: list[PermittedUse]) -> Sequence[IdentityOfCustomer | BaseException]:
+        async def load(legal_entity: str, purpose: str, customer_ids: list[str]) -> list[IdentityOfCustomer]:
+            body = {"customer_ids": customer_ids, "legal_entity": legal_entity, "purpose": purpose}
+            found = await self.services.identity.post(
+                "/v1/customers:batchGet", body, IdentityAnswer, headers=self.headers
+            )
+            return _in_order(customer_ids, found.customers, entry=IdentityOfCustomer)
+
+        return await _grouped(
+            uses, group=lambda use: (use.legal_entity, use.purpose), load=lambda key, ids: load(*key, ids)
+        )
+
+    async def _load_decisions(self, pages: list[DecisionsPage]) -> Sequence[DecisionPageAnswer | BaseException]:
+        async def load(page: DecisionsPage) -> DecisionPageAnswer:
+            return await self.services.identity.get(
+                "/v1/decisions",
+                DecisionPageAnswer,
+                headers=self.headers,
+                query={"customer_id": page.customer_id, "first": page.first, "after": page.after or None},
+            )
+
+        return await asyncio.gather(*(load(page) for page in pages), return_exceptions=True)
+
+    async def _load_candidates(self, ids: list[str]) -> Sequence[CandidateWithHistory | BaseException]:
+        async def load(candidate_id: str) -> CandidateWithHistory:
+            path = f"/v1/linking/candidates/{path_segment(candidate_id)}"
+            return await self.services.identity.get(path, CandidateWithHistory, headers=self.headers)
+
+        return await asyncio.gather(*(load(candidate_id) for candidate_id in ids), return_exceptions=True)
 
     async def _load_results(self, keys: list[str]) -> Sequence[ResultsRow | BaseException]:
         async def load(key: str) -> ResultsRow:

@@ -24,14 +24,15 @@ from graphql import (
 from strawberry.dataloader import DataLoader
 
 from gateway.context import OperationContext
-from gateway.loaders import Loaders, MessagePage, TimelinePage
+from gateway.loaders import DecisionsPage, Loaders, MessagePage, TimelinePage
 from gateway.types.arguments import MAX_PAGE_SIZE
-from gateway.types.customer import DEFAULT_MESSAGES, DEFAULT_TIMELINE
+from gateway.types.customer import DEFAULT_DECISIONS, DEFAULT_MESSAGES, DEFAULT_TIMELINE
 
 _PROFILE_FIELDS = frozenset({"traits", "rfm", "rank", "segments"})
 _WHOLE_FIELDS = frozenset({"permissions", "responses", "commitments", "journeys"})
 """Each has a loader of its own name."""
-_PAGED_FIELDS = {"timeline": DEFAULT_TIMELINE, "messages": DEFAULT_MESSAGES}
+_GRAPH_FIELDS = frozenset({"identityGraph", "formerIds", "groups"})
+_PAGED_FIELDS = {"decisions": DEFAULT_DECISIONS, "timeline": DEFAULT_TIMELINE, "messages": DEFAULT_MESSAGES}
 
 
 def prefetch_customer(loaders: Loaders, customer_id: str, info: GraphQLResolveInfo[OperationContext]) -> None:
@@ -53,6 +54,8 @@ def _load(
         return None
     if name in _PROFILE_FIELDS:
         return loaders.profile.load(customer_id)
+    if name in _GRAPH_FIELDS:
+        return loaders.graph.load(customer_id)
     if name in _WHOLE_FIELDS:
         loader: DataLoader[str, object] = getattr(loaders, name)
         return loader.load(customer_id)
@@ -66,6 +69,8 @@ def _load_page(loaders: Loaders, customer_id: str, name: str, given: Mapping[str
     first, after = given.get("first", _PAGED_FIELDS[name]), given.get("after")
     if not _is_page_size(first) or not isinstance(after, str | None):
         return None
+    if name == "decisions":  # of the first page: an edge's cursor is not identity's
+        return loaders.decisions.load(DecisionsPage(customer_id, first, "")) if after is None else None
     if name == "timeline":
         return loaders.timeline.load(TimelinePage(customer_id, first, after))
     return loaders.messages.load(MessagePage(customer_id, first))

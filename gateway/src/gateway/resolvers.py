@@ -30,12 +30,18 @@ def _bare_resolver(field: GraphQLField) -> Resolve | None:
         return None
     function: Resolve = resolver.wrapped_func
     parameters = list(inspect.signature(function).parameters)
-    # scalars come as Python values already; the names are the same in the graph and in Python
-    if parameters != ["self", *field.args] or not all(_is_scalar(argument.type) for argument in field.args.values()):
+    python_names = [argument.python_name for argument in definition.arguments]
+    names = dict(zip(python_names, field.args, strict=True))
+    # scalars come as Python values already
+    if parameters != ["self", *names] or not all(_is_scalar(argument.type) for argument in field.args.values()):
         return None
     if not field.args:
         return lambda source, _info: function(source)
-    return lambda source, _info, **arguments: function(source, **arguments)
+    if parameters == ["self", *field.args]:
+        return lambda source, _info, **arguments: function(source, **arguments)
+    return lambda source, _info, **arguments: function(
+        source, **{name: arguments[graph_name] for name, graph_name in names.items() if graph_name in arguments}
+    )
 
 
 def _is_scalar(kind: Any) -> bool:  # Any: graphql-core's input types

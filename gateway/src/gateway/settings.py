@@ -22,6 +22,12 @@ class Settings(ServiceSettings):
     survey_url: str
     deadline_seconds: float = Field(default=2.0, gt=0, le=60)
     """How long one call to one service may take before its fields become null with TIMEOUT."""
+    change_deadline_seconds: float = Field(default=15.0, gt=0, le=120)
+    """The same for changes of who is who, which wait for others at the same customers."""
+    disclosure_deadline_seconds: float = Field(default=60.0, gt=0, le=600)
+    """The same for one service to give all that it holds on a customer."""
+    disclosure_max_bytes: int = Field(default=512 * 1024 * 1024, ge=1024)
+    """How large what one service holds on a customer may be."""
     connections_per_service: int = Field(default=64, ge=1, le=1000)
 
     max_query_bytes: int = Field(default=64 * 1024, ge=1024)

@@ -1,5 +1,6 @@
 """What the gateway reads is what the services say they answer: compared with their committed OpenAPI documents."""
 
+import dataclasses
 import json
 import types
 import typing
@@ -9,7 +10,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.answers import campaign, delivery, identity, profile, survey
+from gateway.answers import (
+    campaign,
+    decisions,
+    delivery,
+    identity,
+    jobs,
+    linking,
+    partners,
+    privacy,
+    profile,
+    rules,
+    survey,
+)
+from gateway.types import identity_inputs
 
 SERVICES = Path(__file__).parents[3] / "services"
 ANSWERS: list[tuple[str, str, str, type]] = [
@@ -17,6 +31,45 @@ ANSWERS: list[tuple[str, str, str, type]] = [
     ("identity", "post", "/v1/identifiers:batchLookup", identity.LookupAnswer),
     ("identity", "get", "/v1/customers", identity.CustomerListAnswer),
     ("identity", "get", "/v1/coverage", identity.LinkCoverageAnswer),
+    ("identity", "get", "/v1/coverage/history", identity.CoverageHistoryAnswer),
+    ("identity", "post", "/v1/customers:batchGraph", identity.GraphsAnswer),
+    ("identity", "get", "/v1/decisions", decisions.DecisionPageAnswer),
+    ("identity", "get", "/v1/decisions/{id}", decisions.DecisionRow),
+    ("identity", "post", "/v1/customers:merge", decisions.DecisionRow),
+    ("identity", "post", "/v1/customers/{id}:split", decisions.DecisionRow),
+    ("identity", "post", "/v1/decisions/{id}:undo", decisions.DecisionRow),
+    ("identity", "get", "/v1/linking/candidates", linking.CandidatePageAnswer),
+    ("identity", "get", "/v1/linking/candidates/{id}", linking.CandidateWithHistory),
+    ("identity", "post", "/v1/linking/candidates/{id}:accept", linking.CandidateWithHistory),
+    ("identity", "post", "/v1/linking/candidates/{id}:reject", linking.CandidateWithHistory),
+    ("identity", "post", "/v1/linking/candidates/{id}:undo", linking.CandidateWithHistory),
+    ("identity", "get", "/v1/linking/runs", linking.LinkingRunPageAnswer),
+    ("identity", "get", "/v1/linking/runs/{id}", linking.LinkingRunRow),
+    ("identity", "post", "/v1/linking/runs", linking.RunAcceptedAnswer),
+    ("identity", "get", "/v1/linking/settings", linking.LinkingSettingsRow),
+    ("identity", "put", "/v1/linking/settings", linking.LinkingSettingsRow),
+    ("identity", "get", "/v1/rules", rules.RulesRow),
+    ("identity", "put", "/v1/rules", rules.RulesRow),
+    ("identity", "get", "/v1/rules/versions", rules.RulesPageAnswer),
+    ("identity", "post", "/v1/rules:dryRun", jobs.JobAcceptedAnswer),
+    ("identity", "get", "/v1/jobs", jobs.JobPageAnswer),
+    ("identity", "get", "/v1/jobs/{id}", jobs.JobRow),
+    ("identity", "get", "/v1/agreements", partners.AgreementPageAnswer),
+    ("identity", "get", "/v1/agreements/{id}", partners.AgreementRow),
+    ("identity", "put", "/v1/agreements/{id}", partners.AgreementRow),
+    ("identity", "get", "/v1/imports", partners.ImportPageAnswer),
+    ("identity", "get", "/v1/imports/{id}", partners.ImportRow),
+    ("identity", "get", "/v1/imports/{id}/lines", partners.ImportLinePageAnswer),
+    ("identity", "post", "/v1/customers/{id}:erase", privacy.ErasureRow),
+    ("identity", "get", "/v1/erasures", privacy.ErasurePageAnswer),
+    ("identity", "get", "/v1/erasures/{id}", privacy.ErasureRow),
+    ("identity", "get", "/v1/disclosures", privacy.DisclosurePageAnswer),
+    ("identity", "post", "/v1/disclosures", privacy.DisclosureRow),
+    ("identity", "post", "/v1/disclosures/{id}:complete", privacy.DisclosureRow),
+    *(
+        (service, "get", "/v1/customers/{id}/export", privacy.ExportAnswer)
+        for service in ("identity", "profile", "campaign", "delivery", "survey")
+    ),
     ("profile", "post", "/v1/customers:batchGet", profile.ProfileAnswer),
     ("profile", "post", "/v1/timelines:batchGet", profile.TimelineAnswer),
     ("profile", "get", "/v1/customers", identity.CustomerListAnswer),
@@ -68,7 +121,8 @@ def _without_names(path: str) -> str:
 @pytest.mark.parametrize(("service", "method", "path", "answer"), ANSWERS)
 def test_an_answer_has_what_is_read(service: str, method: str, path: str, answer: type) -> None:
     operation = find_operation(service, method, path)
-    content = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    success = min(status for status in operation["responses"] if status.startswith("2"))
+    content = operation["responses"][success]["content"]["application/json"]["schema"]
     schemas = document(service)["components"]["schemas"]
     compare(answer, content, schemas, at=answer.__name__)
 
@@ -76,6 +130,39 @@ def test_an_answer_has_what_is_read(service: str, method: str, path: str, answer
 @pytest.mark.parametrize(("service", "method", "path"), CHANGES)
 def test_a_change_is_where_it_is_sent(service: str, method: str, path: str) -> None:
     find_operation(service, method, path)
+
+
+BODIES: list[tuple[str, str, type, set[str]]] = [
+    ("post", "/v1/customers:merge", identity_inputs.MergeCustomersInput, set()),
+    ("post", "/v1/customers/{id}:split", identity_inputs.SplitCustomerInput, {"customer_id"}),
+    ("post", "/v1/decisions/{id}:undo", identity_inputs.UndoDecisionInput, {"decision_id"}),
+    ("post", "/v1/linking/candidates/{id}:accept", identity_inputs.DecideOnCandidateInput, {"candidate_id"}),
+    ("post", "/v1/linking/runs", identity_inputs.StartLinkingRunInput, set()),
+    ("put", "/v1/linking/settings", identity_inputs.UpdateLinkingSettingsInput, set()),
+    ("put", "/v1/rules", identity_inputs.PublishRulesInput, set()),
+    ("post", "/v1/rules:dryRun", identity_inputs.DryRunRulesInput, set()),
+    ("put", "/v1/agreements/{id}", identity_inputs.PutAgreementInput, {"agreement_id"}),
+    ("post", "/v1/customers/{id}:erase", identity_inputs.EraseCustomerInput, {"customer_id"}),
+    ("post", "/v1/disclosures", identity_inputs.DiscloseCustomerInput, set()),
+]
+"""What identity takes -> what the graph takes, and what of that stands in the path."""
+IN_HEADERS = {"expected_version", "idempotency_key"}
+
+
+@pytest.mark.parametrize(("method", "path", "given", "in_path"), BODIES)
+def test_a_change_is_given_what_the_service_takes(method: str, path: str, given: Any, in_path: set[str]) -> None:
+    content = find_operation("identity", method, path)["requestBody"]["content"]["application/json"]["schema"]
+    body = resolve(content, document("identity")["components"]["schemas"])
+    fields = {field.name: field for field in dataclasses.fields(given)}
+    assert set(body["properties"]) == set(fields) - in_path - IN_HEADERS
+    for name in body.get("required", []):
+        assert fields[name].default is not None, f"{path} needs {name}"
+
+
+def test_rules_are_given_in_full() -> None:
+    rules_of_a_namespace = document("identity")["components"]["schemas"]["NamedRules"]["properties"]
+    given: Any = identity_inputs.NamespaceRulesInput
+    assert set(rules_of_a_namespace) == {field.name for field in dataclasses.fields(given)}
 
 
 def compare(kind: Any, schema: dict[str, Any], schemas: dict[str, Any], *, at: str) -> None:

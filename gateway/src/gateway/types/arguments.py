@@ -1,11 +1,13 @@
 """Arguments checked where they come in, so that a wrong one is named."""
 
 import re
+from collections.abc import Sequence
 from uuid import UUID
 
 from gateway.errors import bad_input
 
 _NAMESPACE = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,62}")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 MAX_TEXT = 512
 MAX_PAGE_SIZE = 100
 """The services' largest page of a timeline or listing."""
@@ -13,10 +15,27 @@ MAX_PAGE_SIZE = 100
 
 def customer_id(text: str, *, field: str = "id") -> str:
     """A customer id in its canonical spelling. Raises GatewayError."""
+    return uuid(text, field=field, kind="a customer id")
+
+
+def uuid(text: str, *, field: str = "id", kind: str = "an id") -> str:
+    """A UUID in its canonical spelling. Raises GatewayError."""
     try:
         return str(UUID(text))
     except ValueError:
-        raise bad_input(f"{field} must be a customer id (a UUID)", field=field) from None
+        raise bad_input(f"{field} must be {kind} (a UUID)", field=field) from None
+
+
+def uuids(texts: Sequence[str], *, field: str, kind: str) -> list[str]:
+    """UUIDs in their canonical spelling. Raises GatewayError that names the wrong one by its index."""
+    return [uuid(text, field=f"{field}.{index}", kind=kind) for index, text in enumerate(texts)]
+
+
+def idempotency_key(value: str | None) -> str | None:
+    """A key that is fit for a header, or None. Raises GatewayError."""
+    if value is not None and not _KEY.fullmatch(value):
+        raise bad_input("idempotencyKey must be 1 to 255 visible ASCII characters, e.g. a UUID", field="idempotencyKey")
+    return value
 
 
 def page_size(first: int, *, field: str = "first") -> int:

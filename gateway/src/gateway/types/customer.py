@@ -1,10 +1,16 @@
-"""The customer: one person or still anonymous visitor, as all services together know them."""
+"""The customer: one person or still anonymous visitor, as all services together know them; and what was decided on who
+that is."""
+
+import asyncio
 
 import strawberry
+from msgspec import structs
 
-from gateway.answers import campaign, delivery, identity, profile, survey
-from gateway.loaders import Loaders, MessagePage, TimelinePage
-from gateway.types import arguments, fields
+from gateway.answers import campaign, decisions, delivery, identity, profile, survey
+from gateway.errors import GatewayError, bad_input
+from gateway.loaders import DecisionsPage, Loaders, MessagePage, PermittedUse, TimelinePage
+from gateway.types import arguments, fields, paging
+from gateway.types.identity_records import Group, IdentityGraph
 from gateway.types.records import (
     Commitment,
     EventConnection,
@@ -19,9 +25,57 @@ from gateway.types.records import (
     SegmentMembership,
     Trait,
 )
+from gateway.types.scalars import DateTime
 
 DEFAULT_TIMELINE = 20
 DEFAULT_MESSAGES = 20
+DEFAULT_DECISIONS = 20
+_IDENTITY_MAY_LACK = frozenset({"UNAVAILABLE", "TIMEOUT", "FORBIDDEN"})
+"""With these the rest of the view still answers, under the id that was asked for."""
+
+
+@strawberry.type(
+    description="A merge, a split, or the undo of one: by a rule or by a person, with why, and what it moved."
+)
+class Decision:
+    """A decision and the loaders the customers it is about are read through."""
+
+    id: strawberry.ID
+    kind: str = strawberry.field(description="merge, split or undo.")
+    customer_id: strawberry.ID = strawberry.field(
+        description="Who stayed (merge, undo of a split) or was divided (split, undo of a merge)."
+    )
+    other_customer_ids: list[strawberry.ID]
+    rule: str = strawberry.field(
+        description="manual: a person's own decision; review: an accepted candidate; else the rule that decided."
+    )
+    decided_by: str
+    why: str
+    score: float | None
+    source: str | None
+    event_id: strawberry.ID | None
+    rules_version: int
+    decided_at: DateTime
+    undoes: strawberry.ID | None = strawberry.field(description="The decision this one undoes.")
+    undone_by: strawberry.ID | None = strawberry.field(description="The decision that undid this one.")
+    anchor_ids: list[strawberry.ID] = strawberry.field(description="The first 1,000 identifiers it moved.")
+    anchors: int = strawberry.field(description="How many identifiers it moved.")
+    anchors_left: int = strawberry.field(
+        description="In the answer to an undo: identifiers that had moved on meanwhile and stay where they are."
+    )
+    loaders: strawberry.Private[Loaders]
+
+    @fields.field(description="Who `customerId` is now; null when erased.")
+    async def customer(self) -> "Customer | None":
+        """From identity."""
+        return await find_customer(self.loaders, self.customer_id)
+
+    @fields.field(description="Who the others are now, each once.")
+    async def other_customers(self) -> "list[Customer] | None":
+        """From identity."""
+        found = await asyncio.gather(*(find_customer(self.loaders, other) for other in self.other_customer_ids))
+        present = {customer.id: customer for customer in found if customer is not None}
+        return list(present.values())
 
 
 @strawberry.type(
@@ -33,10 +87,50 @@ class Customer:
     id: strawberry.ID = strawberry.field(description="The customer's present id; former ids keep leading here.")
     loaders: strawberry.Private[Loaders]
 
-    @fields.field(graphql_type=list[Identifier] | None, description="Everything this customer is known by.")
-    async def identifiers(self) -> list[identity.IdentifierRow]:
+    @fields.field(
+        graphql_type=list[Identifier] | None,
+        description="Everything this customer is known by; with `legalEntity` and `purpose`, what that company may use "
+        "for it.",
+    )
+    async def identifiers(
+        self, legal_entity: str | None = None, purpose: str | None = None
+    ) -> list[identity.IdentifierRow]:
         """From identity."""
-        return (await self.loaders.identity.load(self.id)).identifiers
+        if legal_entity is None and purpose is None:
+            return (await self.loaders.identity.load(self.id)).identifiers
+        if legal_entity is None or purpose is None:
+            missing = "legalEntity" if legal_entity is None else "purpose"
+            raise bad_input("legalEntity and purpose go together", field=missing)
+        use = PermittedUse(self.id, arguments.text(legal_entity, field="legalEntity"), purpose)
+        return (await self.loaders.permitted.load(use)).identifiers
+
+    @fields.field(
+        graphql_type=IdentityGraph | None,
+        description="How the identifiers hang together: evidence, what was held apart, groups, former ids.",
+    )
+    async def identity_graph(self) -> identity.GraphOfCustomer:
+        """From identity."""
+        return await self.loaders.graph.load(self.id)
+
+    @fields.field(description="Ids of customers who turned out to be this one.")
+    async def former_ids(self) -> list[strawberry.ID] | None:
+        """From identity."""
+        return [strawberry.ID(former) for former in (await self.loaders.graph.load(self.id)).former_ids]
+
+    @fields.field(graphql_type=list[Group] | None, description="Company accounts, households, clubs.")
+    async def groups(self) -> list[identity.GroupRow]:
+        """From identity."""
+        return (await self.loaders.graph.load(self.id)).groups
+
+    @fields.field(
+        graphql_type=paging.Connection[Decision] | None,
+        description="Merges, splits and undos that concern this customer, the newest first.",
+    )
+    async def decisions(self, first: int = DEFAULT_DECISIONS, after: str | None = None) -> paging.Connection[Decision]:
+        """From identity."""
+        at = paging.place(first, after)
+        found = await self.loaders.decisions.load(DecisionsPage(self.id, at.wanted, at.page_start))
+        return paging.connect(found, at, after=after, node=lambda row: decision_of(row, self.loaders))
 
     @fields.field(graphql_type=list[Trait] | None)
     async def traits(self) -> list[profile.TraitRow]:
@@ -106,3 +200,25 @@ class CustomerConnection:
     edges: list[CustomerEdge]
     page_info: PageInfo
     total_count: int
+
+
+async def find_customer(loaders: Loaders, customer_id: str) -> Customer | None:
+    """The customer under this id or a former one; None when nobody is.
+
+    Raises:
+        GatewayError: the caller's credential is not accepted.
+    """
+    try:
+        who = await loaders.identity.load(customer_id)
+    except GatewayError as error:
+        if error.code not in _IDENTITY_MAY_LACK:
+            raise
+        return Customer(id=strawberry.ID(customer_id), loaders=loaders)
+    if who.current_customer_id is None:
+        return None
+    return Customer(id=strawberry.ID(who.current_customer_id), loaders=loaders)
+
+
+def decision_of(row: decisions.DecisionRow, loaders: Loaders) -> Decision:
+    """The decision that identity answered."""
+    return Decision(**structs.asdict(row), loaders=loaders)

@@ -11,11 +11,14 @@ import strawberry
 ResolverT = TypeVar("ResolverT", bound=Callable[..., Any])  # Any: arguments and answers differ
 
 
-def field(*, graphql_type: object = None, description: str | None = None) -> Callable[[ResolverT], ResolverT]:
-    """Declare a field."""
+def field(
+    *, graphql_type: object = None, name: str | None = None, description: str | None = None
+) -> Callable[[ResolverT], ResolverT]:
+    """Declare a field; `name` where Python keeps the graph's for itself."""
 
     def declare(resolver: ResolverT) -> ResolverT:
-        return cast("ResolverT", strawberry.field(resolver, graphql_type=graphql_type, description=description))
+        declared = strawberry.field(resolver, graphql_type=graphql_type, name=name, description=description)
+        return cast("ResolverT", declared)
 
     return declare
 

@@ -11,8 +11,8 @@ from gateway.context import OperationContext
 from gateway.errors import GatewayError, bad_input
 from gateway.loaders import Loaders
 from gateway.types import arguments, fields
-from gateway.types.customer import Customer
-from gateway.types.queries import find_customer
+from gateway.types.customer import Customer, find_customer
+from gateway.types.identity_mutations import IdentityMutation
 from gateway.types.records import Journey, Segment
 from gateway.types.scalars import Json
 
@@ -83,7 +83,7 @@ class WithdrawPermissionPayload:
 
 
 @strawberry.type
-class Mutation:
+class Mutation(IdentityMutation):
     """The graph's changes."""
 
     @fields.mutation(
@@ -170,11 +170,6 @@ async def _publish(
     headers = dict(loaders.headers)
     if expected_version is not None:
         headers["if-match"] = f'"{expected_version}"'
-    try:
-        await service.put(path, body, problem.Anything, headers=headers)
-    except GatewayError as error:
-        if error.extensions.get("field") == "If-Match":  # how the services call it
-            raise GatewayError(str(error), code=error.code, service=service.name, field="expectedVersion") from None
-        raise
+    await service.put(path, body, problem.Anything, headers=headers)
     await service.post(f"{path}:publish", {}, problem.Anything, headers=loaders.headers)
     return await service.get(path, answer, headers=loaders.headers)

@@ -3,43 +3,23 @@
 import strawberry
 from strawberry.types import Info
 
-from gateway.answers import campaign, identity, profile, survey
+from gateway.answers import campaign, profile, survey
 from gateway.context import OperationContext
-from gateway.errors import GatewayError
-from gateway.loaders import IdentifierKey, Loaders
+from gateway.loaders import IdentifierKey
 from gateway.prefetch import prefetch_customer
 from gateway.types import arguments, fields
 from gateway.types.campaign import Campaign, Questionnaire
-from gateway.types.customer import Customer, CustomerConnection
+from gateway.types.customer import Customer, CustomerConnection, find_customer
+from gateway.types.identity_queries import IdentityQuery
 from gateway.types.listing import list_customers
-from gateway.types.records import LinkCoverage, Segment
+from gateway.types.records import Segment
 
 DEFAULT_CUSTOMERS = 20
-_IDENTITY_MAY_LACK = frozenset({"UNAVAILABLE", "TIMEOUT", "FORBIDDEN"})
-"""With these the rest of the view still answers, under the id that was asked for."""
-
 ContextInfo = Info[OperationContext, None]
 
 
-async def find_customer(loaders: Loaders, customer_id: str) -> Customer | None:
-    """The customer under this id or a former one; None when nobody is.
-
-    Raises:
-        GatewayError: the caller's credential is not accepted.
-    """
-    try:
-        who = await loaders.identity.load(customer_id)
-    except GatewayError as error:
-        if error.code not in _IDENTITY_MAY_LACK:
-            raise
-        return Customer(id=strawberry.ID(customer_id), loaders=loaders)
-    if who.current_customer_id is None:
-        return None
-    return Customer(id=strawberry.ID(who.current_customer_id), loaders=loaders)
-
-
 @strawberry.type
-class Query:
+class Query(IdentityQuery):
     """The graph's entrances."""
 
     @fields.field(description="The single customer view. A former id leads to the present customer.")
@@ -105,9 +85,3 @@ class Query:
             "questionnaires", key, survey.QuestionnaireRow, headers=loaders.headers
         )
         return None if row is None else Questionnaire(row=row, loaders=loaders)
-
-    @fields.field(graphql_type=LinkCoverage | None, description="How much of the customer base is linked.")
-    async def link_coverage(self, info: ContextInfo) -> identity.LinkCoverageAnswer:
-        """From identity."""
-        loaders = info.context.loaders
-        return await loaders.services.identity.get("/v1/coverage", identity.LinkCoverageAnswer, headers=loaders.headers)

@@ -307,6 +307,14 @@ class Nps:
     as_of: DateTime | None
 
 
+@record(identity.NamespaceCountRow)
+class NamespaceCount:
+    """How many identifiers of this kind there are."""
+
+    namespace: str
+    identifiers: int
+
+
 @record(identity.LinkCoverageAnswer)
 class LinkCoverage:
     """How much of the customer base is linked, and what the front door let in."""
@@ -318,3 +326,10 @@ class LinkCoverage:
     accepted_events: int
     rejected_events: int
     duplicate_events: int
+    anonymous: int = strawberry.field(description="Customers of whom only shared or outside identifiers are known.")
+    linked_outside: int = strawberry.field(
+        description="Customers linked to an id of an outside system (a DMP, a retailer, a social network)."
+    )
+    linked_outside_share: float = strawberry.field(description="Of all customers, 0 to 1.")
+    namespaces: list[NamespaceCount]
+    computed_at: DateTime | None

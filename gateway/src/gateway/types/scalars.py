@@ -9,6 +9,7 @@ DateTime = NewType("DateTime", str)
 Date = NewType("Date", str)
 Money = NewType("Money", str)
 Json = NewType("Json", object)
+BigInt = NewType("BigInt", int)
 
 
 def _as_is(value: Any) -> Any:  # Any: JSON
@@ -25,6 +26,12 @@ SCALARS: dict[object, ScalarDefinition] = {
         description="A decimal number, written as text so that no digit is lost.",
         serialize=str,
         parse_value=str,
+    ),
+    BigInt: strawberry.scalar(
+        name="BigInt",
+        description="A whole number that may pass 2^31, e.g. of bytes.",
+        serialize=_as_is,
+        parse_value=int,
     ),
     Json: strawberry.scalar(name="JSON", description="Any JSON value.", serialize=_as_is, parse_value=_as_is),
 }

@@ -11,8 +11,7 @@ from gateway.context import OperationContext
 from gateway.errors import GatewayError
 from gateway.live import Watcher
 from gateway.types import arguments, fields
-from gateway.types.customer import Customer
-from gateway.types.queries import find_customer
+from gateway.types.customer import Customer, find_customer
 
 
 @strawberry.type
