@@ -1,5 +1,7 @@
 """Probabilistic linking: settings, runs, what they find, candidates and what was decided on them."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -39,7 +41,7 @@ def _json(name: str, *, nullable: bool = False) -> sa.Column[object]:
     return sa.Column(name, postgresql.JSONB, nullable=nullable)
 
 
-def _thresholds_and_engine() -> list[sa.Column[object]]:
+def _thresholds_and_engine() -> list[sa.Column[Any]]:
     return [
         _number("upper"),
         _number("lower"),
@@ -49,7 +51,7 @@ def _thresholds_and_engine() -> list[sa.Column[object]]:
     ]
 
 
-def _compared_records() -> list[sa.Column[object]]:
+def _compared_records() -> list[sa.Column[Any]]:
     return [
         _id("record_anchor_id"),
         _text("record_source_id"),

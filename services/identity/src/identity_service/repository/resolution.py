@@ -672,7 +672,7 @@ async def save_messages(
 async def _insert_new(connection: asyncpg.Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> int:
     if not rows:
         return 0
-    columns = zip(*sorted(rows), strict=True)  # type: ignore[type-var]  # of one type, and their first columns are a key
+    columns = zip(*sorted(rows), strict=True)
     status: str = await connection.execute(statement, *(list(column) for column in columns))
     return int(status.rsplit(" ", 1)[-1])
 
