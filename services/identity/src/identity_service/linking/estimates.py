@@ -19,8 +19,8 @@ class Estimates(TypedDict):
 FEWEST_KNOWN_PAIRS = 20
 """Fewer pairs that the rules joined say nothing about how many share no key."""
 _BY_SCORES = (
-    "Scores taken as probabilities: precision is their mean over the linked pairs, recall their sum over these as a share"
-    " of their sum over all pairs looked at"
+    "Scores taken as probabilities: precision is their mean over the linked pairs, recall their sum over these as a"
+    " share of their sum over all pairs looked at"
 )
 
 
