@@ -62,7 +62,7 @@ async def test_a_customers_way_through_campaigns_is_forgotten(
     await settle()
     (receipt,) = await service.published(CampaignCustomerErased)
     assert receipt.rows.keys() >= rows_follow(Base).keys()
-    profile.members["going_dormant"] = [customer.customer_id]
+    profile.members["going_dormant"] = [(customer.customer_id, customer.anchor_id)]
     await service.publish([outcome.model_copy(update={"event_id": uuid4()}), entered(customer.customer_id)])
     await service.publish([event("Order Completed", coupon=sent.variables["coupon"])])
     clock.advance(later(days=2))
