@@ -179,12 +179,17 @@ class IdentityModel:
         self.erased |= {customer_id, *former}
         for one in former:
             del self.former[one]
-        for anchor in self.anchors_of(customer_id):
+        gone = self.anchors_of(customer_id)
+        for anchor in gone:
             name = self.names.pop(anchor)
             del self.holders[anchor]
             if self.current.get(name) == anchor:
                 del self.current[name]
                 self.buried[name] = at
+        for decision_id, decision in list(self.decisions.items()):
+            decision.moves = [move for move in decision.moves if move[0] not in gone]
+            if not decision.moves:
+                del self.decisions[decision_id]
 
     def _lift(self, anchors: set[UUID]) -> None:
         for separation in self.separations:

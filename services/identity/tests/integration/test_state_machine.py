@@ -334,6 +334,8 @@ class IdentityMachine(RuleBasedStateMachine):
             version, holder = self.anchor_versions.get(row["anchor_id"], (row["version"], row["customer_id"]))
             assert row["version"] > version or (row["version"], row["customer_id"]) == (version, holder)
             self.anchor_versions[row["anchor_id"]] = (row["version"], row["customer_id"])
+        present = {row["customer_id"] for row in customers}
+        self.customer_versions = {one: known for one, known in self.customer_versions.items() if one in present}
         for row in customers:
             held = frozenset(self.model.anchors_of(row["customer_id"]))
             version, before = self.customer_versions.get(row["customer_id"], (0, frozenset()))
