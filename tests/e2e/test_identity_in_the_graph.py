@@ -2,7 +2,6 @@
 erased on the whole platform; and nothing of it without the scope."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ QUEUE = """query($state: String) { reviewQueue(state: $state, first: 50) { edges
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
     """An empty platform."""
     home: Path = tmp_path_factory.mktemp("graph") / "home"
-    with running_platform(home) as started:
+    with running_platform(home, IDENTITY_COVERAGE_SECONDS="1") as started:
         yield started
 
 
@@ -327,12 +326,21 @@ def test_coverage_now_and_by_day(platform: RunningPlatform, keys: dict[str, str]
     now = data(platform, query)["linkCoverage"]
     assert now["customers"] == now["known"] + now["anonymous"]
     assert {"user_id", "anonymous_id"} <= {each["namespace"] for each in now["namespaces"]}
-    today = (CLOCK.now() + timedelta(hours=9)).date().isoformat()
-    history = """query($from: Date, $until: Date) { linkCoverageHistory(from: $from, until: $until, source: "*") {
-      edges { node { day source customers known anonymous linkedOutside } } pageInfo { hasNextPage } } }"""
-    found = data(platform, history, **{"from": "2026-01-01", "until": today})["linkCoverageHistory"]["edges"]
-    assert all(edge["node"]["customers"] == edge["node"]["known"] + edge["node"]["anonymous"] for edge in found)
-    assert code_and_field(ask(platform, history, **{"from": "yesterday"})) == ("BAD_USER_INPUT", "from")
+    history = """query($since: Date, $until: Date, $source: String) {
+      linkCoverageHistory(from: $since, until: $until, source: $source) {
+        edges { node { day source customers known anonymous linkedOutside } } } }"""
+
+    def counted(**of: str) -> dict[str, Any]:
+        edges = data(platform, history, **of)["linkCoverageHistory"]["edges"]
+        return {edge["node"]["source"]: edge["node"] for edge in edges}
+
+    wait_for("the day is counted by source", lambda: counted(source="*").get("shop", {}).get("anonymous", 0) >= 1)
+    assert {"shop", "crm"} <= counted(source="*").keys()
+    for day in (*counted(source="*").values(), *counted().values()):
+        assert day["customers"] == day["known"] + day["anonymous"] > 0
+    assert counted(until="2026-01-31") == {}
+    assert code_and_field(ask(platform, history, since="yesterday")) == ("BAD_USER_INPUT", "from")
+    assert code_and_field(ask(platform, history, since="2026-02-01", until="2026-01-01")) == ("BAD_USER_INPUT", "until")
 
 
 def test_what_another_company_may_use(platform: RunningPlatform, keys: dict[str, str]) -> None:
@@ -372,7 +380,11 @@ def test_imports_are_seen(platform: RunningPlatform, keys: dict[str, str]) -> No
         assert client.put(f"{path}/content", params={"offset": 0}, content=lines).status_code == 200
         assert client.post(f"{path}:start").status_code == 202
     query = "query($id: ID!) { import(id: $id) { source state size linesRead accepted rejected mapping } }"
-    seen = lambda: data(platform, query, id=announced["import_id"])["import"]  # noqa: E731  # read again and again
+
+    def seen() -> dict[str, Any]:
+        found: dict[str, Any] = data(platform, query, id=announced["import_id"])["import"]
+        return found
+
     wait_for("it is read", lambda: seen()["state"] == "done")
     assert seen()["mapping"] == mapping
     assert (seen()["size"], seen()["accepted"], seen()["rejected"]) == (len(lines), 1, 1)

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid5
 
+from fake_identity import answer_of_identity, export, graph  # beside this file
 from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -39,6 +41,7 @@ class Call:
     path: str
     body: Any
     headers: dict[str, str]
+    query: QueryParams
 
 
 @dataclass
@@ -68,11 +71,15 @@ class FakeServices:
         service, path = request.path_params["service"], "/" + request.path_params["path"]
         content = await request.body()
         body = json.loads(content) if content else {}
-        self.calls.append(Call(service, request.method, path, body, dict(request.headers)))
+        self.calls.append(Call(service, request.method, path, body, dict(request.headers), request.query_params))
         if service in self.failures:
             return await self.failures[service]()
         if not request.headers.get("authorization", "").startswith("Bearer "):
             return problem(401, "no token")
+        if path.endswith("/export"):
+            return export(service, path.split("/")[3])
+        if path.endswith(":batchGraph"):
+            return JSONResponse({"customers": [self._graph(one) for one in body["customer_ids"]]})
         if path.endswith(":batchGet"):
             token = request.headers["authorization"].removeprefix("Bearer ")
             return JSONResponse(
@@ -103,7 +110,17 @@ class FakeServices:
             return entry | {"permissions": [_permission(one, status)]}
         return entry | _FIXED[(service, path)](one)
 
+    def _graph(self, one: str) -> dict[str, Any]:
+        known = {customer(number) for number in range(self.customers)}
+        present = self.former.get(one, one if one in known else None)
+        return graph(one, present=present, former=[was for was, now in self.former.items() if now == present])
+
     def _other(self, service: str, request: Request, path: str, body: dict[str, Any]) -> Response:
+        if service == "identity":
+            customers = [customer(number) for number in range(self.customers)]
+            answer = answer_of_identity(request.method, path, body, request.query_params, customers)
+            if answer is not None:
+                return answer
         if path == "/v1/identifiers:batchLookup":
             return JSONResponse({"identifiers": [row | _owner(row, self.customers) for row in body["identifiers"]]})
         if path == "/v1/customers":

@@ -29,9 +29,9 @@ async def test_the_rest_of_the_view_answers(gateway: Gateway, service: str, stat
 
 
 @pytest.mark.parametrize("service", FIELDS)
-@pytest.mark.parametrize("gateway", [{"deadline_seconds": 0.2}], indirect=True)
+@pytest.mark.parametrize("gateway", [{"deadline_seconds": 0.5}], indirect=True)
 async def test_a_slow_service_times_out(gateway: Gateway, service: str) -> None:
-    gateway.fake.failures[service] = hanging(2)
+    gateway.fake.failures[service] = hanging(3)
     answer = await gateway.ask(VIEW, {"id": customer(1)})
     assert answer.errors == {f"customer.{name}": "TIMEOUT" for name in FIELDS[service]}
     assert answer.data["customer"]["id"] == customer(1)

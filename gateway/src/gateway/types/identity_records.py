@@ -54,7 +54,7 @@ class HeldApart:
     anchor_id: strawberry.ID
     namespace: str
     value: str
-    reason: str = strawberry.field(description="limit, unique, shared, separated, unverified, not_permitted, ...")
+    reason: str = strawberry.field(description="limit, unique, shared, separated, unverified or not_permitted.")
     source: str
     event_id: strawberry.ID
     held_at: DateTime

@@ -15,6 +15,39 @@ query View {
     }
   }
 }
+
+# Why these identifiers are one customer, and what was decided on it.
+query WhoIsThis {
+  customerByIdentifier(namespace: "user_id", value: "1") {
+    id
+    formerIds
+    identityGraph {
+      nodes { namespace value isCurrent source rule score }
+      edges { anchorId otherAnchorId rule source legalEntity linkedAt }
+      heldApart { namespace value reason }
+    }
+    decisions(first: 10) { edges { node { id kind decidedBy why score undoneBy } } }
+  }
+}
+
+# Who is probably one person.
+query ReviewQueue {
+  reviewQueue(first: 10) {
+    edges { node {
+      id score
+      fields { field written otherWritten agreement weight }
+      customer { id identifiers { namespace value } }
+      otherCustomer { id identifiers { namespace value } }
+    } }
+  }
+}
+
+# undoDecision takes a merge or a split back, another undo as well. Needs identity:decide.
+mutation Merge {
+  mergeCustomers(input: { customerIds: ["...", "..."], why: "Same person, asked by telephone." }) {
+    decision { id customer { id formerIds } }
+  }
+}
 `;
   const field = document.getElementById("token");
   const root = ReactDOM.createRoot(document.getElementById("graphiql"));
