@@ -61,3 +61,13 @@ def test_what_comes_from_a_service_may_be_null(graph: Graph) -> None:
         for field_name, field in described.fields.items():
             if (name, field_name) != ("Customer", "id"):
                 assert not is_non_null_type(field.type), f"{name}.{field_name}"
+
+
+def test_the_fields_of_a_customer_are_resolved_directly(graph: Graph) -> None:
+    """They are the hot ones: a view of 20 customers resolves hundreds."""
+    customer = graph.schema._schema.type_map["Customer"]
+    assert isinstance(customer, GraphQLObjectType)
+    for name, field in customer.fields.items():
+        if name != "id":
+            assert field.resolve is not None
+            assert field.resolve.__module__ == "gateway.resolvers", name
