@@ -217,9 +217,13 @@ class IdentityMachine(RuleBasedStateMachine):
                 if self.model.is_handed_over(name, customer_id):
                     # of several that a merge brought together any may become the current one again
                     known = sorted(self.model.former_anchors(name, customer_id), key=lambda one: one not in current)
-                    if name in self.model.buried and new.get(name):
-                        known = []  # its holder was erased: nobody was asked for a former anchor of it
-                    self.model.learn(name, known[0] if known else new[name].pop(0), customer_id)
+                    made = [one for one in new.get(name, []) if origins[one] == customer_id]
+                    if made and (not known or name in self.model.buried):
+                        # when its holder was erased nobody was asked for a former anchor of it
+                        new[name].remove(made[0])
+                        known = made
+                    assert known, "the shared identifier should have been handed over"
+                    self.model.learn(name, known[0], customer_id)
         assert not decisions, "nobody else should have been merged"
         assert not any(new.values()), "no other identifier should have been linked"
 
