@@ -7,11 +7,15 @@ from typing import Any
 import msgspec
 
 from kizuna_demo.behaviour import BASE, EFFECT
+from kizuna_demo.cdnow import CUSTOMERS
 from kizuna_demo.check import CheckResult
+from kizuna_demo.errors import StoryError
 from kizuna_demo.journey import CAMPAIGN, QUESTIONNAIRE, read_results
+from kizuna_demo.partner import NAMESPACE as PARTNERS_IDS
 from kizuna_demo.platform import SERVICES, Json, Platform
 from kizuna_demo.progress import Progress, replace_file
 from kizuna_demo.simulation import Simulation
+from kizuna_demo.truth import Truth
 
 FIGURES_FILE = "story.json"
 Figures = dict[str, Any]  # JSON, see README.md
@@ -41,7 +45,7 @@ async def gather_figures(
 ) -> Figures:
     """Ask every service once; the customer shown is one with much to see."""
     query = QUERY % simulation.most_talkative()
-    identity = await platform.get("identity", "/v1/coverage")
+    coverage = await platform.get("identity", "/v1/coverage")
     profile = await platform.get("profile", "/v1/totals")
     ranks = await platform.get("profile", "/v1/ranks/default")
     segments = await platform.get("profile", "/v1/segments")
@@ -51,9 +55,9 @@ async def gather_figures(
         "events": {
             "told": progress.events,
             "permissions": progress.permissions,
-            "accepted": identity["accepted_events"],
-            "rejected": identity["rejected_events"],
-            "duplicates": identity["duplicate_events"],
+            "accepted": coverage["accepted_events"],
+            "rejected": coverage["rejected_events"],
+            "duplicates": coverage["duplicate_events"],
             "on_timelines": progress.on_timelines,
             "on_timelines_at_the_end": profile["events"],
         },
@@ -65,15 +69,20 @@ async def gather_figures(
             "currency": profile["currency"],
         },
         "customers": {
-            "all": identity["customers"],
-            "known": identity["known"],
-            "linked": identity["linked"],
-            "linked_share": _share(identity["linked"], identity["customers"]),
+            "all": coverage["customers"],
+            "known": coverage["known"],
+            "linked": coverage["linked"],
+            "linked_share": _share(coverage["linked"], coverage["customers"]),
+            "anonymous": coverage["anonymous"],
+            "linked_outside": coverage["linked_outside"],
+            "linked_outside_share": coverage["linked_outside_share"],
+            "by_namespace": coverage["by_namespace"],
         },
+        "who_is_this": await _who_is_this(platform, progress, coverage),
         "ranks": [{"key": rank["key"], "name": rank["name"], "size": rank["size"]} for rank in ranks["ranks"]],
         "segments": [{"key": one["key"], "name": one["name"], "size": one["size"]} for one in segments["items"]],
         "campaign": await _campaign(platform, effect=simulation.true_effect),
-        "survey": await _survey(platform, customers=identity["known"]),
+        "survey": await _survey(platform, customers=coverage["known"]),
         "check": {
             "customers": checked.customers,
             "purchases": checked.purchases,
@@ -94,6 +103,35 @@ def read_figures(directory: Path) -> Figures | None:
 def write_figures(directory: Path, figures: Figures) -> None:
     """Keep them beside credentials.json."""
     replace_file(directory / FIGURES_FILE, msgspec.json.format(msgspec.json.encode(figures)))
+
+
+async def _who_is_this(platform: Platform, progress: Progress, coverage: Json) -> Json:
+    """What came from elsewhere, what linking made of it, and what would have been right (only a demo knows)."""
+    synced, linked = progress.synced, progress.linked
+    if synced is None or linked is None:
+        raise StoryError("The chapter of linking was left out: run `kizuna reset`.")
+    truth = Truth(joined=linked.joined, same=linked.same, right=linked.right)
+    return {
+        "lists": [msgspec.to_builtins(one) for one in progress.lists],
+        "id_syncs": msgspec.to_builtins(synced),
+        "members_under_partners_ids": _share(coverage["by_namespace"].get(PARTNERS_IDS, 0), CUSTOMERS),
+        "linking": linked.run,
+        "truth": {**msgspec.to_builtins(truth), "precision": truth.precision, "recall": truth.recall},
+        "accepted": await _candidate(platform, linked.accept),
+        "undone": await _candidate(platform, linked.undo),
+        "undone_was_wrong": linked.undone_was_wrong,
+    }
+
+
+async def _candidate(platform: Platform, candidate_id: str | None) -> Json | None:
+    """What spoke for and against a pair, without its values."""
+    if candidate_id is None:
+        return None
+    candidate = await platform.get("identity", f"/v1/linking/candidates/{candidate_id}")
+    return {
+        **{name: candidate[name] for name in ("candidate_id", "state", "score", "decision_id")},
+        "fields": [{name: one[name] for name in ("field", "agreement", "weight")} for one in candidate["fields"]],
+    }
 
 
 async def _campaign(platform: Platform, *, effect: float) -> Json:

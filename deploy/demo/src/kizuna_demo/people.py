@@ -4,6 +4,7 @@ Names: spellings and readings of the package `japanese-personal-name-dataset`, f
 E-mail: only domains reserved for examples (RFC 2606; `example.jp` by JPRS), so that nothing can ever reach anybody.
 Phone: Japan reserves no numbers for fiction; +1 NPA 555-0100 to 555-0199 are reserved for it in every North American
 area code (ATIS-0300115, "555 NXX Line Number Reference Document").
+Addresses: towns that do not exist, in real municipalities (`addresses.py`). Handles: of nobody, by their form.
 """
 
 from bisect import bisect
@@ -15,9 +16,14 @@ from random import Random
 
 from japanese_personal_name_dataset import FirstNameEntry, load_dataset
 
+from kizuna_demo.addresses import Address, draw_address
+
 EMAIL_SHARE = 0.93
 PHONE_SHARE = 0.70
 BIRTHDAY_SHARE = 0.60
+ADDRESS_SHARE = 0.90
+X_SHARE = 0.08
+LINE_SHARE = 0.12
 OPT_IN_SHARE = 0.86
 """Of those with an e-mail address."""
 
@@ -42,6 +48,9 @@ class Person:
     phone: str | None
     birthday: date | None
     opted_in: bool
+    address: Address | None
+    x_handle: str | None
+    line_id: str | None
 
 
 class NameBook:
@@ -70,7 +79,10 @@ class NameBook:
 def generate_people(user_ids: Iterable[str], *, seed: int) -> list[Person]:
     """One person per customer; each depends on the seed and the own id only, not on the others."""
     book = NameBook()
-    return [_person(number, user_id, book=book, seed=seed) for number, user_id in enumerate(user_ids)]
+    return [
+        draw_person(user_id, book=book, seed=seed, phone=fictional_phone(number))
+        for number, user_id in enumerate(user_ids)
+    ]
 
 
 def katakana(hiragana: str) -> str:
@@ -84,7 +96,8 @@ def fictional_phone(number: int) -> str:
     return f"+1{_AREA_CODES[area]}55501{line:02d}"
 
 
-def _person(number: int, user_id: str, *, book: NameBook, seed: int) -> Person:
+def draw_person(user_id: str, *, book: NameBook, seed: int, phone: str | None = None) -> Person:
+    """Everything about one person; `phone` is theirs if they turn out to have one."""
     random = Random(f"{seed}:person:{user_id}")
     gender = random.choice(("male", "female"))
     last_name, last_kana, last_romaji = book.family(random)
@@ -95,6 +108,10 @@ def _person(number: int, user_id: str, *, book: NameBook, seed: int) -> Person:
     birthday = _FIRST_BIRTHDAY + timedelta(days=random.randrange(_BIRTHDAY_SPAN_DAYS))
     has_birthday = random.random() < BIRTHDAY_SHARE
     opted_in = random.random() < OPT_IN_SHARE
+    address = draw_address(random)
+    has_address = random.random() < ADDRESS_SHARE
+    has_x, has_line = random.random() < X_SHARE, random.random() < LINE_SHARE
+    line_id = f"U{random.getrandbits(128):032x}"
     return Person(
         user_id=user_id,
         last_name=last_name,
@@ -103,9 +120,12 @@ def _person(number: int, user_id: str, *, book: NameBook, seed: int) -> Person:
         first_name_kana=katakana(first_kana),
         gender=gender,
         email=email if has_email else None,
-        phone=fictional_phone(number) if has_phone else None,
+        phone=phone if has_phone else None,
         birthday=birthday if has_birthday else None,
         opted_in=has_email and opted_in,
+        address=address if has_address else None,
+        x_handle=f"@demo_{user_id}" if has_x else None,
+        line_id=line_id if has_line else None,
     )
 
 

@@ -69,9 +69,13 @@ class Platform:
         """GET a path of a service; raises StoryError when it keeps refusing."""
         return await self.ask("GET", self.credentials.address(service) + path, parameters=parameters)
 
-    async def post(self, service: Service, path: str, body: object) -> Json:
-        """POST JSON to a path of a service; raises StoryError when it keeps refusing."""
-        return await self.ask("POST", self.credentials.address(service) + path, body=body)
+    async def post(self, service: Service, path: str, body: object, *, idempotency_key: str | None = None) -> Json:
+        """POST JSON to a path of a service; raises StoryError when it keeps refusing.
+
+        With a key of its own the same request is done once, whoever repeats it: its first answer comes again.
+        """
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return await self.ask("POST", self.credentials.address(service) + path, body=body, headers=headers)
 
     async def put(self, service: Service, path: str, body: object) -> Json:
         """PUT JSON to a path of a service; raises StoryError when it keeps refusing."""
@@ -82,7 +86,7 @@ class Platform:
         address = self.credentials.gateway.rstrip("/") + "/graphql"
 
         async def attempt() -> Json:
-            answer = await self._request("POST", address, body={"query": query, "variables": variables})
+            answer = await self.attempt("POST", address, content=encode_json({"query": query, "variables": variables}))
             for error in answer.get("errors", []):
                 if error.get("extensions", {}).get("code") in _AWAY:
                     raise TemporaryTrouble(error["message"])
@@ -93,20 +97,34 @@ class Platform:
         return await patiently(attempt, what=f"POST {address}")
 
     async def ask(
-        self, method: str, address: str, *, body: object = None, parameters: Mapping[str, str | int] | None = None
+        self,
+        method: str,
+        address: str,
+        *,
+        body: object = None,
+        parameters: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Json:
         """Any request with the platform's token; raises StoryError when the answer stays a refusal."""
+        content = None if body is None else encode_json(body)
         return await patiently(
-            lambda: self._request(method, address, body=body, parameters=parameters), what=f"{method} {address}"
+            lambda: self.attempt(method, address, content=content, parameters=parameters, headers=headers),
+            what=f"{method} {address}",
         )
 
-    async def _request(
-        self, method: str, address: str, *, body: object = None, parameters: Mapping[str, str | int] | None = None
+    async def attempt(
+        self,
+        method: str,
+        address: str,
+        *,
+        content: bytes | None = None,
+        parameters: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Json:
-        headers = {"Authorization": f"Bearer {self.credentials.token}", "Content-Type": "application/json"}
-        data = None if body is None else encode_json(body)
+        """One attempt of a request, JSON or a piece of a file; raises TemporaryTrouble for what passes by itself."""
+        own = {"Authorization": f"Bearer {self.credentials.token}", "Content-Type": "application/json"}
         async with self.session.request(
-            method, address, data=data, params=parameters, headers=headers, timeout=_TIMEOUT
+            method, address, data=content, params=parameters, headers={**own, **(headers or {})}, timeout=_TIMEOUT
         ) as response:
             text = await response.read()
             refuse_busy(response)

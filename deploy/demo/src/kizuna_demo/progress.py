@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -27,6 +28,38 @@ class SimulatedPurchase(msgspec.Struct, frozen=True):
         return self.bought_at.astimezone(TOKYO).date()
 
 
+class ImportedList(msgspec.Struct, frozen=True):
+    """What became of a list: how many lines were taken, and which were not, with why."""
+
+    source: str
+    accepted: int
+    rejected: int
+    rejected_lines: list[dict[str, Any]]
+    """Each with line, field, detail; never a value."""
+
+
+class Synced(msgspec.Struct):
+    """What identity answered to all of the partner's webhooks together."""
+
+    accepted: int = 0
+    rejected: int = 0
+
+
+class Linked(msgspec.Struct):
+    """What the linking run found, and the examples chosen of it: one candidate to accept, one link to undo."""
+
+    run: dict[str, Any]
+    """Figures of `GET /v1/linking/runs/{run_id}`."""
+    joined: int
+    """Pairs of records that are one customer; `same`: one person; `right`: both."""
+    same: int
+    right: int
+    accept: str | None
+    """candidate_id; None: the run left nothing to review that is one person."""
+    undo: str | None
+    undone_was_wrong: bool = False
+
+
 class Progress(msgspec.Struct):
     """Fixed at the story's first start: `today` (dates are shifted by it) and `seed`. The rest grows."""
 
@@ -41,6 +74,12 @@ class Progress(msgspec.Struct):
     on_timelines: int = 0
     """Entries on timelines when the world was told and nothing else had happened yet."""
     simulated: list[SimulatedPurchase] = []
+    lists: list[ImportedList] = []
+    """What became of the group company's lists."""
+    synced: Synced | None = None
+    """What became of the partner's id syncs."""
+    linking_run: str | None = None
+    linked: Linked | None = None
 
 
 def load_progress(directory: Path, *, today: date, seed: int) -> Progress:

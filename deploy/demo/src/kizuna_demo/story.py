@@ -21,10 +21,11 @@ from kizuna_demo.journey import live_through_journey, publish_segments, start_jo
 from kizuna_demo.loading import tell_the_world, wait_for_timelines
 from kizuna_demo.narration import Narrator
 from kizuna_demo.platform import Platform, read_credentials
-from kizuna_demo.progress import load_progress, save_progress
+from kizuna_demo.progress import Progress, load_progress, save_progress
 from kizuna_demo.simulation import Simulation
 from kizuna_demo.table import show_table
-from kizuna_demo.world import build_world
+from kizuna_demo.who_is_this import learn_of_others, linking_beside
+from kizuna_demo.world import World, build_world
 from servicekit.clock import Clock, SystemClock
 
 SEED = 1997
@@ -69,24 +70,46 @@ async def _tell_anew(credentials_path: Path, *, clock: Clock, narrator: Narrator
             save_progress(directory, progress)
         moments["on_timelines"] = clock.now()
 
-        await apply_documents(credentials_path, "Ranks", "Creative", "Campaign")
-        await publish_segments(platform, narrator=narrator)
-        await start_journey(platform, progress=progress, directory=directory, narrator=narrator)
-        simulation = Simulation(platform, world=world, members=progress.journey_customers, clock=clock)
-        await live_through_journey(platform, simulation, progress=progress, directory=directory, narrator=narrator)
+        if progress.linking_run is None:
+            await learn_of_others(
+                platform, world, progress=progress, directory=directory, clock=clock, narrator=narrator
+            )
+        moments["others_known"] = clock.now()
 
-        with narrator.step("Comparing every customer with the file"):
-            checked = await check_customers(platform, world.purchases, progress.simulated, clock=clock)
+        async with linking_beside(
+            platform, world, progress=progress, directory=directory, clock=clock, narrator=narrator
+        ) as linking:
+            simulation = await _live_through_journey(
+                credentials_path, platform, world, progress=progress, clock=clock, narrator=narrator
+            )
+            with narrator.step("Who is this? Linked by likeness"):
+                await linking
+            with narrator.step("Comparing every customer with the file"):
+                checked = await check_customers(platform, world.purchases, progress.simulated, clock=clock)
         moments["told"] = clock.now()
         figures = await gather_figures(platform, progress=progress, checked=checked, simulation=simulation)
     return {**figures, "moments": _moments(moments)}
+
+
+async def _live_through_journey(
+    credentials_path: Path, platform: Platform, world: World, *, progress: Progress, clock: Clock, narrator: Narrator
+) -> Simulation:
+    directory = credentials_path.parent
+    await apply_documents(credentials_path, "Ranks", "Creative", "Campaign")
+    await publish_segments(platform, narrator=narrator)
+    await start_journey(platform, progress=progress, directory=directory, narrator=narrator)
+    simulation = Simulation(platform, world=world, members=progress.journey_customers, clock=clock)
+    await live_through_journey(platform, simulation, progress=progress, directory=directory, narrator=narrator)
+    return simulation
 
 
 @asynccontextmanager
 async def connected(credentials_path: Path, *, narrator: Narrator) -> AsyncIterator[Platform]:
     """A platform that knows our sources, with their write keys at hand."""
     with narrator.step("Sources, topics, templates, questionnaire"):
-        await apply_documents(credentials_path, "Source", "Namespace", "Topic", "Template", "Questionnaire")
+        await apply_documents(
+            credentials_path, "Source", "Agreement", "Namespace", "Topic", "Template", "Questionnaire"
+        )
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=32)) as session:
         yield Platform(session, read_credentials(credentials_path))
 
@@ -102,5 +125,6 @@ def _moments(moments: dict[str, datetime]) -> dict[str, str | float]:
     return {
         **{name: moment.isoformat() for name, moment in moments.items()},
         "loading_seconds": round((moments["on_timelines"] - moments["started"]).total_seconds(), 1),
-        "journey_seconds": round((moments["told"] - moments["on_timelines"]).total_seconds(), 1),
+        "others_seconds": round((moments["others_known"] - moments["on_timelines"]).total_seconds(), 1),
+        "journey_seconds": round((moments["told"] - moments["others_known"]).total_seconds(), 1),
     }

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kizuna_demo.figures import Figures, money
+from kizuna_demo.platform import Json
 
 Row = tuple[str, str]
 
@@ -16,7 +17,8 @@ def show_table(figures: Figures, console: Console) -> None:
     table = Table(title="Once round the loop", box=box.SIMPLE_HEAD, show_header=False, title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    for section in (_base(figures), _structure(figures), _campaign(figures), _voice(figures), _addresses(figures)):
+    sections = (_base, _who_is_this, _structure, _campaign, _voice, _addresses)
+    for section in (show(figures) for show in sections):
         for name, text in section:
             table.add_row(name, text)
         table.add_section()
@@ -39,6 +41,42 @@ def _base(figures: Figures) -> Iterator[Row]:
     yield "purchases", f"{counted}; {amounts} {purchases['currency']}"
     verdict = "all equal" if check["differences"] == 0 else f"[red]{check['differences']:,} differ[/red]"
     yield "held against the file", f"recency, frequency, monetary of {check['customers']:,} customers: {verdict}"
+
+
+def _who_is_this(figures: Figures) -> Iterator[Row]:
+    who, customers = figures["who_is_this"], figures["customers"]
+    linking, truth = who["linking"], who["truth"]
+    for one in who["lists"]:
+        broken = "".join(f"; line {line['line']}: {line['detail']}" for line in one["rejected_lines"])
+        yield f"list {one['source']}", f"{one['accepted']:,} lines taken, {one['rejected']:,} not{broken}"
+    yield (
+        "ids of a partner",
+        f"{who['id_syncs']['accepted']:,} by hashed e-mail addresses, in signed webhooks: with those told before, {who['members_under_partners_ids']:.1%} of the members",
+    )
+    compared = f"{linking['pairs_compared']:,} pairs of {linking['records']:,} records compared"
+    yield "linked by likeness", f"{linking['linked']:,}, in review {linking['to_review']:,} ({compared})"
+    yield (
+        "estimated / in truth",
+        " · ".join(
+            f"{name} {_percent(linking[f'{name}_estimate'])} / {_percent(truth[name])}"
+            for name in ("precision", "recall")
+        ),
+    )
+    yield "decided by a person", " · ".join(_decisions(who)) or "nothing"
+    outside = f"{customers['linked_outside']:,} ({customers['linked_outside_share']:.1%}) linked to an outside id"
+    yield "coverage", f"{customers['known']:,} known, {customers['anonymous']:,} anonymous, {outside}"
+
+
+def _decisions(who: Json) -> Iterator[str]:
+    if who["accepted"]:
+        yield f"a candidate of {who['accepted']['score']:.3f} accepted"
+    if who["undone"]:
+        truth = "two people in truth" if who["undone_was_wrong"] else "as an example: it was right"
+        yield f"a link of {who['undone']['score']:.3f} undone ({truth})"
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{share:.1%}"
 
 
 def _structure(figures: Figures) -> Iterator[Row]:

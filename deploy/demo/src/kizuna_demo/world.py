@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from random import Random
 
+from kizuna_demo.addresses import Address
 from kizuna_demo.browsing import Visitor, generate_visitors
 from kizuna_demo.cdnow import TOKYO, Purchase, read_purchases
 from kizuna_demo.people import Person, generate_people
@@ -13,6 +14,9 @@ from kizuna_demo.segment_spec import Event, Json, Product
 
 CURRENCY = "USD"
 PARTNER_SHARE = 0.25
+"""Of the customers: whom the partner told of interests, by a member number it was given."""
+SYNCED_SHARE = 0.734
+"""Of those with an e-mail address: whose id the partner syncs. Both together are 70 % of all customers."""
 INTERESTS = ("jazz", "classical", "rock", "pop", "enka", "soundtracks")
 _CENT = Decimal("0.01")
 
@@ -65,6 +69,7 @@ def told_by_crm(world: World) -> Iterator[Event]:
             timestamp=registered[person.user_id],
             user_id=person.user_id,
             traits=_traits(person),
+            context=_handles(person),
         )
 
 
@@ -87,24 +92,42 @@ def told_by_web(world: World) -> Iterator[Event]:
     yield from _recognitions(world.visitors)
 
 
-def told_by_partner(world: World) -> Iterator[Event]:
-    """A partner's DMP knows a quarter of the customers under its own ids, and what they are interested in."""
+@dataclass(frozen=True, slots=True)
+class PartnerProfile:
+    """One customer as the partner's DMP knows it; `draw` (0-1) says how well."""
+
+    person: Person
+    dmp_id: str
+    draw: float
+    interest: str
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether the partner found the customer's e-mail address, hashed, among its own."""
+        return self.person.email is not None and self.draw < SYNCED_SHARE
+
+
+def partner_profiles(world: World) -> Iterator[PartnerProfile]:
+    """Everybody, under the partner's own ids."""
     random = Random(f"{world.seed}:partner")
     for person in world.people:
         dmp_id = f"dmp-{random.getrandbits(64):016x}"
-        matched = random.random() < PARTNER_SHARE
-        interest = random.choice(INTERESTS)
-        if matched:
+        draw = random.random()
+        yield PartnerProfile(person, dmp_id, draw, random.choice(INTERESTS))
+
+
+def told_by_partner(world: World) -> Iterator[Event]:
+    """A partner's DMP knows a quarter of the customers under its own ids, and what they are interested in."""
+    for profile in partner_profiles(world):
+        if profile.draw < PARTNER_SHARE:
             yield Event(
                 type="track",
                 event="Audience Matched",
-                message_id=f"demo-dmp-{person.user_id}",
+                message_id=f"demo-dmp-{profile.person.user_id}",
                 timestamp=world.midnight - timedelta(days=7),
-                user_id=person.user_id,
-                properties={"interest": interest},
-                context={
-                    "externalIds": [{"id": dmp_id, "type": "partner_dmp_id", "collection": "users", "encoding": "none"}]
-                },
+                user_id=profile.person.user_id,
+                properties={"interest": profile.interest},
+                context={"externalIds": [_external_id("partner_dmp_id", profile.dmp_id)]},
             )
 
 
@@ -131,8 +154,30 @@ def _traits(person: Person) -> Json:
         "email": person.email,
         "phone": person.phone,
         "birthday": person.birthday.isoformat() if person.birthday else None,
+        "address": _address(person.address) if person.address else None,
     }
     return {name: value for name, value in traits.items() if value is not None}
+
+
+def _address(address: Address) -> Json:
+    return {
+        "postalCode": address.postal_code,
+        "state": address.prefecture,
+        "city": address.city,
+        "street": address.street,
+        "country": "JP",
+    }
+
+
+def _handles(person: Person) -> Json | None:
+    """The customer's social networks, as told at registration."""
+    handles = (("x", person.x_handle), ("line", person.line_id))
+    told = [_external_id(namespace, value) for namespace, value in handles if value]
+    return {"externalIds": told} if told else None
+
+
+def _external_id(namespace: str, value: str) -> Json:
+    return {"id": value, "type": namespace, "collection": "users", "encoding": "none"}
 
 
 def _page_views(visitors: Iterable[Visitor]) -> Iterator[Event]:

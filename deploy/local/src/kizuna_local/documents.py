@@ -21,6 +21,7 @@ from kizuna_local.home import read_json, write_private
 COLLECTIONS = {
     "Namespace": ("identity", "namespaces"),
     "Source": ("identity", "sources"),
+    "Agreement": ("identity", "agreements"),
     "Ranks": ("profile", "ranks"),
     "Segment": ("profile", "segments"),
     "Topic": ("delivery", "topics"),

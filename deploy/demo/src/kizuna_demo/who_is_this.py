@@ -1,0 +1,60 @@
+"""The chapter "Who is this?": a group company's lists, a partner's ids, and linking by likeness beside the journey."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from kizuna_demo.group_lists import GroupList, group_lists
+from kizuna_demo.imports import bring_list, wait_until_known
+from kizuna_demo.linking import finish_linking, start_linking, wait_for_coverage
+from kizuna_demo.narration import Narrator
+from kizuna_demo.partner import NAMESPACE, id_syncs, sync_ids
+from kizuna_demo.platform import Platform
+from kizuna_demo.progress import ImportedList, Progress, save_progress
+from kizuna_demo.world import World
+from servicekit.clock import Clock
+
+
+async def learn_of_others(
+    platform: Platform, world: World, *, progress: Progress, directory: Path, clock: Clock, narrator: Narrator
+) -> None:
+    """The group company's lists come as files, the partner's ids as signed webhooks; then all of it is resolved."""
+    lists = group_lists(world)
+    dmp_ids = [link["identifiers"][0]["value"] for link in id_syncs(world)]
+    progress.lists = [await _bring(platform, world, listed, narrator=narrator) for listed in lists]
+    with narrator.step("Partner's DMP: ids, by hashed addresses", total=len(dmp_ids)) as bar:
+        progress.synced = await sync_ids(platform, world, clock=clock, on_progress=bar.advance)
+    with narrator.step("Everybody on them is somebody"):
+        for listed in lists:
+            await wait_until_known(platform, listed.namespace, [one.number for one in listed.readable])
+        await wait_until_known(platform, NAMESPACE, dmp_ids)
+    save_progress(directory, progress)
+
+
+async def _bring(platform: Platform, world: World, listed: GroupList, *, narrator: Narrator) -> ImportedList:
+    with narrator.step(listed.title, total=listed.lines) as bar:
+        return await bring_list(platform, world, listed, on_progress=bar.reach)
+
+
+@asynccontextmanager
+async def linking_beside(
+    platform: Platform, world: World, *, progress: Progress, directory: Path, clock: Clock, narrator: Narrator
+) -> AsyncIterator[Awaitable[None]]:
+    """Identity links who is probably one person, and counts anew, while the body goes on.
+
+    The body is given what to wait for until everybody is linked.
+    """
+    await start_linking(platform, progress=progress, directory=directory)
+    lists = group_lists(world)
+
+    async def count_after(linking: Awaitable[None]) -> None:
+        await linking
+        await wait_for_coverage(platform, world, lists, clock=clock)
+
+    async with asyncio.TaskGroup() as group:
+        linking = group.create_task(finish_linking(platform, world, lists, progress=progress, directory=directory))
+        counting = group.create_task(count_after(linking))
+        yield linking
+        with narrator.step("Counting how many are known"):
+            await counting
