@@ -65,7 +65,7 @@ dependencies: install ## every package declares what it imports, no more and no 
 		rm -f $$package/.deptry.log; \
 	done
 
-bench: install ## measure P1, P2, P8, P9, P11, P12
+bench: install ## measure P1, P2, P7, P8, P9, P11, P12
 	@$(BIN)/python -m tests.bench
 
 contracts: install ## write the facts' schema snapshots and docs/events.md
