@@ -89,13 +89,13 @@ async def _find_to_undo(platform: Platform, records: Sequence[Record]) -> tuple[
         page = await platform.get("identity", _CANDIDATES, state="linked", customer_id=customer_id)
         for candidate in page["items"]:
             decision = await platform.get("identity", f"/v1/decisions/{candidate['decision_id']}")
-            if _joined_two_people(records, customer_id, moved=set(decision["anchor_ids"])):
+            if joined_two_people(records, customer_id, moved=set(decision["anchor_ids"])):
                 return str(candidate["candidate_id"]), True
     page = await platform.get("identity", _CANDIDATES, state="linked", first=_LARGEST_PAGE)
     return (str(page["items"][-1]["candidate_id"]), False) if page["items"] else (None, False)
 
 
-def _joined_two_people(records: Iterable[Record], customer_id: str, *, moved: set[str]) -> bool:
+def joined_two_people(records: Iterable[Record], customer_id: str, *, moved: set[str]) -> bool:
     """Whether nobody whose records were moved had records with this customer before."""
     people: dict[bool, set[str]] = {True: set(), False: set()}
     for record in records:

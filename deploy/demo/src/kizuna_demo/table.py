@@ -44,15 +44,16 @@ def _base(figures: Figures) -> Iterator[Row]:
 
 
 def _who_is_this(figures: Figures) -> Iterator[Row]:
-    who, customers = figures["who_is_this"], figures["customers"]
+    who, customers = figures.get("who_is_this"), figures["customers"]
+    if who is None:  # told before this chapter was written
+        return
     linking, truth = who["linking"], who["truth"]
     for one in who["lists"]:
         broken = "".join(f"; line {line['line']}: {line['detail']}" for line in one["rejected_lines"])
         yield f"list {one['source']}", f"{one['accepted']:,} lines taken, {one['rejected']:,} not{broken}"
-    yield (
-        "ids of a partner",
-        f"{who['id_syncs']['accepted']:,} by hashed e-mail addresses, in signed webhooks: with those told before, {who['members_under_partners_ids']:.1%} of the members",
-    )
+    members = f"{who['members_under_partners_ids']:.1%} of the members known to it"
+    synced = f"{who['id_syncs']['accepted']:,} by hashed e-mail addresses, in signed webhooks"
+    yield "ids of a partner", f"{synced}; with those told before {members}"
     compared = f"{linking['pairs_compared']:,} pairs of {linking['records']:,} records compared"
     yield "linked by likeness", f"{linking['linked']:,}, in review {linking['to_review']:,} ({compared})"
     yield (

@@ -16,12 +16,24 @@ def keys(kind: str) -> list[str]:
 
 
 def test_everything_the_story_names_is_there() -> None:
-    assert set(keys("Source")) == {"shop", "crm", "web", "partner-dmp"}
+    assert set(keys("Source")) == {"shop", "crm", "web", "partner-dmp", "kizuna-appliances", "kizuna-dealers"}
     assert SEGMENT in keys("Segment")
     assert keys("Campaign") == [CAMPAIGN]
     assert keys("Questionnaire") == [QUESTIONNAIRE]
     assert set(keys("Topic")) == set(TOPICS)
     assert len(offered_promises()) == 3
+
+
+def test_an_agreement_binds_the_group_both_ways() -> None:
+    entities = {document.spec["legal_entity"] for document in documents("Source")}
+    pairs = {(document.spec["from_entity"], document.spec["to_entity"]) for document in documents("Agreement")}
+    assert pairs == {(other, one) for one, other in pairs}
+    assert {entity for pair in pairs for entity in pair} < entities
+
+
+def test_ids_of_other_systems_are_outside() -> None:
+    outside = {document.key for document in documents("Namespace") if document.spec.get("outside")}
+    assert outside == {"partner_dmp_id", "x", "line"}
 
 
 def test_conditions_are_of_the_condition_language() -> None:

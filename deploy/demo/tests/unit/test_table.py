@@ -29,7 +29,39 @@ def figures() -> dict[str, Any]:
             "revenue_simulated": "11538.31",
             "currency": "USD",
         },
-        "customers": {"all": 24_773, "known": 23_570, "linked": 23_234, "linked_share": 0.9379},
+        "customers": {
+            "all": 24_773,
+            "known": 23_570,
+            "linked": 23_234,
+            "linked_share": 0.9379,
+            "anonymous": 1_203,
+            "linked_outside": 17_829,
+            "linked_outside_share": 0.6647,
+        },
+        "who_is_this": {
+            "lists": [
+                {
+                    "source": "kizuna-appliances",
+                    "accepted": 2_999,
+                    "rejected": 1,
+                    "rejected_lines": [{"line": 1000, "field": "", "detail": "3 fields instead of 10."}],
+                }
+            ],
+            "id_syncs": {"accepted": 16_024, "rejected": 0},
+            "members_under_partners_ids": 0.6995,
+            "linking": {
+                "records": 27_169,
+                "pairs_compared": 40_066,
+                "linked": 1_503,
+                "to_review": 44,
+                "precision_estimate": 0.9989,
+                "recall_estimate": 0.9666,
+            },
+            "truth": {"joined": 1593, "same": 1698, "right": 1592, "precision": 0.9994, "recall": None},
+            "accepted": {"score": 0.9497},
+            "undone": {"score": 0.9554},
+            "undone_was_wrong": True,
+        },
         "ranks": [{"key": "gold", "name": "ゴールド", "size": 740}],
         "segments": [{"key": "going-dormant", "name": "休眠予備軍", "size": 2556}],
         "campaign": {
@@ -75,6 +107,27 @@ def test_everything_is_shown(figures: dict[str, Any]) -> None:
     assert "+8.1% (95% interval +5.7% to +10.1%)" in text
     assert "+6.4% between the arms (everybody buys with 6%, whom the coupon reached 14%)" in text
     assert "all equal" in text
+
+
+def test_linking_is_shown_with_its_estimates_and_the_truth(figures: dict[str, Any]) -> None:
+    text = shown(figures, width=160)
+    assert "2,999 lines taken, 1 not; line 1000: 3 fields instead of 10." in text
+    assert "1,503, in review 44 (40,066 pairs of 27,169 records compared)" in text
+    assert "precision 99.9% / 99.9% · recall 96.7% / unknown" in text
+    assert "a link of 0.955 undone (two people in truth)" in text
+    assert "23,570 known, 1,203 anonymous, 17,829 (66.5%) linked to an outside id" in text
+
+
+def test_a_story_told_before_the_chapter_was_written_is_shown_without_it(figures: dict[str, Any]) -> None:
+    del figures["who_is_this"]
+    text = shown(figures, width=120)
+    assert "linked by likeness" not in text
+    assert "all equal" in text
+
+
+def test_nothing_to_decide_is_said(figures: dict[str, Any]) -> None:
+    figures["who_is_this"] |= {"accepted": None, "undone": None}
+    assert "nothing" in shown(figures, width=120)
 
 
 def test_differences_are_not_hidden(figures: dict[str, Any]) -> None:

@@ -115,3 +115,15 @@ def test_an_identification_carries_the_reserved_traits(world: World) -> None:
     assert event.traits is not None
     assert {"lastName", "firstName", "lastNameKana", "firstNameKana", "name"} <= set(event.traits)
     assert None not in event.traits.values()
+    addresses = [told.traits["address"] for told in told_by_crm(world) if told.traits and "address" in told.traits]
+    assert 0.85 < len(addresses) / len(world.people) < 0.95
+    assert isinstance(addresses[0], dict)
+    assert set(addresses[0]) == {"postalCode", "state", "city", "street", "country"}
+
+
+def test_handles_are_told_as_external_ids(world: World) -> None:
+    contexts = (event.context for event in told_by_crm(world))
+    told = [context["externalIds"] for context in contexts if context]
+    kinds = {handle["type"] for handles in told if isinstance(handles, list) for handle in handles}
+    assert kinds == {"x", "line"}
+    assert 0.15 < len(told) / len(world.people) < 0.25
