@@ -16,8 +16,13 @@ from kizuna_demo.platform import SERVICES, Json, Platform
 from kizuna_demo.progress import Progress, replace_file
 from kizuna_demo.simulation import Simulation
 from kizuna_demo.truth import Truth
+from kizuna_demo.waiting import wait_until
 
+BRAND = "kizuna-records"
 FIGURES_FILE = "story.json"
+_COVERAGE = (
+    "computed_at", "customers", "known", "anonymous", "linked_outside", "linked_outside_share", "by_namespace",
+)  # fmt: skip
 Figures = dict[str, Any]  # JSON, see README.md
 
 QUERY = """\
@@ -46,6 +51,7 @@ async def gather_figures(
     """Ask every service once; the customer shown is one with much to see."""
     query = QUERY % simulation.most_talkative()
     coverage = await platform.get("identity", "/v1/coverage")
+    brand = await _coverage_of_brand(platform)
     profile = await platform.get("profile", "/v1/totals")
     ranks = await platform.get("profile", "/v1/ranks/default")
     segments = await platform.get("profile", "/v1/segments")
@@ -69,20 +75,16 @@ async def gather_figures(
             "currency": profile["currency"],
         },
         "customers": {
-            "all": coverage["customers"],
-            "known": coverage["known"],
+            "all": brand["customers"],
+            "known": brand["known"],
             "linked": coverage["linked"],
             "linked_share": _share(coverage["linked"], coverage["customers"]),
-            "anonymous": coverage["anonymous"],
-            "linked_outside": coverage["linked_outside"],
-            "linked_outside_share": coverage["linked_outside_share"],
-            "by_namespace": coverage["by_namespace"],
         },
         "who_is_this": await _who_is_this(platform, progress, coverage),
         "ranks": [{"key": rank["key"], "name": rank["name"], "size": rank["size"]} for rank in ranks["ranks"]],
         "segments": [{"key": one["key"], "name": one["name"], "size": one["size"]} for one in segments["items"]],
         "campaign": await _campaign(platform, effect=simulation.true_effect),
-        "survey": await _survey(platform, customers=coverage["known"]),
+        "survey": await _survey(platform, customers=brand["known"]),
         "check": {
             "customers": checked.customers,
             "purchases": checked.purchases,
@@ -114,6 +116,7 @@ async def _who_is_this(platform: Platform, progress: Progress, coverage: Json) -
     return {
         "lists": [msgspec.to_builtins(one) for one in progress.lists],
         "id_syncs": msgspec.to_builtins(synced),
+        "coverage": {name: coverage[name] for name in _COVERAGE},
         "members_under_partners_ids": _share(coverage["by_namespace"].get(PARTNERS_IDS, 0), CUSTOMERS),
         "linking": linked.run,
         "truth": {**msgspec.to_builtins(truth), "precision": truth.precision, "recall": truth.recall},
@@ -121,6 +124,18 @@ async def _who_is_this(platform: Platform, progress: Progress, coverage: Json) -
         "undone": await _candidate(platform, linked.undo),
         "undone_was_wrong": linked.undone_was_wrong,
     }
+
+
+async def _coverage_of_brand(platform: Platform) -> Json:
+    """The shop's own customers, without those whom only the group's lists name, by the day's last count."""
+    history = await wait_until(
+        lambda: platform.get("identity", "/v1/coverage/history", brand=BRAND),
+        lambda seen: bool(seen["items"]) and seen["items"][-1]["known"] >= CUSTOMERS,
+        what=f"identity should have counted {CUSTOMERS} known customers of {BRAND}",
+        patience_seconds=300,
+    )
+    newest: Json = history["items"][-1]
+    return newest
 
 
 async def _candidate(platform: Platform, candidate_id: str | None) -> Json | None:

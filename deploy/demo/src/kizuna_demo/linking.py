@@ -127,7 +127,7 @@ async def read_records(platform: Platform, world: World, lists: Iterable[GroupLi
 
 
 async def wait_for_coverage(platform: Platform, world: World, lists: Iterable[GroupList], *, clock: Clock) -> Json:
-    """Coverage once it counts what was linked: identity counts a large base in the background, about every minute."""
+    """Coverage once it counts what was linked: identity counts a large base in the background, every minute or so."""
     decided_at = clock.now()
     known = len({record.customer_id for record in await read_records(platform, world, lists)})
     return await wait_until(

@@ -1,11 +1,13 @@
 """The table at the end of the story."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from kizuna_demo.cdnow import TOKYO
 from kizuna_demo.figures import Figures, money
 from kizuna_demo.platform import Json
 
@@ -34,8 +36,11 @@ def _base(figures: Figures) -> Iterator[Row]:
     at_the_door = f"{events['accepted']:,} accepted, {events['duplicates']:,} repeated, {events['rejected']:,} rejected"
     yield "at the front door by now", at_the_door
     yield "on timelines by now", f"{events['on_timelines_at_the_end']:,}, with the journey's mails, clicks, answers"
-    yield "customers", f"{customers['all']:,}, known {customers['known']:,}"
-    yield "linked", f"{customers['linked']:,} ({customers['linked_share']:.1%}) by two or more kinds of identifiers"
+    yield "customers of the shop", f"{customers['all']:,}, known {customers['known']:,}"
+    yield (
+        "linked",
+        f"{customers['linked']:,} ({customers['linked_share']:.1%}) of everybody, lists included, by two or more kinds of identifiers",
+    )
     counted = f"{purchases['of_the_file']:,} of the file + {purchases['simulated']:,} simulated"
     amounts = f"{money(purchases['revenue']):,.2f} + {money(purchases['revenue_simulated']):,.2f}"
     yield "purchases", f"{counted}; {amounts} {purchases['currency']}"
@@ -44,14 +49,14 @@ def _base(figures: Figures) -> Iterator[Row]:
 
 
 def _who_is_this(figures: Figures) -> Iterator[Row]:
-    who, customers = figures.get("who_is_this"), figures["customers"]
+    who = figures.get("who_is_this")
     if who is None:  # told before this chapter was written
         return
-    linking, truth = who["linking"], who["truth"]
+    linking, truth, coverage = who["linking"], who["truth"], who["coverage"]
     for one in who["lists"]:
         broken = "".join(f"; line {line['line']}: {line['detail']}" for line in one["rejected_lines"])
         yield f"list {one['source']}", f"{one['accepted']:,} lines taken, {one['rejected']:,} not{broken}"
-    members = f"{who['members_under_partners_ids']:.1%} of the members known to it"
+    members = f"{who['members_under_partners_ids']:.1%} of the members"
     synced = f"{who['id_syncs']['accepted']:,} by hashed e-mail addresses, in signed webhooks"
     yield "ids of a partner", f"{synced}; with those told before {members}"
     compared = f"{linking['pairs_compared']:,} pairs of {linking['records']:,} records compared"
@@ -64,8 +69,12 @@ def _who_is_this(figures: Figures) -> Iterator[Row]:
         ),
     )
     yield "decided by a person", " · ".join(_decisions(who)) or "nothing"
-    outside = f"{customers['linked_outside']:,} ({customers['linked_outside_share']:.1%}) linked to an outside id"
-    yield "coverage", f"{customers['known']:,} known, {customers['anonymous']:,} anonymous, {outside}"
+    counted_at = datetime.fromisoformat(coverage["computed_at"]).astimezone(TOKYO)
+    outside = f"{coverage['linked_outside']:,} ({coverage['linked_outside_share']:.1%}) linked to an outside id"
+    everybody = (
+        f"{coverage['customers']:,}: {coverage['known']:,} known, {coverage['anonymous']:,} anonymous; {outside}"
+    )
+    yield f"everybody, at {counted_at:%H:%M:%S}", everybody
 
 
 def _decisions(who: Json) -> Iterator[str]:

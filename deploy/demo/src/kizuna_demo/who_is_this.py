@@ -15,6 +15,9 @@ from kizuna_demo.progress import ImportedList, Progress, save_progress
 from kizuna_demo.world import World
 from servicekit.clock import Clock
 
+_WAIT_FOR_COUNT_SECONDS = 20.0
+"""Identity counts a large base at times of its own; the figures say when it did."""
+
 
 async def learn_of_others(
     platform: Platform, world: World, *, progress: Progress, directory: Path, clock: Clock, narrator: Narrator
@@ -41,7 +44,7 @@ async def _bring(platform: Platform, world: World, listed: GroupList, *, narrato
 async def linking_beside(
     platform: Platform, world: World, *, progress: Progress, directory: Path, clock: Clock, narrator: Narrator
 ) -> AsyncIterator[Awaitable[None]]:
-    """Identity links who is probably one person, and counts anew, while the body goes on.
+    """Identity links who is probably one person, and may count anew, while the body goes on.
 
     The body is given what to wait for until everybody is linked.
     """
@@ -57,4 +60,5 @@ async def linking_beside(
         counting = group.create_task(count_after(linking))
         yield linking
         with narrator.step("Counting how many are known"):
-            await counting
+            await asyncio.wait({counting}, timeout=_WAIT_FOR_COUNT_SECONDS)
+        counting.cancel()

@@ -4,6 +4,7 @@ from pydantic import TypeAdapter
 
 from contracts.conditions import Condition
 from kizuna_demo.configuration import documents
+from kizuna_demo.figures import BRAND
 from kizuna_demo.journey import CAMPAIGN, QUESTIONNAIRE, SEGMENT
 from kizuna_demo.permissions import TOPICS
 from kizuna_demo.simulation import COUPON_SENDER, INVITATION_SENDER, offered_promises
@@ -22,6 +23,11 @@ def test_everything_the_story_names_is_there() -> None:
     assert keys("Questionnaire") == [QUESTIONNAIRE]
     assert set(keys("Topic")) == set(TOPICS)
     assert len(offered_promises()) == 3
+
+
+def test_the_shop_is_one_brand() -> None:
+    brands = {document.key: document.spec["brand"] for document in documents("Source")}
+    assert {key for key, brand in brands.items() if brand == BRAND} == {"shop", "crm", "web", "partner-dmp"}
 
 
 def test_an_agreement_binds_the_group_both_ways() -> None:

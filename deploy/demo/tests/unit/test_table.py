@@ -34,9 +34,6 @@ def figures() -> dict[str, Any]:
             "known": 23_570,
             "linked": 23_234,
             "linked_share": 0.9379,
-            "anonymous": 1_203,
-            "linked_outside": 17_829,
-            "linked_outside_share": 0.6647,
         },
         "who_is_this": {
             "lists": [
@@ -48,6 +45,14 @@ def figures() -> dict[str, Any]:
                 }
             ],
             "id_syncs": {"accepted": 16_024, "rejected": 0},
+            "coverage": {
+                "computed_at": "2026-11-22T01:41:39.611161Z",
+                "customers": 26_824,
+                "known": 25_666,
+                "anonymous": 1_158,
+                "linked_outside": 17_829,
+                "linked_outside_share": 0.6647,
+            },
             "members_under_partners_ids": 0.6995,
             "linking": {
                 "records": 27_169,
@@ -115,7 +120,8 @@ def test_linking_is_shown_with_its_estimates_and_the_truth(figures: dict[str, An
     assert "1,503, in review 44 (40,066 pairs of 27,169 records compared)" in text
     assert "precision 99.9% / 99.9% · recall 96.7% / unknown" in text
     assert "a link of 0.955 undone (two people in truth)" in text
-    assert "23,570 known, 1,203 anonymous, 17,829 (66.5%) linked to an outside id" in text
+    assert "26,824: 25,666 known, 1,158 anonymous; 17,829 (66.5%) linked to an outside id" in text
+    assert "everybody, at 10:41:39" in text
 
 
 def test_a_story_told_before_the_chapter_was_written_is_shown_without_it(figures: dict[str, Any]) -> None:
