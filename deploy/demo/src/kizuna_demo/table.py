@@ -37,10 +37,8 @@ def _base(figures: Figures) -> Iterator[Row]:
     yield "at the front door by now", at_the_door
     yield "on timelines by now", f"{events['on_timelines_at_the_end']:,}, with the journey's mails, clicks, answers"
     yield "customers of the shop", f"{customers['all']:,}, known {customers['known']:,}"
-    yield (
-        "linked",
-        f"{customers['linked']:,} ({customers['linked_share']:.1%}) of everybody, lists included, by two or more kinds of identifiers",
-    )
+    everybody = f"{customers['linked']:,} ({customers['linked_share']:.1%}) of everybody, lists included"
+    yield "linked", f"{everybody}, by two or more kinds of identifiers"
     counted = f"{purchases['of_the_file']:,} of the file + {purchases['simulated']:,} simulated"
     amounts = f"{money(purchases['revenue']):,.2f} + {money(purchases['revenue_simulated']):,.2f}"
     yield "purchases", f"{counted}; {amounts} {purchases['currency']}"
@@ -69,12 +67,14 @@ def _who_is_this(figures: Figures) -> Iterator[Row]:
         ),
     )
     yield "decided by a person", " · ".join(_decisions(who)) or "nothing"
-    counted_at = datetime.fromisoformat(coverage["computed_at"]).astimezone(TOKYO)
+    counted_at = datetime.fromisoformat(coverage["computed_at"])
+    too_early = counted_at < datetime.fromisoformat(linking["finished_at"])
     outside = f"{coverage['linked_outside']:,} ({coverage['linked_outside_share']:.1%}) linked to an outside id"
     everybody = (
         f"{coverage['customers']:,}: {coverage['known']:,} known, {coverage['anonymous']:,} anonymous; {outside}"
     )
-    yield f"everybody, at {counted_at:%H:%M:%S}", everybody
+    shown_at = f"{counted_at.astimezone(TOKYO):%H:%M:%S}"
+    yield f"everybody, at {shown_at}", everybody + ("; counted before all were linked" if too_early else "")
 
 
 def _decisions(who: Json) -> Iterator[str]:

@@ -61,6 +61,7 @@ def figures() -> dict[str, Any]:
                 "to_review": 44,
                 "precision_estimate": 0.9989,
                 "recall_estimate": 0.9666,
+                "finished_at": "2026-11-22T01:41:30Z",
             },
             "truth": {"joined": 1593, "same": 1698, "right": 1592, "precision": 0.9994, "recall": None},
             "accepted": {"score": 0.9497},
@@ -122,6 +123,12 @@ def test_linking_is_shown_with_its_estimates_and_the_truth(figures: dict[str, An
     assert "a link of 0.955 undone (two people in truth)" in text
     assert "26,824: 25,666 known, 1,158 anonymous; 17,829 (66.5%) linked to an outside id" in text
     assert "everybody, at 10:41:39" in text
+    assert "before all were linked" not in text
+
+
+def test_a_count_that_came_too_early_is_said_to_be_one(figures: dict[str, Any]) -> None:
+    figures["who_is_this"]["linking"]["finished_at"] = "2026-11-22T01:41:40Z"
+    assert "counted before all were linked" in shown(figures, width=200)
 
 
 def test_a_story_told_before_the_chapter_was_written_is_shown_without_it(figures: dict[str, Any]) -> None:
