@@ -1,6 +1,6 @@
 """Who of the lists is who of the shop: identity links by likeness, a person looks at what it is not sure of."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -36,10 +36,19 @@ async def start_linking(platform: Platform, *, progress: Progress, directory: Pa
 
 
 async def finish_linking(
-    platform: Platform, world: World, lists: Sequence[GroupList], *, progress: Progress, directory: Path
+    platform: Platform,
+    world: World,
+    lists: Sequence[GroupList],
+    *,
+    progress: Progress,
+    directory: Path,
+    on_job: Callable[[Json], None],
 ) -> None:
-    """Wait for the run, hold it against the truth, and decide as a person would on one candidate and one link."""
-    run = await _wait_for_run(platform, progress)
+    """Wait for the run, hold it against the truth, and decide as a person would on one candidate and one link.
+
+    `on_job` hears how far the run's job is, whenever that changed.
+    """
+    run = await _wait_for_run(platform, progress, on_job)
     if progress.linked is None:
         records = await read_records(platform, world, lists)
         truth = compare_with_truth(records)
@@ -57,12 +66,13 @@ async def finish_linking(
     await _decide(platform, progress.linked)
 
 
-async def _wait_for_run(platform: Platform, progress: Progress) -> Json:
+async def _wait_for_run(platform: Platform, progress: Progress, on_job: Callable[[Json], None]) -> Json:
     run = await platform.get("identity", f"/v1/linking/runs/{progress.linking_run}")
     await wait_until(
         lambda: platform.get("identity", f"/v1/jobs/{run['job_id']}"),
         lambda job: job["state"] in _ENDED,
         what="customers should be linked",
+        on_change=on_job,
         patience_seconds=600,
     )
     run = await platform.get("identity", f"/v1/linking/runs/{progress.linking_run}")

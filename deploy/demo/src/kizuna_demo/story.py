@@ -78,12 +78,11 @@ async def _tell_anew(credentials_path: Path, *, clock: Clock, narrator: Narrator
 
         async with linking_beside(
             platform, world, progress=progress, directory=directory, clock=clock, narrator=narrator
-        ) as linking:
+        ) as wait_for_links:
             simulation = await _live_through_journey(
                 credentials_path, platform, world, progress=progress, clock=clock, narrator=narrator
             )
-            with narrator.step("Who is this? Linked by likeness"):
-                await linking
+            await wait_for_links()
             with narrator.step("Comparing every customer with the file"):
                 checked = await check_customers(platform, world.purchases, progress.simulated, clock=clock)
         moments["told"] = clock.now()
