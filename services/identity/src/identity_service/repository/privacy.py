@@ -124,7 +124,7 @@ EXPORTED: Mapping[str, str] = {
     "identifiers": "SELECT to_jsonb(t) - 'digest' AS held FROM identifiers t WHERE customer_id = ANY($1::uuid[])",
     **{
         table: _OF_ANCHORS.format(table)
-        for table in ("held_apart", "person_records", "group_members", "separations", "moves")
+        for table in ("held_apart", "person_records", "group_members", "separations", "moves", "message_ids")
     },
     "groups": """
         SELECT to_jsonb(t) AS held FROM groups t WHERE group_id IN (
@@ -136,7 +136,7 @@ EXPORTED: Mapping[str, str] = {
         SELECT to_jsonb(t) AS held FROM decisions t WHERE customer_id = ANY($1::uuid[]) OR decision_id IN (
             SELECT decision_id FROM moves JOIN identifiers i USING (anchor_id) WHERE i.customer_id = ANY($1::uuid[]))
     """,
-    **{table: _OF_CUSTOMERS.format(table) for table in ("message_ids", "disclosures")},
+    "disclosures": _OF_CUSTOMERS.format("disclosures"),
 }
 """What is disclosed: queries with the customer's ids as $1. Derived numbers and rejected events, which name nobody for
 sure, are left out."""
@@ -211,9 +211,15 @@ async def note_deleted(connection: asyncpg.Connection, erasure_id: UUID, rows: M
     await connection.execute("UPDATE erasure_work SET rows = $2 WHERE erasure_id = $1", erasure_id, json_text(rows))
 
 
-async def delete_message_ids(connection: asyncpg.Connection, customer_ids: Sequence[UUID]) -> int:
-    """Delete what is remembered of a customer's messages: one pass over the table, which holds some days."""
-    status = await connection.execute("DELETE FROM message_ids WHERE customer_id = ANY($1::uuid[])", list(customer_ids))
+async def delete_message_ids(connection: asyncpg.Connection) -> int:
+    """Delete what is remembered of messages whose anchor is erased: one pass over the table, which holds some days.
+
+    The anchor tells, not the customer: that one is as it was when the message came, and a split may have followed.
+    """
+    status = await connection.execute(
+        "DELETE FROM message_ids AS held "
+        "WHERE NOT EXISTS (SELECT 1 FROM identifiers WHERE identifiers.anchor_id = held.anchor_id)"
+    )
     return _count(status)
 
 

@@ -259,7 +259,7 @@ def forget_erased_messages(secret: Callable[[], bytes]) -> EraseMore:
     async def forget(session: AsyncSession, customer: ErasedCustomer, _: int) -> Mapping[str, int]:
         connection = await raw(session)
         return {
-            "message_ids": await repository.delete_message_ids(connection, customer.customer_ids),
+            "message_ids": await repository.delete_message_ids(connection),
             "rejections": await _delete_rejections(connection, secret=secret()),
         }
 
