@@ -35,5 +35,5 @@ class Settings(ServiceSettings):
     """Requests that may wait for the resolver before an import pauses: what arrives live stays near the front."""
     import_upload_days: int = Field(default=7, ge=1, le=90)
     """How long content is kept that nobody started."""
-    coverage_seconds: float = Field(default=60, gt=0)
+    coverage_seconds: float = Field(default=10, gt=0)
     """How often is looked whether coverage must be counted anew; counting rests 20 times as long as it takes."""
