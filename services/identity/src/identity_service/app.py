@@ -10,7 +10,7 @@ from identity_service.ids import TimeOrderedIds
 from identity_service.models import Base
 from identity_service.repository.imports import settle_imports
 from identity_service.repository.jobs import forget_jobs
-from identity_service.repository.resolution import forget_messages, forget_rejections
+from identity_service.repository.messages import forget_messages, forget_rejections
 from identity_service.routes import (
     agreements,
     configuration,

@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind, get_tracer
 
 from contracts.identity import ResolvedEvent
 from identity_service.events import resolved_envelopes
-from identity_service.repository.resolution import ChangedMeanwhile
+from identity_service.repository.changes import ChangedMeanwhile
 from identity_service.rules.tracking import InvalidBody
 from identity_service.service.resolution import Arrivals, Traced, read_arrivals, rejection, resolve_batch
 from identity_service.service.tracking import TrackingRequest, read_request

@@ -12,6 +12,7 @@ import pytest
 
 from contracts.identity import AnchorMoved, IdentifierLinked, ResolvedEvent
 from identity_service.app import build
+from identity_service.repository import messages
 from identity_service.repository import resolution as repository
 from identity_service.settings import Settings
 from servicekit.clock import FrozenClock
@@ -33,7 +34,7 @@ class Attempts:
 @pytest.fixture
 def attempts(monkeypatch: pytest.MonkeyPatch) -> Attempts:
     """Counts what the resolvers do."""
-    counted, load_rules, save_messages = Attempts(), repository.load_rules, repository.save_messages
+    counted, load_rules, save_messages = Attempts(), repository.load_rules, messages.save_messages
 
     async def begin(*arguments: Any) -> Any:
         counted.begun += 1
@@ -44,7 +45,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> Attempts:
         counted.saved += 1
 
     monkeypatch.setattr(repository, "load_rules", begin)
-    monkeypatch.setattr(repository, "save_messages", save)
+    monkeypatch.setattr(messages, "save_messages", save)
     return counted
 
 

@@ -22,7 +22,8 @@ from contracts.survey import SurveyCustomerErased
 from contracts.topology import CONSUMERS, STREAMS
 from identity_service.repository import privacy as repository
 from identity_service.repository.decisions import lock_customers, resolve_customers
-from identity_service.repository.resolution import NewRejection, load_namespaces
+from identity_service.repository.messages import NewRejection
+from identity_service.repository.resolution import load_namespaces
 from identity_service.rules.identifiers import Namespaces
 from identity_service.rules.privacy import digests_of, mentioned_digests
 from servicekit.clock import Clock

@@ -15,17 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.events import ResolvedEvent, facts_of
 from identity_service.ids import derived_id
+from identity_service.repository import messages
 from identity_service.repository import resolution as repository
+from identity_service.repository.changes import ChangedMeanwhile, save_changes
+from identity_service.repository.messages import KnownMessage, NewDuplicate, NewMessage, NewRejection
 from identity_service.repository.privacy import hold_erasures
-from identity_service.repository.resolution import (
-    ChangedMeanwhile,
-    Circumstances,
-    KnownMessage,
-    NewDuplicate,
-    NewMessage,
-    NewRejection,
-    Rules,
-)
+from identity_service.repository.resolution import Circumstances, Rules
 from identity_service.rules.admission import Admission, EventSource, Permissions, Refused, aliased_names
 from identity_service.rules.agreements import Agreements
 from identity_service.rules.hashing import digest_of_value, hashed_namespace, identifier_digest, tombstone_digest
@@ -195,7 +190,7 @@ async def _resolve_once(session: AsyncSession, run: _Run, arrivals: Arrivals, *,
     await hold_erasures(run.connection)
     source_ids = {arrived.request.source_id for arrived in arrivals.events}
     rules = await repository.load_rules(run.connection, list(source_ids))
-    known = await repository.find_messages(run.connection, [arrived.event_id for arrived in arrivals.events])
+    known = await messages.find_messages(run.connection, [arrived.event_id for arrived in arrivals.events])
     sorted_out = _sort_out(run, arrivals, known, rules.namespaces)
     look = await _look_up(run, rules, sorted_out)
     _drop_erased(sorted_out, look.erased)
@@ -448,7 +443,7 @@ async def _save(
     changes, connection = graph.changes, run.connection
     if look.digests or sorted_out.digests:
         await _refuse_unseen_forms(run, look, sorted_out, {one.anchor.identifier for one in changes.identifiers})
-    moves = await repository.save_changes(
+    moves = await save_changes(
         connection,
         changes,
         digests=look.digests,
@@ -463,7 +458,7 @@ async def _save(
     )
     await save_statements(connection, read_statements(stating), at=run.at)
     await publish(session, facts_of(changes, moves, at=run.at), partitions=partitions)
-    await repository.save_messages(
+    await messages.save_messages(
         connection,
         messages=[_new_message(arrived, anchor) for arrived, anchor in placed],
         rejections=sorted_out.rejections,
