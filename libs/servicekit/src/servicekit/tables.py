@@ -143,7 +143,8 @@ def rows_follow(base: type[SQLModel]) -> dict[str, RowsFollow]:
         ValueError: a table with a `customer_id` does not declare `__rows_follow__`, or moves without an `anchor_id`.
     """
     declared: dict[str, RowsFollow] = {}
-    for mapper in base._sa_registry.mappers:  # noqa: SLF001  # SQLModel shows its registry nowhere else
+    mappers = base._sa_registry.mappers  # noqa: SLF001  # SQLModel shows its registry nowhere else
+    for mapper in sorted(mappers, key=lambda one: cast(Table, one.local_table).name):
         table = cast(Table, mapper.local_table)
         if "customer_id" not in table.c:
             continue

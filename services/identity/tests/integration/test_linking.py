@@ -93,6 +93,7 @@ async def test_what_was_linked_by_its_score_can_be_undone_either_way(desk: Desk)
     assert (await desk.run())["linked"] == 0
 
 
+@pytest.mark.slow
 async def test_a_rejection_is_remembered_until_it_is_undone(desk: Desk) -> None:
     await desk.thresholds(**REVIEW_ALL)
     one, other = await pair(desk)
@@ -117,6 +118,7 @@ async def test_a_rejection_is_remembered_until_it_is_undone(desk: Desk) -> None:
     assert [one["state"] for one in await desk.candidates()] == ["linked"]
 
 
+@pytest.mark.slow
 async def test_an_incremental_run_scores_what_is_new_or_changed_against_the_base(desk: Desk) -> None:
     desk.service.clock.advance(timedelta(hours=1))
     first = await desk.run()
@@ -134,6 +136,7 @@ async def test_an_incremental_run_scores_what_is_new_or_changed_against_the_base
     assert [run["kind"] for run in runs] == ["incremental", "incremental"]
 
 
+@pytest.mark.slow
 async def test_what_nothing_speaks_for_any_more_leaves_the_queue(desk: Desk) -> None:
     await desk.thresholds(**REVIEW_ALL)
     one, _ = await pair(desk)
