@@ -201,7 +201,7 @@ class RunningService:
         messages = [await jetstream.get_msg(stream, sequence) for sequence in range(1, last + 1)]
         return [message for message in messages if (message.headers or {}).get("ce-type") == kind.fact_type]
 
-    async def drain(self, seconds: float = 30) -> None:
+    async def drain(self, seconds: float = 90) -> None:
         """Wait until this service's outbox is empty and its consumers have nothing left, twice in a row."""
         async with asyncio.timeout(seconds):
             quiet = 0
