@@ -10,7 +10,7 @@ from profile_service.conditions import Compiler
 from profile_service.handlers import TRANSLATIONS, recording
 from profile_service.models import Base
 from profile_service.repository.conclusions import Conclusions
-from profile_service.routes import router
+from profile_service.routes import routers
 from profile_service.service.concluding import Concluder, LiveHints
 from profile_service.service.following import Follower
 from profile_service.service.recording import Recorder
@@ -73,7 +73,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         metrics=metrics,
         nats=nats,
         database=database,
-        routers=[router, export_router("profile", Base)],
+        routers=[*routers, export_router("profile", Base)],
         workers=[
             *consumers,
             Relay(service=settings.service, database=database, nats=nats, metrics=metrics),

@@ -1,39 +1,24 @@
-"""HTTP only: parse, one call, return."""
+"""Views of customers: HTTP only."""
 
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 
-from profile_service import schemas
-from profile_service.repository import definitions, views
-from profile_service.repository.definitions import RankRow, SegmentRow
+from profile_service.repository import views
 from profile_service.repository.views import ConversionWindow
+from profile_service.routes.dependencies import SettingsDependency, reads
 from profile_service.rules import recency_days
-from profile_service.service import configuring, reading
+from profile_service.schemas import customers as schemas
+from profile_service.service import reading
 from profile_service.service.reading import CustomerView, TimelinePage
 from profile_service.settings import Settings
-from servicekit.auth import require
 from servicekit.cursors import decode_cursor, encode_cursor
-from servicekit.http import BatchGet, ClockDependency, IfMatch, Key, Session, TransactionalRoute, etag, resource
+from servicekit.http import BatchGet, ClockDependency, Key, Session, TransactionalRoute, resource
 
 router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["profile"])
-reads = [Depends(require("profile:read"))]
-writes = [Depends(require("profile:write"))]
-
-
-def _settings(request: Request) -> Settings:
-    settings = request.app.state.service.settings
-    assert isinstance(settings, Settings)
-    return settings
-
-
-SettingsDependency = Annotated[Settings, Depends(_settings)]
-
-
-# Customers
 
 
 @router.post("/customers:batchGet", dependencies=reads)
@@ -164,117 +149,4 @@ async def get_totals(session: Session, settings: SettingsDependency) -> schemas.
         purchases_simulated=totals.purchases_simulated,
         revenue_simulated=totals.revenue_simulated,
         currency=settings.base_currency,
-    )
-
-
-# Segments
-
-
-@router.get("/segments", dependencies=reads)
-async def list_segments(session: Session) -> schemas.SegmentListAnswer:
-    """All segments by key."""
-    return schemas.SegmentListAnswer(items=[_segment(row) for row in await definitions.list_segments(session)])
-
-
-@router.get("/segments/{key}", dependencies=reads)
-async def get_segment(key: Key, session: Session, response: Response) -> schemas.SegmentAnswer:
-    """One segment."""
-    return _tagged(await configuring.get_segment(session, key), response)
-
-
-@router.put("/segments/{key}", dependencies=writes, responses={201: {"model": schemas.SegmentAnswer}})
-async def put_segment(
-    key: Key, body: schemas.SegmentBody, session: Session, response: Response, demanded: IfMatch
-) -> schemas.SegmentAnswer:
-    """Create or edit a segment. Memberships follow the published condition only."""
-    row, is_new = await configuring.put_segment(
-        session,
-        key,
-        name=body.name,
-        description=body.description,
-        condition=body.condition,
-        demanded_revision=demanded,
-    )
-    response.status_code = 201 if is_new else 200
-    return _tagged(row, response)
-
-
-@router.post("/segments/{key}:publish", dependencies=writes)
-async def publish_segment(
-    key: Key, request: Request, session: Session, clock: ClockDependency, response: Response
-) -> schemas.SegmentAnswer:
-    """Make the edited condition count, live at once and for everybody by a backfill."""
-    row = await configuring.publish_segment(session, key, now=clock.now())
-    resource(request, "wake_backfill")(session)
-    return _tagged(row, response)
-
-
-@router.post("/segments:preview", dependencies=reads)
-async def preview_segment(
-    body: schemas.PreviewQuery, request: Request, session: Session, clock: ClockDependency
-) -> schemas.PreviewAnswer:
-    """How many customers fulfil a condition now."""
-    count, total, sample = await reading.preview(
-        session, body.condition, compiler=resource(request, "compiler"), now=clock.now()
-    )
-    return schemas.PreviewAnswer(count=count, total=total, sample=sample)
-
-
-def _tagged(row: SegmentRow, response: Response) -> schemas.SegmentAnswer:
-    etag(response, row.revision)
-    return _segment(row)
-
-
-def _segment(row: SegmentRow) -> schemas.SegmentAnswer:
-    return schemas.SegmentAnswer(
-        segment_id=row.segment_id,
-        key=row.key,
-        name=row.name,
-        description=row.description,
-        condition=row.condition,
-        status="draft" if row.version == 0 else "backfilling" if row.is_backfilling else "published",
-        is_edited=row.condition != row.published_condition,
-        revision=row.revision,
-        version=row.version,
-        published_at=row.published_at,
-        evaluated=row.evaluated,
-        size=row.size,
-    )
-
-
-# Ranks
-
-
-@router.get("/ranks/default", dependencies=reads)
-async def get_ranks(session: Session, response: Response) -> schemas.RanksAnswer:
-    """The ranks, lowest first, with their sizes."""
-    ranks, version = await configuring.get_ranks(session)
-    return _ranks(ranks, version, response)
-
-
-@router.put("/ranks/default", dependencies=writes, responses={201: {"model": schemas.RanksAnswer}})
-async def put_ranks(
-    body: schemas.RanksBody,
-    request: Request,
-    session: Session,
-    clock: ClockDependency,
-    response: Response,
-    demanded: IfMatch,
-) -> schemas.RanksAnswer:
-    """Replace the ranks; the highest fulfilled one wins. Everybody is evaluated anew."""
-    ranks, version, is_new = await configuring.put_ranks(
-        session,
-        [(rank.key, rank.name, rank.condition) for rank in body.ranks],
-        demanded_version=demanded,
-        now=clock.now(),
-    )
-    resource(request, "wake_backfill")(session)
-    response.status_code = 201 if is_new else 200
-    return _ranks(ranks, version, response)
-
-
-def _ranks(ranks: list[RankRow], version: int, response: Response) -> schemas.RanksAnswer:
-    etag(response, version)
-    return schemas.RanksAnswer(
-        ranks=[schemas.RankAnswer.model_validate(rank, from_attributes=True) for rank in ranks], version=version
     )

@@ -1,17 +1,14 @@
-"""Request and response models. Money is a decimal in text, so that nothing is lost on the way."""
+"""What is asked of customers and said of them. Money is a decimal in text, so that nothing is lost on the way."""
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from contracts.conditions import Condition, Name, PropertyFilter
-from servicekit.http import Answer, BatchGet, Body, Key
-
-Title = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
-Description = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
+from contracts.conditions import Name, PropertyFilter
+from servicekit.http import Answer, BatchGet, Body
 
 
 class TraitAnswer(Answer):
@@ -171,86 +168,6 @@ class CustomerListAnswer(Answer):
     items: list[ListedCustomerAnswer]
     next: str | None
     total_count: int
-
-
-class SegmentBody(Body):
-    """A segment's name and condition."""
-
-    name: Title
-    description: Description | None = None
-    condition: Condition
-
-
-class SegmentAnswer(Answer):
-    """A segment as configured.
-
-    `revision` counts edits (ETag), `version` publications; `draft` was never published, `backfilling` is being
-    evaluated for everybody (`evaluated` customers so far) while new events count at once.
-    """
-
-    segment_id: UUID
-    key: str
-    name: str
-    description: str | None
-    condition: dict[str, Any]
-    status: Literal["draft", "backfilling", "published"]
-    is_edited: bool
-    """The condition differs from the published one."""
-    revision: int
-    version: int
-    published_at: datetime | None
-    evaluated: int
-    size: int
-
-
-class SegmentListAnswer(Answer):
-    """All segments by key."""
-
-    items: list[SegmentAnswer]
-
-
-class PreviewQuery(Body):
-    """A condition to try."""
-
-    condition: Condition
-
-
-class PreviewAnswer(Answer):
-    """How many customers fulfil it, of how many, and some of them."""
-
-    count: int
-    total: int
-    sample: list[UUID]
-
-
-class RankBody(Body):
-    """A rank and what it takes."""
-
-    key: Key
-    name: Title
-    condition: Condition
-
-
-class RanksBody(Body):
-    """The ranks, lowest first."""
-
-    ranks: Annotated[list[RankBody], Field(min_length=1, max_length=30)]
-
-
-class RankAnswer(Answer):
-    """A rank and how many customers hold it."""
-
-    key: str
-    name: str
-    condition: dict[str, Any]
-    size: int
-
-
-class RanksAnswer(Answer):
-    """The ranks, lowest first; version 0: none yet."""
-
-    ranks: list[RankAnswer]
-    version: int
 
 
 class TotalsAnswer(Answer):

@@ -1,0 +1,21 @@
+"""Profile's tables. Each with a customer_id says how its rows follow a move: facts move, conclusions are recomputed."""
+
+from profile_service.models.base import Base
+from profile_service.models.customers import Customer, Trait
+from profile_service.models.ranks import CustomerRank, Rank, RankTable
+from profile_service.models.segments import Backfill, Segment, SegmentMembership
+from profile_service.models.timeline import Event, TraitObservation
+
+__all__ = [
+    "Backfill",
+    "Base",
+    "Customer",
+    "CustomerRank",
+    "Event",
+    "Rank",
+    "RankTable",
+    "Segment",
+    "SegmentMembership",
+    "Trait",
+    "TraitObservation",
+]

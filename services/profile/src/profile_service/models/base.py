@@ -1,0 +1,33 @@
+"""The base of profile's tables, and the columns they have in common."""
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, DateTime, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from servicekit.tables import service_base
+
+if TYPE_CHECKING:  # a class made at run time is no base class to a type checker
+    from sqlmodel import SQLModel
+
+    Base = SQLModel
+else:
+    Base = service_base()
+
+
+def moment(*, nullable: bool = False) -> Any:  # SQLModel types Field() as Any itself
+    return Field(sa_column=Column(DateTime(timezone=True), nullable=nullable))
+
+
+def text_column(*, primary_key: bool = False, nullable: bool = False) -> Any:
+    return Field(sa_column=Column(Text, primary_key=primary_key, nullable=nullable))
+
+
+def json_column(*, nullable: bool = False) -> Any:
+    return Field(sa_column=Column(JSONB, nullable=nullable))
+
+
+def number(kind: Any, *, nullable: bool = False, default: int | None = None) -> Any:
+    server_default = None if default is None else text(str(default))
+    return Field(sa_column=Column(kind, nullable=nullable, server_default=server_default))

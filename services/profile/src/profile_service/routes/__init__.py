@@ -1,0 +1,7 @@
+"""HTTP only: parse, one call, return. A module for each noun."""
+
+from fastapi import APIRouter
+
+from profile_service.routes import customers, ranks, segments
+
+routers: list[APIRouter] = [customers.router, segments.router, ranks.router]
