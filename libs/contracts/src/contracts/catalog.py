@@ -1,9 +1,9 @@
 """Every fact, by type: the source of docs/events.md, of the schema snapshots and of the compatibility test."""
 
 from contracts import campaign, delivery, identity, profile, survey
-from contracts.fact import Fact
+from contracts.fact import Fact, Notice
 
-FACTS: list[type[Fact]] = [
+FACTS: list[type[Fact] | type[Notice]] = [
     identity.ResolvedEvent,
     identity.IdentifierLinked,
     identity.AnchorMoved,

@@ -12,6 +12,20 @@ class Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Notice(Data):
+    """Something a service made known that concerns no customer: a source, an agreement. Goes to partition 0.
+
+    On the wire like a `Fact`. Notices of one thing carry a `version` where order matters: the highest wins.
+    """
+
+    fact_type: ClassVar[str]
+    """`<service>.<noun>.<verb-past>.v1`"""
+
+    event_id: UUID
+    """The notice's own id: consumers use it to make effects happen once."""
+    occurred_at: AwareDatetime
+
+
 class Fact(Data):
     """Something that happened to a customer, in the past tense, said once by the service that owns it.
 

@@ -81,6 +81,8 @@ class Consumer:
 
     `awaited_names` is for types of which most facts are no concern of the service: those with another `name` are
     dropped before anything costly (validation, inbox), and a message that mentions none of them is not even decoded.
+
+    Notices (facts that concern no customer) go the same way without the steps that ask for one.
     """
 
     def __init__(
@@ -181,13 +183,13 @@ class Consumer:
     async def _apply(self, session: AsyncSession, facts: Sequence[Fact]) -> None:
         await hold_moves(session)
         fresh = await take_new(session, facts, clock=self._clock)
-        for fact_type, (_, handler) in self._handlers.items():
+        for fact_type, (kind, handler) in self._handlers.items():
             chosen = [fact for fact in fresh if fact.fact_type == fact_type]
             if not chosen:
                 continue
             if getattr(handler, "takes_moves", False):
                 await reopen_erasures(session, [fact.customer_id for fact in chosen])
-            elif not getattr(handler, "takes_erased", False):
+            elif "customer_id" in kind.model_fields and not getattr(handler, "takes_erased", False):
                 chosen = await of_living_customers(session, chosen)
                 if not chosen:
                     continue

@@ -15,20 +15,25 @@ from servicekit.tracing import current_traceparent
 OUTBOX_CHANNEL = "kizuna_outbox"
 
 
-class Fact(Protocol):
-    """What the chassis needs to know of a fact; the models are the publishers' (contracts)."""
+class Notice(Protocol):
+    """What the chassis needs to know of what concerns no customer; the models are the publishers' (contracts)."""
 
     fact_type: ClassVar[str]
 
     @property
     def event_id(self) -> UUID: ...
     @property
+    def occurred_at(self) -> datetime: ...
+    def model_dump_json(self) -> str: ...
+
+
+class Fact(Notice, Protocol):
+    """What the chassis needs to know of a fact about a customer."""
+
+    @property
     def customer_id(self) -> UUID: ...
     @property
     def anchor_id(self) -> UUID: ...
-    @property
-    def occurred_at(self) -> datetime: ...
-    def model_dump_json(self) -> str: ...
     def model_copy(self, *, update: dict[str, Any] | None = None) -> Any: ...
 
 
@@ -60,13 +65,14 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
 """
 
 
-async def publish(session: AsyncSession, facts: Sequence[Fact], *, partitions: int = 16) -> None:
+async def publish(session: AsyncSession, facts: Sequence[Fact | Notice], *, partitions: int = 16) -> None:
     """Write facts into the outbox of this transaction, one row per type and partition; they go out once it commits."""
     if not facts:
         return
-    groups: dict[tuple[str, int], list[Fact]] = defaultdict(list)
+    groups: dict[tuple[str, int], list[Fact | Notice]] = defaultdict(list)
     for fact in facts:
-        groups[fact.fact_type, partition_of(fact.customer_id, partitions)].append(fact)
+        customer_id: UUID | None = getattr(fact, "customer_id", None)
+        groups[fact.fact_type, partition_of(customer_id, partitions) if customer_id else 0].append(fact)
     rows = [
         (uuid4(), str(partition), fact_type, body, group[-1].occurred_at)
         for (fact_type, partition), group in groups.items()
