@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from contracts.catalog import FACTS
 from contracts.conditions import Condition
-from contracts.fact import Fact
+from contracts.fact import Fact, Notice
 from contracts.topology import CONSUMERS, STREAMS
 
 ROOT = Path(__file__).parent
@@ -54,12 +54,12 @@ def document_text() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _publisher(fact: type[Fact]) -> str:
+def _publisher(fact: type[Fact] | type[Notice]) -> str:
     parts = fact.fact_type.split(".")
     return parts[1] if parts[0] == "live" else parts[0]
 
 
-def _fact_lines(fact: type[Fact]) -> list[str]:
+def _fact_lines(fact: type[Fact] | type[Notice]) -> list[str]:
     schema = fact.model_json_schema()
     lines = ["", f"### `{fact.fact_type}`", "", " ".join((fact.__doc__ or "").split()), ""]
     lines += ["| field | type | required |", "| --- | --- | --- |"]

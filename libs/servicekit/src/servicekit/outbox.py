@@ -42,6 +42,12 @@ def partition_of(customer_id: UUID, partitions: int) -> int:
     return customer_id.int % partitions
 
 
+def place_of(fact: Fact | Notice, partitions: int) -> int:
+    """Return the partition of a fact; notices, which concern no customer, go to 0."""
+    customer_id: UUID | None = getattr(fact, "customer_id", None)
+    return 0 if customer_id is None else partition_of(customer_id, partitions)
+
+
 def pack(facts: Iterable[str], *, limit: int = MAX_PAYLOAD_BYTES) -> Iterable[str]:
     """Join encoded facts to bodies `{"facts":[...]}` of at most `limit` bytes each; a larger fact stands alone."""
     pending: list[str] = []
@@ -71,8 +77,7 @@ async def publish(session: AsyncSession, facts: Sequence[Fact | Notice], *, part
         return
     groups: dict[tuple[str, int], list[Fact | Notice]] = defaultdict(list)
     for fact in facts:
-        customer_id: UUID | None = getattr(fact, "customer_id", None)
-        groups[fact.fact_type, partition_of(customer_id, partitions) if customer_id else 0].append(fact)
+        groups[fact.fact_type, place_of(fact, partitions)].append(fact)
     rows = [
         (uuid4(), str(partition), fact_type, body, group[-1].occurred_at)
         for (fact_type, partition), group in groups.items()

@@ -31,7 +31,7 @@ from servicekit.embedded.nats_server import EmbeddedNats
 from servicekit.embedded.postgres import EmbeddedPostgres
 from servicekit.migrations import migrate
 from servicekit.nats import Envelope, NatsConnection
-from servicekit.outbox import Fact, pack, partition_of
+from servicekit.outbox import Fact, Notice, pack, place_of
 from servicekit.service import Build, Service, create_app
 from servicekit.settings import ServiceSettings
 from servicekit.topology import provision
@@ -164,11 +164,13 @@ class RunningService:
         scopes = scopes or (f"{self.service.name}:read", f"{self.service.name}:write")
         return {"Authorization": f"Bearer {self.token(*scopes)}"}
 
-    async def publish(self, facts: Sequence[Fact], *, partitions: int = 16, traceparent: str | None = None) -> None:
+    async def publish(
+        self, facts: Sequence[Fact | Notice], *, partitions: int = 16, traceparent: str | None = None
+    ) -> None:
         """Publish facts as their owner would, each type and partition as one message (of that trace)."""
-        groups: dict[tuple[str, int], list[Fact]] = {}
+        groups: dict[tuple[str, int], list[Fact | Notice]] = {}
         for fact in facts:
-            groups.setdefault((fact.fact_type, partition_of(fact.customer_id, partitions)), []).append(fact)
+            groups.setdefault((fact.fact_type, place_of(fact, partitions)), []).append(fact)
         for (fact_type, partition), group in groups.items():
             for body in pack(fact.model_dump_json() for fact in group):
                 envelope = Envelope(
