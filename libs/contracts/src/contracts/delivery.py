@@ -15,7 +15,9 @@ FailureReason = Literal[
     "rejected",
     "template",
     "unknown",
+    "legal_entity",
 ]
+"""`legal_entity`: the topic's legal entity may use none of the customer's contact points for the topic's purpose."""
 
 
 class MessageFact(Fact):

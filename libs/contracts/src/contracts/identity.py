@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from contracts.fact import Fact
+from contracts.fact import Fact, Notice
 
 EventKind = Literal["identify", "track", "page", "screen", "group", "alias"]
 
@@ -64,3 +64,21 @@ class CustomerErased(Fact):
     erasure_id: UUID
     former_customer_ids: list[UUID] = Field(default_factory=list)
     """Ids that resolved to this customer: facts under way may still carry them."""
+
+
+class AgreementChanged(Notice):
+    """`to_entity` may use what the sources of `from_entity` linked. The highest `version` per `agreement_id` wins."""
+
+    fact_type: ClassVar[str] = "identity.agreement.changed.v1"
+
+    agreement_id: str
+    version: int
+    from_entity: str
+    to_entity: str
+    purposes: list[str] = Field(default_factory=list)
+    """For what; empty: for every purpose."""
+    valid_from: AwareDatetime
+    valid_until: AwareDatetime | None = None
+    """The first moment at which it no longer holds; None: until it is ended."""
+    removed: bool = False
+    """Made by mistake and taken back: as if it had never been."""
