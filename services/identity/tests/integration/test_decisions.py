@@ -138,9 +138,8 @@ async def test_a_person_separates_and_a_person_lifts_it(desk: Desk) -> None:
     async with desk.identity.database.transaction() as session:
         with pytest.raises(Conflict, match="separated"):
             await service.merge_customers(
-                session, [UUID(one), UUID(other)], rule="probabilistic", decided_by="identity", why="0.99",
-                score=0.99, clock=desk.identity.clock, new_id=uuid4, partitions=16,
-            )  # fmt: skip
+                session, [UUID(one), UUID(other)], _scorer(desk), why="0.99", rule="probabilistic", score=0.99
+            )
     again = await desk.merge(one, other)
     assert await sides() == {}
     parted = await desk.split(one, *went)
@@ -150,15 +149,24 @@ async def test_a_person_separates_and_a_person_lifts_it(desk: Desk) -> None:
     assert again["undone_by"] is None
 
 
+def _scorer(desk: Desk) -> service.Decider:
+    """Identity itself, as it decides by a score."""
+    return service.Decider("identity", desk.identity.clock, uuid4, 16)
+
+
 async def test_a_decision_is_evidence_until_it_is_undone(desk: Desk) -> None:
     one, other = await desk.customer("u1"), await desk.customer("u2")
     oldest = min(await desk.anchors(one)), min(await desk.anchors(other))
     links = "SELECT anchor_id::text, other_anchor_id::text, rule, score, source_id FROM links WHERE event_id = $1"
     async with desk.identity.database.transaction() as session:
         merged = await service.merge_customers(
-            session, [UUID(other), UUID(one)], rule="probabilistic", decided_by="identity", why="Above the threshold.",
-            score=0.97, clock=desk.identity.clock, new_id=uuid4, partitions=16,
-        )  # fmt: skip
+            session,
+            [UUID(other), UUID(one)],
+            _scorer(desk),
+            why="Above the threshold.",
+            rule="probabilistic",
+            score=0.97,
+        )
     assert (merged.rule, merged.score) == ("probabilistic", 0.97)
     assert [tuple(row) for row in await desk.rows(links, merged.decision_id)] == [
         (*oldest, "probabilistic", 0.97, "identity")

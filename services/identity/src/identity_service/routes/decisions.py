@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from identity_service.routes.dependencies import After, First, NewId, Partitions
+from identity_service.routes.dependencies import After, DecidedBy, First
 from identity_service.schemas.decisions import (
     DecisionAnswer,
     DecisionKind,
@@ -15,83 +15,30 @@ from identity_service.schemas.decisions import (
     UndoBody,
 )
 from identity_service.service import decisions as service
-from servicekit.auth import Principal, require
-from servicekit.http import ClockDependency, Session, TransactionalRoute
+from servicekit.auth import require
+from servicekit.http import Session, TransactionalRoute
 
 READ = Depends(require("identity:read"))
-Decider = Annotated[Principal, Depends(require("identity:decide"))]
 
 router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["decisions"])
 
 
 @router.post("/customers:merge", status_code=201)
-async def merge_customers(
-    body: MergeBody,
-    decider: Decider,
-    session: Session,
-    clock: ClockDependency,
-    new_id: NewId,
-    partitions: Partitions,
-) -> DecisionAnswer:
+async def merge_customers(body: MergeBody, session: Session, decider: DecidedBy) -> DecisionAnswer:
     """Make customers one; the oldest stays unless `into` says another. It can be undone."""
-    decision = await service.merge_customers(
-        session,
-        body.customer_ids,
-        into=body.into,
-        decided_by=decider.subject,
-        why=body.why,
-        clock=clock,
-        new_id=new_id,
-        partitions=partitions,
-    )
-    return DecisionAnswer.model_validate(decision)
+    return await service.merge_customers(session, body.customer_ids, decider, why=body.why, into=body.into)
 
 
 @router.post("/customers/{customer_id}:split", status_code=201)
-async def split_customer(
-    customer_id: UUID,
-    body: SplitBody,
-    decider: Decider,
-    session: Session,
-    clock: ClockDependency,
-    new_id: NewId,
-    partitions: Partitions,
-) -> DecisionAnswer:
+async def split_customer(customer_id: UUID, body: SplitBody, session: Session, decider: DecidedBy) -> DecisionAnswer:
     """Give some identifiers of a customer to a new one; no rule joins the two again. It can be undone."""
-    decision = await service.split_customer(
-        session,
-        customer_id,
-        body.anchor_ids,
-        decided_by=decider.subject,
-        why=body.why,
-        clock=clock,
-        new_id=new_id,
-        partitions=partitions,
-    )
-    return DecisionAnswer.model_validate(decision)
+    return await service.split_customer(session, customer_id, body.anchor_ids, decider, why=body.why)
 
 
 @router.post("/decisions/{decision_id}:undo", status_code=201)
-async def undo_decision(
-    decision_id: UUID,
-    body: UndoBody,
-    decider: Decider,
-    session: Session,
-    clock: ClockDependency,
-    new_id: NewId,
-    partitions: Partitions,
-) -> DecisionAnswer:
+async def undo_decision(decision_id: UUID, body: UndoBody, session: Session, decider: DecidedBy) -> DecisionAnswer:
     """Move back what a decision moved, as far as it still is where the decision put it."""
-    decision = await service.undo_decision(
-        session,
-        decision_id,
-        decided_by=decider.subject,
-        why=body.why,
-        clock=clock,
-        new_id=new_id,
-        partitions=partitions,
-    )
-    return DecisionAnswer.model_validate(decision)
+    return await service.undo_decision(session, decision_id, decider, why=body.why)
 
 
 @router.get("/decisions", dependencies=[READ])
@@ -110,4 +57,4 @@ async def list_decisions(
 @router.get("/decisions/{decision_id}", dependencies=[READ])
 async def get_decision(decision_id: UUID, session: Session) -> DecisionAnswer:
     """Return one decision."""
-    return DecisionAnswer.model_validate(await service.get_decision(session, decision_id))
+    return await service.get_decision(session, decision_id)

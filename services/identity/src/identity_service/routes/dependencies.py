@@ -6,7 +6,9 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request
 
-from servicekit.http import resource
+from identity_service.service.decisions import Decider
+from servicekit.auth import Principal, require
+from servicekit.http import ClockDependency, resource
 
 First = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[str | None, Query(max_length=500)]
@@ -25,3 +27,16 @@ NewId = Annotated[Callable[[], UUID], Depends(_new_id)]
 
 Partitions = Annotated[int, Depends(_partitions)]
 """Into how many partitions facts go."""
+
+
+def _decider(
+    principal: Annotated[Principal, Depends(require("identity:decide"))],
+    clock: ClockDependency,
+    new_id: NewId,
+    partitions: Partitions,
+) -> Decider:
+    return Decider(principal.subject, clock, new_id, partitions)
+
+
+DecidedBy = Annotated[Decider, Depends(_decider)]
+"""Who decides, with identity:decide, and with what."""

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 
 from identity_service.models import LinkingSetting
-from identity_service.routes.dependencies import After, First, NewId, Partitions
+from identity_service.routes.dependencies import After, DecidedBy, First, NewId
 from identity_service.schemas.linking import (
     CandidateDecisionBody,
     CandidatePage,
@@ -21,29 +21,14 @@ from identity_service.schemas.linking import (
 )
 from identity_service.service import candidates as candidates_service
 from identity_service.service import linking as service
-from identity_service.service.candidates import Decider
 from servicekit.auth import Principal, require
 from servicekit.http import ClockDependency, IfMatch, Session, TransactionalRoute, etag
 
 READ, WRITE = Depends(require("identity:read")), Depends(require("identity:write"))
-DECIDE = require("identity:decide")
 
 router = APIRouter(prefix="/v1/linking", route_class=TransactionalRoute, tags=["linking"])
 
 Writer = Annotated[Principal, WRITE]
-
-
-def _decider(
-    body: CandidateDecisionBody,
-    clock: ClockDependency,
-    new_id: NewId,
-    partitions: Partitions,
-    principal: Annotated[Principal, Depends(DECIDE)],
-) -> Decider:
-    return Decider(principal.subject, body.why, clock, new_id, partitions)
-
-
-DecidedBy = Annotated[Decider, Depends(_decider)]
 
 
 @router.get("/settings", dependencies=[READ])
@@ -115,21 +100,27 @@ async def get_candidate(candidate_id: UUID, session: Session) -> CandidateWithHi
 
 
 @router.post("/candidates/{candidate_id}:accept")
-async def accept_candidate(candidate_id: UUID, session: Session, decider: DecidedBy) -> CandidateWithHistory:
+async def accept_candidate(
+    candidate_id: UUID, body: CandidateDecisionBody, session: Session, decider: DecidedBy
+) -> CandidateWithHistory:
     """Make the two customers one."""
-    accepted = await candidates_service.accept_candidate(session, candidate_id, decider)
+    accepted = await candidates_service.accept_candidate(session, candidate_id, decider, why=body.why)
     return CandidateWithHistory.model_validate(accepted)
 
 
 @router.post("/candidates/{candidate_id}:reject")
-async def reject_candidate(candidate_id: UUID, session: Session, decider: DecidedBy) -> CandidateWithHistory:
+async def reject_candidate(
+    candidate_id: UUID, body: CandidateDecisionBody, session: Session, decider: DecidedBy
+) -> CandidateWithHistory:
     """Remember that these are two: they are never proposed or linked again."""
-    rejected = await candidates_service.reject_candidate(session, candidate_id, decider)
+    rejected = await candidates_service.reject_candidate(session, candidate_id, decider, why=body.why)
     return CandidateWithHistory.model_validate(rejected)
 
 
 @router.post("/candidates/{candidate_id}:undo")
-async def undo_candidate(candidate_id: UUID, session: Session, decider: DecidedBy) -> CandidateWithHistory:
+async def undo_candidate(
+    candidate_id: UUID, body: CandidateDecisionBody, session: Session, decider: DecidedBy
+) -> CandidateWithHistory:
     """Take back what was decided, or what was linked by its score."""
-    undone = await candidates_service.undo_candidate(session, candidate_id, decider)
+    undone = await candidates_service.undo_candidate(session, candidate_id, decider, why=body.why)
     return CandidateWithHistory.model_validate(undone)

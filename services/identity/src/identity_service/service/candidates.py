@@ -1,8 +1,8 @@
 """The review queue: pairs of customers that are probably one, seen side by side, accepted, rejected, taken back."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -11,10 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service.repository import candidates as repository
 from identity_service.repository import decisions as decisions_repository
 from identity_service.repository.candidates import Evidence, Said
-from identity_service.service.decisions import REVIEW, merge_customers, undo_decision
+from identity_service.service.decisions import REVIEW, Decider, merge_customers, undo_decision
 from identity_service.service.found_pairs import load_grounds
 from identity_service.service.linking import get_settings
-from servicekit.clock import Clock
 from servicekit.cursors import decode_cursor, encode_cursor
 from servicekit.database import raw
 from servicekit.errors import Conflict, NotFound
@@ -31,16 +30,6 @@ _NOTHING_TO_UNDO: Mapping[str, str] = {
     "review": "Nothing was decided on it yet.",
     "stale": "Nothing was decided on it, and it no longer holds.",
 }
-
-
-class Decider(NamedTuple):
-    """Who decides on a candidate and why, and with what."""
-
-    by: str
-    why: str
-    clock: Clock
-    new_id: Callable[[], UUID]
-    partitions: int
 
 
 async def list_candidates(
@@ -83,7 +72,7 @@ async def get_candidate(session: AsyncSession, candidate_id: UUID) -> dict[str, 
     return {**shown, "history": [dict(decision) for decision in history]}
 
 
-async def accept_candidate(session: AsyncSession, candidate_id: UUID, decider: Decider) -> dict[str, Any]:
+async def accept_candidate(session: AsyncSession, candidate_id: UUID, decider: Decider, *, why: str) -> dict[str, Any]:
     """Make the two customers one. Accepting what is accepted changes nothing.
 
     Raises:
@@ -94,24 +83,21 @@ async def accept_candidate(session: AsyncSession, candidate_id: UUID, decider: D
     candidate = await _lock(connection, candidate_id)
     if candidate["state_now"] != "accepted":
         _demand_review(candidate)
-        await _merge(session, connection, candidate, decider)
+        await _merge(session, connection, candidate, decider, why=why)
     return await get_candidate(session, candidate_id)
 
 
 async def _merge(
-    session: AsyncSession, connection: asyncpg.Connection, candidate: asyncpg.Record, decider: Decider
+    session: AsyncSession, connection: asyncpg.Connection, candidate: asyncpg.Record, decider: Decider, *, why: str
 ) -> None:
     customers = (candidate["customer_id"], candidate["other_customer_id"])
     decision = await merge_customers(
         session,
         customers,
+        decider,
+        why=why,
         rule=REVIEW,
-        decided_by=decider.by,
-        why=decider.why,
         score=candidate["score"],
-        clock=decider.clock,
-        new_id=decider.new_id,
-        partitions=decider.partitions,
     )
     at = decider.clock.now()
     settings = await get_settings(session)
@@ -126,14 +112,14 @@ async def _merge(
         "accepted",
         action="accepted",
         by=decider.by,
-        why=decider.why,
+        why=why,
         at=at,
         decision_id=decision.decision_id,
         customer_ids=customers,
     )
 
 
-async def reject_candidate(session: AsyncSession, candidate_id: UUID, decider: Decider) -> dict[str, Any]:
+async def reject_candidate(session: AsyncSession, candidate_id: UUID, decider: Decider, *, why: str) -> dict[str, Any]:
     """Remember that these are two: no run proposes or links them again. Rejecting what is rejected changes nothing.
 
     Raises:
@@ -150,14 +136,14 @@ async def reject_candidate(session: AsyncSession, candidate_id: UUID, decider: D
             "rejected",
             action="rejected",
             by=decider.by,
-            why=decider.why,
+            why=why,
             at=decider.clock.now(),
             customer_ids=(candidate["customer_id"], candidate["other_customer_id"]),
         )
     return await get_candidate(session, candidate_id)
 
 
-async def undo_candidate(session: AsyncSession, candidate_id: UUID, decider: Decider) -> dict[str, Any]:
+async def undo_candidate(session: AsyncSession, candidate_id: UUID, decider: Decider, *, why: str) -> dict[str, Any]:
     """Take back what was decided: a link comes apart and stays so, a rejected pair is in review again.
 
     Undoing what is undone changes nothing.
@@ -170,31 +156,25 @@ async def undo_candidate(session: AsyncSession, candidate_id: UUID, decider: Dec
     candidate = await _lock(connection, candidate_id)
     state = candidate["state_now"]
     if state in {"linked", "accepted"}:
-        await undo_decision(
-            session,
-            candidate["decision_id"],
-            decided_by=decider.by,
-            why=decider.why,
-            clock=decider.clock,
-            new_id=decider.new_id,
-            partitions=decider.partitions,
-        )
-        await _note_undo(connection, candidate_id, "undone", decider)
+        await undo_decision(session, candidate["decision_id"], decider, why=why)
+        await _note_undo(connection, candidate_id, "undone", decider, why=why)
     elif state == "rejected":
-        await _note_undo(connection, candidate_id, "review", decider)
+        await _note_undo(connection, candidate_id, "review", decider, why=why)
     elif state != "undone" and candidate["decided_at"] is None:
         raise Conflict(_NOTHING_TO_UNDO[state], field="candidate_id")
     return await get_candidate(session, candidate_id)
 
 
-async def _note_undo(connection: asyncpg.Connection, candidate_id: UUID, state: str, decider: Decider) -> None:
+async def _note_undo(
+    connection: asyncpg.Connection, candidate_id: UUID, state: str, decider: Decider, *, why: str
+) -> None:
     await repository.decide(
         connection,
         candidate_id,
         state,
         action="undone",
         by=decider.by,
-        why=decider.why,
+        why=why,
         at=decider.clock.now(),
     )
 

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.identity import AnchorMoved
 from identity_service.repository import decisions as repository
 from identity_service.repository.decisions import AnchorMove, EndedCustomer, HeldAnchor, NewDecision
+from identity_service.schemas.decisions import DecisionAnswer
 from servicekit.clock import Clock
 from servicekit.cursors import decode_cursor, encode_cursor
 from servicekit.database import raw
@@ -37,28 +38,13 @@ _ANCHORS_SHOWN = 1000
 _ATTEMPTS = 10
 
 
-class Decision(NamedTuple):
-    """A merge, split or undo, with what it moved."""
+class Decider(NamedTuple):
+    """Who decides, and with what."""
 
-    decision_id: UUID
-    kind: str
-    customer_id: UUID
-    other_customer_ids: list[UUID]
-    rule: str
-    decided_by: str
-    why: str
-    score: float | None
-    source_id: str | None
-    event_id: UUID | None
-    rules_version: int
-    decided_at: datetime
-    undoes: UUID | None
-    undone_by: UUID | None
-    anchor_ids: list[UUID]
-    """The first 1,000."""
-    anchors: int
-    anchors_left: int = 0
-    """Of an undo just made: how many anchors of the decision it undoes had moved on and stay where they are."""
+    by: str
+    clock: Clock
+    new_id: Callable[[], UUID]
+    partitions: int
 
 
 class _Locked(NamedTuple):
@@ -83,18 +69,15 @@ class _Context(NamedTuple):
 async def merge_customers(
     session: AsyncSession,
     customer_ids: Sequence[UUID],
+    decider: Decider,
     *,
+    why: str,
     into: UUID | None = None,
     rule: str = MANUAL,
-    decided_by: str,
-    why: str,
     score: float | None = None,
     source_id: str | None = None,
     event_id: UUID | None = None,
-    clock: Clock,
-    new_id: Callable[[], UUID],
-    partitions: int,
-) -> Decision:
+) -> DecisionAnswer:
     """Make customers one: `into`, else the oldest of them, stays and gets the others' anchors. Former ids are followed.
 
     A merge by a person (rule `manual` or `review`) lifts separations between them; another rule respects them.
@@ -108,7 +91,7 @@ async def merge_customers(
         raise Invalid("Name at least two different customers.", field="customer_ids")
     if into is not None and into not in customer_ids:
         raise Invalid("This is none of the customers to be merged.", field="into")
-    context = _Context(session, await raw(session), clock.now(), partitions)
+    context = _Context(session, await raw(session), decider.clock.now(), decider.partitions)
     locked = await _lock(context.connection, customer_ids)
     _refuse_unknown(customer_ids, locked)
     if len(locked.versions) < 2:
@@ -116,7 +99,7 @@ async def merge_customers(
     await _respect_separations(context, locked, rule)
     stays = min(locked.versions) if into is None else locked.now[into]
     decision = NewDecision(
-        new_id(), MERGE, stays, rule, decided_by, why, score, source_id, event_id,
+        decider.new_id(), MERGE, stays, rule, decider.by, why, score, source_id, event_id,
         await repository.find_rules_version(context.connection), None, context.at,
     )  # fmt: skip
     await _move(context, decision, locked, {one: stays for one in locked.anchors if one.customer_id != stays})
@@ -125,32 +108,24 @@ async def merge_customers(
 
 
 async def split_customer(
-    session: AsyncSession,
-    customer_id: UUID,
-    anchor_ids: Collection[UUID],
-    *,
-    decided_by: str,
-    why: str,
-    clock: Clock,
-    new_id: Callable[[], UUID],
-    partitions: int,
-) -> Decision:
+    session: AsyncSession, customer_id: UUID, anchor_ids: Collection[UUID], decider: Decider, *, why: str
+) -> DecisionAnswer:
     """Give some anchors of a customer to a new customer. No rule joins the two sides again until that is lifted.
 
     Raises:
         Invalid: no anchor, all anchors, or one that is not the customer's is named.
         NotFound: there is no such customer.
     """
-    context = _Context(session, await raw(session), clock.now(), partitions)
+    context = _Context(session, await raw(session), decider.clock.now(), decider.partitions)
     locked = await _lock(context.connection, [customer_id])
     _refuse_unknown([customer_id], locked, field="customer_id")
     going = {one for one in locked.anchors if one.anchor_id in set(anchor_ids)}
     _refuse_impossible_split(anchor_ids, locked.anchors)
     decision = NewDecision(
-        new_id(), SPLIT, locked.now[customer_id], MANUAL, decided_by, why, None, None, None,
+        decider.new_id(), SPLIT, locked.now[customer_id], MANUAL, decider.by, why, None, None, None,
         await repository.find_rules_version(context.connection), None, context.at,
     )  # fmt: skip
-    new_customer_id = new_id()
+    new_customer_id = decider.new_id()
     await _move(
         context,
         decision,
@@ -167,16 +142,7 @@ async def split_customer(
     return await get_decision(session, decision.decision_id)
 
 
-async def undo_decision(
-    session: AsyncSession,
-    decision_id: UUID,
-    *,
-    decided_by: str,
-    why: str,
-    clock: Clock,
-    new_id: Callable[[], UUID],
-    partitions: int,
-) -> Decision:
+async def undo_decision(session: AsyncSession, decision_id: UUID, decider: Decider, *, why: str) -> DecisionAnswer:
     """Move back what a decision moved, as far as it still is where the decision put it. An undo can be undone, too.
 
     What comes apart by it is separated: no rule joins it again. What comes together by it is no longer separated.
@@ -185,7 +151,7 @@ async def undo_decision(
         NotFound: there is no such decision.
         Conflict: it is undone already, or all of its anchors have moved on.
     """
-    context = _Context(session, await raw(session), clock.now(), partitions)
+    context = _Context(session, await raw(session), decider.clock.now(), decider.partitions)
     undone = await repository.lock_decision(context.connection, decision_id)
     if undone is None:
         raise NotFound(f"There is no decision {decision_id}.", field="decision_id")
@@ -196,12 +162,13 @@ async def undo_decision(
     locked = await _lock(
         context.connection, {one.customer_id for one in moves} | {one.former_customer_id for one in moves}
     )
-    back = _ways_back(moves, locked, dividing=has_joined, new_id=new_id)
+    back = _ways_back(moves, locked, dividing=has_joined, new_id=decider.new_id)
     if not back:
         raise Conflict("None of its anchors is where it put them: undo the later decisions first.", field="decision_id")
     anchor, goes_to = next(iter(back.items()))
     decision = NewDecision(
-        new_id(), UNDO, anchor.customer_id if has_joined else goes_to, MANUAL, decided_by, why, None, None, None,
+        decider.new_id(), UNDO, anchor.customer_id if has_joined else goes_to, MANUAL, decider.by, why,
+        None, None, None,
         await repository.find_rules_version(context.connection), decision_id, context.at,
     )  # fmt: skip
     await repository.mark_undone(context.connection, decision_id, by=decision.decision_id)
@@ -218,7 +185,7 @@ async def undo_decision(
     else:
         await _join_again(context, decision, locked, back, undone=decision_id)
     made = await get_decision(session, decision.decision_id)
-    return made._replace(anchors_left=len({one.anchor_id for one in moves}) - len(back))
+    return made.model_copy(update={"anchors_left": len({one.anchor_id for one in moves}) - len(back)})
 
 
 def _ways_back(
@@ -393,7 +360,7 @@ def _refuse_impossible_split(anchor_ids: Collection[UUID], held: Sequence[HeldAn
         raise Invalid("At least one identifier must stay: these are all.", field="anchor_ids")
 
 
-async def get_decision(session: AsyncSession, decision_id: UUID) -> Decision:
+async def get_decision(session: AsyncSession, decision_id: UUID) -> DecisionAnswer:
     """Return a decision.
 
     Raises:
@@ -427,14 +394,14 @@ async def list_decisions(
     }
 
 
-async def _show(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> list[Decision]:
+async def _show(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> list[DecisionAnswer]:
     moved = await repository.find_moved(connection, [row["decision_id"] for row in rows], most=_ANCHORS_SHOWN)
     return [_shown(row, moved.get(row["decision_id"])) for row in rows]
 
 
-def _shown(row: asyncpg.Record, moved: asyncpg.Record | None) -> Decision:
+def _shown(row: asyncpg.Record, moved: asyncpg.Record | None) -> DecisionAnswer:
     customers = {*moved["former"], *moved["present"]} if moved else set()
-    return Decision(
+    return DecisionAnswer(
         **row,
         other_customer_ids=sorted(customers - {row["customer_id"]}),
         anchor_ids=list(moved["anchor_ids"]) if moved else [],

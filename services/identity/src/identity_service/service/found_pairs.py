@@ -14,7 +14,7 @@ from identity_service.repository.candidates import Evidence, ExistingCandidate, 
 from identity_service.repository.linking import FoundPair
 from identity_service.rules.agreements import Permit
 from identity_service.rules.linking import NO_COMMON_PURPOSE, LinkUse, RecordSource, Standing, uses_of_link
-from identity_service.service.decisions import OURSELVES, merge_customers
+from identity_service.service.decisions import OURSELVES, Decider, merge_customers
 from servicekit.clock import Clock
 from servicekit.database import raw
 
@@ -83,6 +83,7 @@ async def deal_with(
     )
     grounds = await load_grounds(connection, clock=clock, across_entities=pairs.across_entities)
     existing = await repository.find_existing(connection, list({pair.key for pair in present}))
+    decider = Decider(OURSELVES, clock, new_id, partitions)
     scored: list[ScoredCandidate] = []
     evidence: list[Evidence] = []
     for pair in present:
@@ -93,9 +94,7 @@ async def deal_with(
         candidate = _in_review(pair, existing.get(pair.key), new_id=new_id)
         if pair.found.outcome == "link" and verdict == "link" and uses:
             customers = [standing.now(pair.customer_id), standing.now(pair.other_customer_id)]
-            candidate, stays = await _linked(
-                session, candidate, customers, clock=clock, new_id=new_id, partitions=partitions
-            )
+            candidate, stays = await _linked(session, candidate, customers, decider)
             standing.join(stays, *customers)
             evidence += evidence_of(candidate.found, uses, decision_id=candidate.decision_id, rule=RULE)
         elif pair.found.outcome == "link":
@@ -140,27 +139,11 @@ def _in_review(pair: _Present, known: ExistingCandidate | None, *, new_id: Calla
 
 
 async def _linked(
-    session: AsyncSession,
-    candidate: ScoredCandidate,
-    customer_ids: Sequence[UUID],
-    *,
-    clock: Clock,
-    new_id: Callable[[], UUID],
-    partitions: int,
+    session: AsyncSession, candidate: ScoredCandidate, customer_ids: Sequence[UUID], decider: Decider
 ) -> tuple[ScoredCandidate, UUID]:
     """Make two customers one; return what that makes of their candidate, and who stays."""
     why = _why(candidate.found)
-    decision = await merge_customers(
-        session,
-        customer_ids,
-        rule=RULE,
-        decided_by=OURSELVES,
-        why=why,
-        score=candidate.found.score,
-        clock=clock,
-        new_id=new_id,
-        partitions=partitions,
-    )
+    decision = await merge_customers(session, customer_ids, decider, why=why, rule=RULE, score=candidate.found.score)
     linked = candidate._replace(
         state="linked", contradiction=None, decided_by=OURSELVES, why=why, decision_id=decision.decision_id
     )
