@@ -70,8 +70,8 @@ def _unknown(*columns: str) -> str:
     return " AND ".join(f"({column}_l IS NULL OR {column}_r IS NULL)" for column in columns)
 
 
-def _name_levels(part: str, starting: Mapping[str, tuple[float, float]]) -> tuple[Level, ...]:
-    """Levels of a name by its two forms, with (m, u) to start from. A wrong kanji makes another name more often than a
+def _name_levels(part: str) -> tuple[Level, ...]:
+    """Levels of a name by its two forms. A wrong kanji makes another name more often than a
     wrong letter does."""
     written, reading, script, guesses = (f"{part}_{form}" for form in ("written", "reading", "script", "guesses"))
     same_script = f"coalesce({script}_l = {script}_r, false)"
@@ -93,7 +93,8 @@ def _name_levels(part: str, starting: Mapping[str, tuple[float, float]]) -> tupl
     }
     frequency = {"same": written, "same reading": reading}
     return tuple(
-        Level(label, condition, *starting[label], frequency.get(label)) for label, condition in conditions.items()
+        Level(label, condition, *_NAME_STARTS[label][part], frequency.get(label))
+        for label, condition in conditions.items()
     )
 
 
@@ -108,46 +109,31 @@ def _name_is_missing(part: str) -> str:
     return f"NOT {same_script} AND ({_unknown(reading)}) AND {guessed}"
 
 
-_SURNAME = Trait(
-    name="surname",
-    fields=("surname", "surname_kana"),
-    missing=_name_is_missing("surname"),
-    levels=_name_levels(
-        "surname",
-        {
-            "same": (0.40, 0.004),
-            "same reading": (0.40, 0.004),
-            "reading fits": (0.10, 0.002),
-            "same reading, written differently": (0.01, 0.001),
-            "surname and given name exchanged": (0.01, 1e-6),
-            "one typing error": (0.03, 0.004),
-            "one character differs": (0.01, 0.03),
-            "no known reading fits": (0.005, 0.2),
-            "similar": (0.01, 0.01),
-        },
-    ),
-    household_share=0.9,
-)
-_GIVEN_NAME = Trait(
-    name="given_name",
-    fields=("given_name", "given_name_kana"),
-    missing=_name_is_missing("given"),
-    levels=_name_levels(
-        "given",
-        {
-            "same": (0.42, 0.002),
-            "same reading": (0.42, 0.003),
-            "reading fits": (0.08, 0.004),
-            "same reading, written differently": (0.015, 0.003),
-            "surname and given name exchanged": (0.01, 1e-6),
-            "one typing error": (0.02, 0.01),
-            "one character differs": (0.015, 0.03),
-            "no known reading fits": (0.01, 0.2),
-            "similar": (0.005, 0.01),
-        },
-    ),
-    household_share=0.0,
-)
+def _name_trait(name: str, *, part: str, household_share: float) -> Trait:
+    return Trait(
+        name=name,
+        fields=(name, f"{name}_kana"),
+        missing=_name_is_missing(part),
+        levels=_name_levels(part),
+        household_share=household_share,
+    )
+
+
+_NAME_STARTS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "same": {"surname": (0.40, 0.004), "given": (0.42, 0.002)},
+    "same reading": {"surname": (0.40, 0.004), "given": (0.42, 0.003)},
+    "reading fits": {"surname": (0.10, 0.002), "given": (0.08, 0.004)},
+    "same reading, written differently": {"surname": (0.01, 0.001), "given": (0.015, 0.003)},
+    "surname and given name exchanged": {"surname": (0.01, 1e-6), "given": (0.01, 1e-6)},
+    "one typing error": {"surname": (0.03, 0.004), "given": (0.02, 0.01)},
+    "one character differs": {"surname": (0.01, 0.03), "given": (0.015, 0.03)},
+    "no known reading fits": {"surname": (0.005, 0.2), "given": (0.01, 0.2)},
+    "similar": {"surname": (0.01, 0.01), "given": (0.005, 0.01)},
+}
+"""Level of a name -> part of the name -> (m, u) to start from."""
+
+_SURNAME = _name_trait("surname", part="surname", household_share=0.9)
+_GIVEN_NAME = _name_trait("given_name", part="given", household_share=0.0)
 _BIRTH_DATE = Trait(
     name="birth_date",
     fields=("birth_date",),
