@@ -25,6 +25,7 @@ from identity_service.routes import (
     rules,
     tracking,
 )
+from identity_service.service.agreements import tell_untold
 from identity_service.service.configuration import reconcile_write_keys
 from identity_service.service.coverage import CoverageCounter
 from identity_service.service.dry_run import DryRun
@@ -136,6 +137,10 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             await settle_imports(connection, at=now, started_before=now - timedelta(days=settings.import_upload_days))
         return False
 
+    async def tell_agreements() -> bool:
+        async with database.transaction() as session:
+            return await tell_untold(session)
+
     async def forget() -> bool:
         async with database.transaction() as session:
             connection = await raw(session)
@@ -181,6 +186,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             PeriodicWorker("link-regularly", 60, link_regularly),
             PeriodicWorker("forget-messages", 3600, forget),
             PeriodicWorker("settle-imports", 60, settle),
+            PeriodicWorker("tell-agreements", 60, tell_agreements),
             PeriodicWorker("count-coverage", settings.coverage_seconds, coverage.refresh),
             janitor(database, clock),
             erasures.worker,

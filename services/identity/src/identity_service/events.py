@@ -1,8 +1,8 @@
 """What identity publishes.
 
-IdentifierLinked and AnchorMoved go through the outbox. Resolved events are many and are published directly, encoded by
-msgspec with their free JSON byte by byte as it came; a test holds the bytes to what `contracts.identity.ResolvedEvent`
-reads.
+IdentifierLinked, AnchorMoved and AgreementChanged go through the outbox. Resolved events are many and are published
+directly, encoded by msgspec with their free JSON byte by byte as it came; a test holds the bytes to what
+`contracts.identity.ResolvedEvent` reads.
 """
 
 from collections import defaultdict
@@ -16,8 +16,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from contracts.fact import Fact
-from contracts.identity import AnchorMoved, IdentifierLinked
+from contracts.identity import AgreementChanged, AnchorMoved, IdentifierLinked
 from contracts.identity import ResolvedEvent as ResolvedEventContract
+from identity_service.ids import derived_id
+from identity_service.models import Agreement
 from identity_service.rules.resolution import Changes, Move
 from servicekit.nats import MAX_PAYLOAD_BYTES, Envelope
 from servicekit.outbox import partition_of
@@ -79,6 +81,22 @@ def facts_of(changes: Changes, moves: Iterable[Move], *, at: datetime) -> list[F
         for move in moves
     ]
     return linked + moved
+
+
+def agreement_changed(agreement: Agreement) -> AgreementChanged:
+    """An agreement's present version; said again, it is the same notice."""
+    return AgreementChanged(
+        event_id=derived_id(AgreementChanged.fact_type, agreement.agreement_id, str(agreement.version)),
+        occurred_at=agreement.removed_at or agreement.updated_at,
+        agreement_id=agreement.agreement_id,
+        version=agreement.version,
+        from_entity=agreement.from_entity,
+        to_entity=agreement.to_entity,
+        purposes=agreement.purposes,
+        valid_from=agreement.valid_from,
+        valid_until=agreement.valid_until,
+        removed=agreement.removed_at is not None,
+    )
 
 
 def resolved_envelopes(

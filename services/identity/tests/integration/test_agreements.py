@@ -1,5 +1,6 @@
 """Agreements between legal entities, and what each may see under them."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -7,8 +8,11 @@ import asyncpg
 import pytest
 from services.identity.tests.integration.conftest import NOW, Sender
 
+from contracts.identity import AgreementChanged
 from servicekit.clock import FrozenClock
+from servicekit.database import raw
 from servicekit.testing import RunningService
+from servicekit.workers import PeriodicWorker
 
 MAKER, DEALER = "Kizuna Inc.", "Kizuna Shops K.K."
 AGREEMENT: dict[str, Any] = {
@@ -160,3 +164,56 @@ async def test_legal_entity_and_purpose_go_together(front_door: RunningService, 
     answer = await front_door.client.post("/v1/customers:batchGet", json=body, headers=front_door.headers())
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == ["purpose"]
+
+
+async def test_every_version_is_told_once_and_a_removed_agreement_never_comes_back_by_itself(
+    identity: RunningService, clock: FrozenClock
+) -> None:
+    await _agree(identity)
+    await _agree(identity)  # the same again
+    clock.advance(timedelta(hours=1))
+    await _agree(identity, purposes=[])
+    place, headers = "/v1/agreements/dealers", identity.headers("identity:write")
+    assert (await identity.client.delete(place, headers=headers)).status_code == 204
+    again = await identity.client.put(place, json=AGREEMENT, headers=headers)
+    assert (again.status_code, again.json()["version"]) == (201, 4)
+    told = await identity.published(AgreementChanged)
+    assert [(one.version, one.purposes, one.removed) for one in told] == [
+        (1, ["crm"], False),
+        (2, [], False),
+        (3, [], True),
+        (4, ["crm"], False),
+    ]
+    assert {(one.agreement_id, one.from_entity, one.to_entity) for one in told} == {("dealers", DEALER, MAKER)}
+    assert len({one.event_id for one in told}) == 4
+
+
+async def test_what_was_removed_holds_no_more(
+    identity: RunningService, washing_machine: str, clock: FrozenClock
+) -> None:
+    await _agree(identity)
+    headers = identity.headers("identity:write", "identity:read")
+    assert (await identity.client.delete("/v1/agreements/dealers", headers=headers)).status_code == 204
+    assert await _seen(identity, washing_machine, MAKER) == {"user_id:1", "email:a@example.jp"}
+    assert (await identity.client.get("/v1/agreements", headers=headers)).json()["items"] == []
+
+
+async def test_agreements_of_the_time_before_are_told_when_the_service_works(
+    identity: RunningService, eventually: Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
+) -> None:
+    insert = """
+        INSERT INTO agreements (agreement_id, from_entity, to_entity, purposes, valid_from, evidence, version,
+            created_at, updated_at) VALUES ('old', $1, $2, '{ads}', $3, 'a letter', 7, $3, $3)
+    """
+    async with identity.database.transaction() as session:
+        await (await raw(session)).execute(insert, DEALER, MAKER, NOW)
+    (worker,) = [one for one in identity.service.workers if one.name == "tell-agreements"]
+    assert isinstance(worker, PeriodicWorker)
+    worker.wake()
+
+    async def is_told() -> bool:
+        return bool(await identity.published(AgreementChanged))
+
+    await eventually(is_told)
+    (told,) = await identity.published(AgreementChanged)
+    assert (told.agreement_id, told.version, told.purposes, told.valid_until) == ("old", 7, ["ads"], None)

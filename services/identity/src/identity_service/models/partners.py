@@ -30,6 +30,10 @@ class Agreement(Base, table=True):
     version: int = Field(sa_column=Column(Integer, nullable=False))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    removed_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """Made by mistake: as if it had never been, but for its version."""
+    told_version: int | None = Field(default=None, sa_column=Column(Integer))
+    """The last version that other services were told of."""
 
 
 class Import(Base, table=True):

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -14,7 +14,7 @@ from identity_service.rules.agreements import Agreements, Permit
 
 _IN_FORCE = """
 SELECT from_entity, to_entity, purposes FROM agreements
-WHERE valid_from <= $1 AND (valid_until IS NULL OR valid_until > $1)
+WHERE valid_from <= $1 AND (valid_until IS NULL OR valid_until > $1) AND removed_at IS NULL
 """
 
 _USABLE = """
@@ -69,25 +69,32 @@ async def find_usable_anchors(
 
 
 async def find_agreement(session: AsyncSession, agreement_id: str) -> Agreement | None:
-    """Return an agreement."""
+    """Return an agreement, also one that was removed."""
     statement = select(Agreement).where(col(Agreement.agreement_id) == agreement_id)
     return (await session.execute(statement)).scalar_one_or_none()
 
 
 async def list_agreements(session: AsyncSession, *, after: str | None, limit: int) -> Sequence[Agreement]:
-    """Return agreements by id, after one."""
-    statement = select(Agreement).order_by(col(Agreement.agreement_id)).limit(limit)
+    """Return agreements by id, after one; those that were removed are none."""
+    statement = select(Agreement).where(col(Agreement.removed_at).is_(None)).order_by(col(Agreement.agreement_id))
     if after is not None:
         statement = statement.where(col(Agreement.agreement_id) > after)
+    return (await session.execute(statement.limit(limit))).scalars().all()
+
+
+async def take_untold(session: AsyncSession, *, limit: int) -> Sequence[Agreement]:
+    """Lock and return agreements of whose present version others were not told."""
+    statement = (
+        select(Agreement)
+        .where(col(Agreement.told_version).is_distinct_from(col(Agreement.version)))
+        .order_by(col(Agreement.agreement_id))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
     return (await session.execute(statement)).scalars().all()
 
 
-async def save_agreement(session: AsyncSession, agreement: Agreement) -> None:
-    """Insert an agreement, or write its change."""
-    session.add(agreement)
+async def save_agreements(session: AsyncSession, agreements: Sequence[Agreement]) -> None:
+    """Insert agreements, or write their changes."""
+    session.add_all(agreements)
     await session.flush()
-
-
-async def delete_agreement(session: AsyncSession, agreement_id: str) -> None:
-    """Delete an agreement."""
-    await session.execute(delete(Agreement).where(col(Agreement.agreement_id) == agreement_id))

@@ -130,7 +130,7 @@ FROM linking_results WHERE run_id = $1 ORDER BY position LIMIT $2
 
 _IN_FORCE = """
 SELECT from_entity, to_entity, purposes FROM agreements
-WHERE valid_from <= $1 AND (valid_until IS NULL OR valid_until > $1)
+WHERE valid_from <= $1 AND (valid_until IS NULL OR valid_until > $1) AND removed_at IS NULL
 """
 
 

@@ -36,9 +36,9 @@ async def get_agreement(agreement_id: Key, response: Response, session: Session)
 
 
 @router.delete("/agreements/{agreement_id}", dependencies=[WRITE], status_code=204)
-async def delete_agreement(agreement_id: Key, session: Session, version: IfMatch) -> None:
+async def delete_agreement(agreement_id: Key, session: Session, clock: ClockDependency, version: IfMatch) -> None:
     """Remove an agreement made by mistake. To end one, set `valid_until`: then it stays on record."""
-    await service.delete_agreement(session, agreement_id, version=version)
+    await service.delete_agreement(session, agreement_id, version=version, clock=clock)
 
 
 @router.get("/agreements", dependencies=[READ])

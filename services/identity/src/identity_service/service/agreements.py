@@ -1,9 +1,11 @@
-"""Agreements between legal entities: made, changed, ended."""
+"""Agreements between legal entities: made, changed, ended, and told to others."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from identity_service.events import agreement_changed
 from identity_service.models import Agreement
 from identity_service.repository import agreements as repository
 from identity_service.repository.configuration import lock_key
@@ -12,6 +14,9 @@ from servicekit.clock import Clock
 from servicekit.cursors import decode_cursor, encode_cursor
 from servicekit.errors import NotFound
 from servicekit.http import check_version
+from servicekit.outbox import publish
+
+_TOLD_AT_ONCE = 500
 
 
 async def put_agreement(
@@ -24,18 +29,22 @@ async def put_agreement(
     """
     await lock_key(session, "agreement", agreement_id)
     agreement = await repository.find_agreement(session, agreement_id)
-    check_version(agreement.version if agreement else None, version)
+    is_new = agreement is None or agreement.removed_at is not None
+    check_version(None if agreement is None or is_new else agreement.version, version)
     now, values = clock.now(), body.model_dump()
     if agreement is None:
         agreement = Agreement.model_validate(
             {**values, "agreement_id": agreement_id, "version": 1, "created_at": now, "updated_at": now}
         )
-        await repository.save_agreement(session, agreement)
-        return agreement, True
-    if any(getattr(agreement, name) != value for name, value in values.items()):
+    elif is_new:  # a version below that of the removal would not be heard any more
+        changed = {"version": agreement.version + 1, "created_at": now, "updated_at": now, "removed_at": None}
+        agreement.sqlmodel_update({**values, **changed})
+    elif any(getattr(agreement, name) != value for name, value in values.items()):
         agreement.sqlmodel_update({**values, "version": agreement.version + 1, "updated_at": now})
-        await repository.save_agreement(session, agreement)
-    return agreement, False
+    else:
+        return agreement, False
+    await _save_and_tell(session, [agreement])
+    return agreement, is_new
 
 
 async def get_agreement(session: AsyncSession, agreement_id: str) -> Agreement:
@@ -45,12 +54,12 @@ async def get_agreement(session: AsyncSession, agreement_id: str) -> Agreement:
         NotFound: there is no such agreement.
     """
     agreement = await repository.find_agreement(session, agreement_id)
-    if agreement is None:
+    if agreement is None or agreement.removed_at is not None:
         raise NotFound(f"There is no agreement {agreement_id}.")
     return agreement
 
 
-async def delete_agreement(session: AsyncSession, agreement_id: str, *, version: int | None) -> None:
+async def delete_agreement(session: AsyncSession, agreement_id: str, *, version: int | None, clock: Clock) -> None:
     """Remove an agreement, as if it had never been; to end one, set `valid_until`.
 
     Raises:
@@ -59,7 +68,22 @@ async def delete_agreement(session: AsyncSession, agreement_id: str, *, version:
     await lock_key(session, "agreement", agreement_id)
     agreement = await get_agreement(session, agreement_id)
     check_version(agreement.version, version)
-    await repository.delete_agreement(session, agreement_id)
+    agreement.sqlmodel_update({"version": agreement.version + 1, "removed_at": clock.now()})
+    await _save_and_tell(session, [agreement])
+
+
+async def tell_untold(session: AsyncSession) -> bool:
+    """Tell others of agreements made before anybody heard of them; True while there may be more."""
+    agreements = await repository.take_untold(session, limit=_TOLD_AT_ONCE)
+    await _save_and_tell(session, agreements)
+    return len(agreements) == _TOLD_AT_ONCE
+
+
+async def _save_and_tell(session: AsyncSession, agreements: Sequence[Agreement]) -> None:
+    for agreement in agreements:
+        agreement.told_version = agreement.version
+    await repository.save_agreements(session, agreements)
+    await publish(session, [agreement_changed(agreement) for agreement in agreements])
 
 
 async def list_agreements(session: AsyncSession, *, first: int, after: str | None) -> dict[str, Any]:
