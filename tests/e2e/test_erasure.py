@@ -4,15 +4,10 @@ mails went to: it is the customer's own."""
 
 import asyncio
 import json
-import re
-from collections.abc import Iterator
-from datetime import timedelta
-from html import unescape
 from typing import Any
 
 import asyncpg
 import httpx
-import pytest
 from nats.aio.client import Client
 
 from contracts.topology import STREAMS
@@ -20,21 +15,34 @@ from kizuna_local.addresses import SERVICES
 from kizuna_local.event_log import ADMINISTRATOR, password
 from kizuna_local.home import Home
 from kizuna_local.real_parts import build_postgres
-from servicekit.clock import SystemClock
 from servicekit.testing import tables_that_mention
 from tests.e2e.world import (
+    CLOCK,
+    answer_survey,
     create_campaign,
     create_journey,
+    create_rank,
     create_segment,
+    create_sources,
+    create_survey,
     create_template,
+    days_ago,
+    identify,
+    links,
+    mail_step,
     mails,
+    open_and_click,
+    order,
+    ordered,
     post,
-    put,
     record_opt_ins,
+    survey_step,
+    tell,
 )
-from tests.running_platform import RunningPlatform, create_source, running_platform, send_batch, wait_for
+from tests.running_platform import RunningPlatform, send_batch, wait_for
 
-CLOCK = SystemClock()  # the platform runs by this machine's
+STORY = "erasure"
+THANKS, QUESTION = "お礼", "お礼に教えてください"
 MAIL, NUMBER, COOKIE = "kanaria-mail-81c5@example.jp", "kanaria-number-4d20", "kanaria-cookie-99f3"
 CANARIES = {
     "mail": MAIL,
@@ -51,18 +59,11 @@ CANARIES = {
     "group": "kanaria-group-e1f0",
     "former": "kanaria-former-b2b2",
 }
-OTHERS = ("o1", "o2", "o3")
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
-    """An empty platform."""
-    with running_platform(tmp_path_factory.mktemp("erasure") / "home") as started:
-        yield started
+OTHERS = tuple(f"{STORY}-o{number}" for number in (1, 2, 3))
 
 
 def test_erased_means_erased(platform: RunningPlatform) -> None:
-    keys = {source: create_source(platform, source) for source in ("shop", "crm", "web")}
+    keys = create_sources(platform, STORY, "shop", "crm", "web")
     configure(platform)
     plant(platform, keys)
     once_round_the_loop(platform)
@@ -92,62 +93,34 @@ def test_erased_means_erased(platform: RunningPlatform) -> None:
 
 def configure(platform: RunningPlatform) -> None:
     """A mail and a survey to everybody who ever bought."""
-    bought = {"kind": "event_count", "event": "Order Completed", "comparison": "ge", "value": 1}
-    put(
-        platform,
-        "profile",
-        "/v1/ranks/default",
-        {"ranks": [{"key": "member", "name": "会員", "condition": bought}]},
-    )
-    create_segment(platform, "buyers", name="購入者", condition=bought)
-    create_template(platform, "coupon", subject="お礼")
-    create_template(platform, "survey", subject="教えてください", link="{{ survey_url }}")
-    put(
-        platform, "survey", "/v1/questionnaires/nps",
-        {
-            "title": "ご意見", "language": "ja",
-            "questions": [
-                {"key": "score", "kind": "nps", "text": "おすすめ度は?", "required": True},
-                {"key": "words", "kind": "text", "text": "なぜですか?", "required": False},
-                {"key": "promise", "kind": "commitment", "text": "お約束", "required": False, "options": [
-                    {"key": "first", "text": "新商品を先に知らせる", "kind": "tell_me_first", "subject": "new_arrivals",
-                     "owner_department": "crm"}]},
-            ],
-        },
-    )  # fmt: skip
-    create_campaign(platform, "thanks", name="お礼")
+    create_rank(platform)
+    create_segment(platform, STORY, name="購入者", condition=ordered(STORY))
+    create_template(platform, f"{STORY}-coupon", subject=THANKS)
+    create_survey(platform, f"{STORY}-survey", subject=QUESTION)
+    create_campaign(platform, STORY, name="お礼")
     create_journey(
-        platform, "thanks", name="お礼", campaign_key="thanks", segment_key="buyers",
+        platform, STORY, name="お礼", segment_key=STORY,
         steps=[
-            {"key": "mail", "kind": "send", "channel": "email", "template_key": "coupon", "topic": "marketing",
-             "coupon": {"prefix": "DANKE"}, "next": "question"},
-            {"key": "question", "kind": "ask", "questionnaire_key": "nps", "template_key": "survey",
-             "channel": "email", "topic": "marketing", "expires_days": 14, "next": "rest"},
+            mail_step("mail", f"{STORY}-coupon", coupon={"prefix": "DANKE"}, next="question"),
+            survey_step(f"{STORY}-survey", next_step="rest"),
             {"key": "rest", "kind": "wait", "days": 1, "next": "again"},
-            {"key": "again", "kind": "send", "channel": "email", "template_key": "coupon", "topic": "marketing"},
+            mail_step("again", f"{STORY}-coupon"),
         ],
     )  # fmt: skip
 
 
 def canary_events() -> dict[str, list[dict[str, Any]]]:
     """What the departments say of the canary, all of it a day ago; the web site sees two customers who become one."""
-    at = {"timestamp": (CLOCK.now() - timedelta(days=1)).isoformat()}
+    at = {"timestamp": days_ago(1)}
     person = {
         "name": CANARIES["name"], "email": MAIL, "phone": CANARIES["phone as written"], "favourite": CANARIES["trait"],
         "address": {"street": CANARIES["street"], "city": "千代田区"},
     }  # fmt: skip
-    order = {"order_id": "1", "revenue": 10, "currency": "USD", "remark": CANARIES["property"]}
+    remark = {"remark": CANARIES["property"]}
     return {
-        "crm": [{"type": "identify", "userId": NUMBER, "messageId": "c1", "traits": person, **at}],
+        "crm": [identify(NUMBER, traits=person, messageId="c1", **at)],
         "shop": [
-            {
-                "type": "track",
-                "event": "Order Completed",
-                "userId": NUMBER,
-                "messageId": "c2",
-                "properties": order,
-                **at,
-            },
+            order(STORY, NUMBER, "1", revenue=10, properties=remark, messageId="c2", **at),
             {"type": "group", "userId": NUMBER, "groupId": CANARIES["group"], "messageId": "c3", "traits": {}, **at},
         ],
         "web": [
@@ -160,33 +133,24 @@ def canary_events() -> dict[str, list[dict[str, Any]]]:
 
 
 def plant(platform: RunningPlatform, keys: dict[str, str]) -> None:
-    at = (CLOCK.now() - timedelta(days=1)).isoformat()
+    at = days_ago(1)
     record_opt_ins(platform, [MAIL, *(f"{other}@example.jp" for other in OTHERS)], recorded_at=at)
     for source, events in canary_events().items():
         for event in events:  # one by one, so that the cookie is a customer of its own before it is known
             assert send_batch(platform, keys[source], [event]).status_code in {200, 400}
     for other in OTHERS:
         traits = {"email": f"{other}@example.jp", "name": other}
-        order = {"order_id": other, "revenue": 10, "currency": "USD"}
-        events = [
-            {"type": "identify", "userId": other, "traits": traits, "timestamp": at},
-            {"type": "track", "event": "Order Completed", "userId": other, "properties": order, "timestamp": at},
-        ]
-        assert send_batch(platform, keys["crm"], events).status_code == 200
+        bought = order(STORY, other, other, revenue=10, timestamp=at)
+        tell(platform, keys["crm"], [identify(other, traits=traits, timestamp=at), bought])
 
 
 def once_round_the_loop(platform: RunningPlatform) -> None:
     """The mails arrive; the canary opens, clicks and answers."""
     everybody = {MAIL, *(f"{other}@example.jp" for other in OTHERS)}
-    for subject in ("お礼", "教えてください"):
+    for subject in (THANKS, QUESTION):
         wait_for(f"all have got {subject}", lambda: mails(platform, subject).keys() == everybody, seconds=60)  # noqa: B023
-    links = [unescape(link) for link in re.findall(r'(?:href|src)="([^"]+)"', mails(platform, "お礼")[MAIL])]
-    assert httpx.get(next(link for link in links if "/o/" in link)).status_code == 200
-    assert httpx.get(next(link for link in links if "/c/" in link)).status_code == 302
-    survey = mails(platform, "教えてください")[MAIL]
-    form = next(unescape(link) for link in re.findall(r'href="([^"]+)"', survey) if "/f/" in link)
-    answers = {"score": 9, "words": CANARIES["answer"], "promise": ["first"]}
-    assert httpx.post(form, json={"answers": answers}).status_code in {200, 201}
+    open_and_click(mails(platform, THANKS)[MAIL])
+    answer_survey(mails(platform, QUESTION)[MAIL], score=9, words=CANARIES["answer"])
 
     def has_answered() -> bool:
         seen = view(platform, customer_of(platform, NUMBER))
@@ -254,14 +218,13 @@ def tell_late(platform: RunningPlatform, keys: dict[str, str]) -> None:
             event | {"messageId": f"late-{event['messageId']}"} for event in events if "c6" not in event["messageId"]
         ]
         assert send_batch(platform, keys[source], events).status_code in {200, 400}
-        assert send_batch(platform, keys[source], again).status_code == 200
-    record_opt_ins(platform, [MAIL], recorded_at=(CLOCK.now() - timedelta(days=1)).isoformat())
-    for link in re.findall(r'(?:href|src)="([^"]+)"', mails(platform, "お礼")[MAIL]):
+        tell(platform, keys[source], again)
+    record_opt_ins(platform, [MAIL], recorded_at=days_ago(1))
+    for link in links(mails(platform, THANKS)[MAIL]):
         if link.startswith("http://127.0.0.1"):
-            httpx.get(unescape(link))
+            httpx.get(link)
     now = CLOCK.now().isoformat()
-    marker = {"type": "identify", "userId": OTHERS[0], "traits": {"name": now}}
-    assert send_batch(platform, keys["crm"], [marker]).status_code == 200
+    tell(platform, keys["crm"], [identify(OTHERS[0], traits={"name": now})])
 
     def marked() -> bool:
         body = {"customer_ids": [customer_of(platform, OTHERS[0])]}
@@ -272,8 +235,7 @@ def tell_late(platform: RunningPlatform, keys: dict[str, str]) -> None:
 
 
 def sign_up_again(platform: RunningPlatform, keys: dict[str, str], *, former_customer_id: str) -> None:
-    event = {"type": "identify", "userId": NUMBER, "traits": {"email": MAIL}}
-    assert send_batch(platform, keys["crm"], [event]).status_code == 200
+    tell(platform, keys["crm"], [identify(NUMBER, traits={"email": MAIL})])
     wait_for("the new customer is known", lambda: customer_of(platform, NUMBER) != "None")
     new = customer_of(platform, NUMBER)
     assert new != former_customer_id
@@ -300,21 +262,25 @@ def traces_in_tables(platform: RunningPlatform, canaries: dict[str, str] = CANAR
 
 
 def expire_streams(platform: RunningPlatform) -> None:
-    """Let the streams' retention be over now: with a `max_age` of a second instead of a week."""
+    """Let the streams' retention be over now: with a `max_age` of a second instead of a week, for a while."""
 
     async def expire() -> None:
         home, client = Home(platform.home), Client()
         port = platform.environment["KIZUNA_PORT_BASE"]
         await client.connect(f"nats://{ADMINISTRATOR}:{password(home, ADMINISTRATOR)}@127.0.0.1:{int(port) + 42}")
         jetstream = client.jetstream()
-        for stream in STREAMS:
-            config = (await jetstream.stream_info(stream.name)).config
-            await jetstream.update_stream(config.evolve(max_age=1, duplicate_window=1))
-        async with asyncio.timeout(20):
-            for stream in STREAMS:
-                while (await jetstream.stream_info(stream.name)).state.messages:  # noqa: ASYNC110
-                    await asyncio.sleep(0.2)  # the server expires them by itself
-        await client.close()
+        configured = [(await jetstream.stream_info(stream.name)).config for stream in STREAMS]
+        try:
+            for config in configured:
+                await jetstream.update_stream(config.evolve(max_age=1, duplicate_window=1))
+            async with asyncio.timeout(20):
+                for stream in STREAMS:
+                    while (await jetstream.stream_info(stream.name)).state.messages:  # noqa: ASYNC110
+                        await asyncio.sleep(0.2)  # the server expires them by itself
+        finally:
+            for config in configured:
+                await jetstream.update_stream(config)
+            await client.close()
 
     asyncio.run(expire())
 

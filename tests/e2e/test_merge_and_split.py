@@ -1,32 +1,32 @@
 """Two people taken for one, and told apart again: each has exactly their own in every service and in the one view."""
 
-import re
-from collections.abc import Iterator
-from datetime import timedelta
-from html import unescape
-from pathlib import Path
 from typing import Any
 
-import httpx
-import pytest
-
-from servicekit.clock import SystemClock
 from tests.e2e.world import (
+    answer_survey,
     create_campaign,
     create_journey,
     create_segment,
-    create_template,
+    create_sources,
+    create_survey,
+    customer_id,
+    customer_view,
+    days_ago,
+    identify,
     mails,
+    order,
+    ordered,
     post,
-    put,
     record_opt_ins,
+    survey_step,
+    tell,
 )
-from tests.running_platform import RunningPlatform, create_source, running_platform, send_batch, wait_for
+from tests.running_platform import RunningPlatform, wait_for
 
-CLOCK = SystemClock()  # the platform runs by this machine's
-PEOPLE = {"hanako": 3, "taro": 1}
+STORY = "twins"
+PEOPLE = {f"{STORY}-hanako": 3, f"{STORY}-taro": 1}
 """How many orders each has; buyers of one or more are asked, buyers of four are regulars."""
-QUESTION = "教えてください"
+QUESTION = "お二人に教えてほしいこと"
 VIEW = """
 query View($id: ID!) {
   customer(id: $id) {
@@ -46,19 +46,11 @@ query View($id: ID!) {
 """
 
 
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
-    """An empty platform."""
-    home: Path = tmp_path_factory.mktemp("twins") / "home"
-    with running_platform(home) as started:
-        yield started
-
-
 def test_two_people_taken_for_one_and_told_apart_again(platform: RunningPlatform) -> None:
     configure(platform)
-    buy(platform, create_source(platform, "shop"))
+    buy(platform, create_sources(platform, STORY, "shop")["shop"])
     answer_both(platform)
-    ids = {name: customer_id(platform, name) for name in PEOPLE}
+    ids = {name: str(customer_id(platform, name)) for name in PEOPLE}
     wait_for("both have answered", lambda: all(is_complete(view(platform, each)) for each in ids.values()), seconds=60)
     before = {name: settled(platform, ids[name]) for name in PEOPLE}
     for name, own in before.items():
@@ -87,46 +79,29 @@ def test_two_people_taken_for_one_and_told_apart_again(platform: RunningPlatform
 
 def configure(platform: RunningPlatform) -> None:
     """Buyers of anything are asked a question, and promised something."""
-    orders = {"kind": "event_count", "event": "Order Completed", "comparison": "ge"}
-    create_segment(platform, "buyers", name="お客様", condition=orders | {"value": 1})
-    create_segment(platform, "regulars", name="常連", condition=orders | {"value": 4})
-    create_template(platform, "survey", subject=QUESTION, link="{{ survey_url }}")
-    put(
-        platform, "survey", "/v1/questionnaires/nps",
-        {
-            "title": "ご意見", "language": "ja", "introduction": "1分で終わります", "thanks": "ありがとうございました",
-            "questions": [
-                {"key": "score", "kind": "nps", "text": "おすすめ度は?", "required": True},
-                {"key": "promise", "kind": "commitment", "text": "お約束", "required": False, "options": [
-                    {"key": "first", "text": "新商品を先に知らせる", "kind": "tell_me_first", "subject": "new_arrivals",
-                     "owner_department": "crm"}]},
-            ],
-        },
-    )  # fmt: skip
-    create_campaign(platform, "asking", name="お客様の声")
+    several = {"kind": "event_count", "comparison": "ge"}
+    create_segment(platform, f"{STORY}-buyers", name="お客様", condition=ordered(STORY))
+    create_segment(platform, f"{STORY}-regulars", name="常連", condition=ordered(STORY, **several, value=4))
+    create_survey(platform, f"{STORY}-survey", subject=QUESTION)
+    create_campaign(platform, STORY, name="お客様の声")
     create_journey(
-        platform, "asking", name="お客様の声", campaign_key="asking", segment_key="buyers",
-        steps=[
-            {"key": "question", "kind": "ask", "questionnaire_key": "nps", "template_key": "survey",
-             "channel": "email", "topic": "marketing", "expires_days": 14, "next": "over"},
-            {"key": "over", "kind": "end"},
-        ],
+        platform, STORY, name="お客様の声", segment_key=f"{STORY}-buyers",
+        steps=[survey_step(f"{STORY}-survey", next_step="over"), {"key": "over", "kind": "end"}],
     )  # fmt: skip
 
 
 def buy(platform: RunningPlatform, key: str) -> None:
     """Each signs up with a name and an address that may be written to, and buys."""
-    yesterday = (CLOCK.now() - timedelta(days=1)).isoformat()
+    yesterday = days_ago(1)
     record_opt_ins(platform, [address(name) for name in PEOPLE], recorded_at=yesterday)
+    at = {"timestamp": yesterday}
     for name, orders in PEOPLE.items():
-        common = {"userId": name, "timestamp": yesterday}
-        sign_up = {"type": "identify", "messageId": f"{name}-up", "traits": {"name": name, "email": address(name)}}
+        sign_up = identify(name, traits={"name": name, "email": address(name)}, messageId=f"{name}-up", **at)
         purchases = [
-            {"type": "track", "event": "Order Completed", "messageId": f"{name}-{number}",
-             "properties": {"order_id": f"{name}-{number}", "revenue": 100 + number, "currency": "USD"}}
+            order(STORY, name, f"{name}-{number}", revenue=100 + number, messageId=f"{name}-{number}", **at)
             for number in range(orders)
-        ]  # fmt: skip
-        assert send_batch(platform, key, [event | common for event in [sign_up, *purchases]]).status_code == 200
+        ]
+        tell(platform, key, [sign_up, *purchases])
 
 
 def answer_both(platform: RunningPlatform) -> None:
@@ -134,30 +109,15 @@ def answer_both(platform: RunningPlatform) -> None:
     wait_for("both are asked", lambda: len(mails(platform, QUESTION)) == len(PEOPLE), seconds=60)
     received = mails(platform, QUESTION)
     for score, name in enumerate(PEOPLE, start=8):
-        links = [unescape(link) for link in re.findall(r'href="([^"]+)"', received[address(name)])]
-        form = next(link for link in links if "/f/" in link)
-        answered = httpx.post(form, json={"answers": {"score": score, "promise": ["first"]}})
-        assert answered.status_code in {200, 201}, answered.text
+        answer_survey(received[address(name)], score=score)
 
 
 def address(name: str) -> str:
     return f"{name}@example.jp"
 
 
-def customer_id(platform: RunningPlatform, name: str) -> str:
-    found = platform.ask(
-        'query($value: String!) { customerByIdentifier(namespace: "user_id", value: $value) { id } }', value=name
-    )
-    identifier: str = found["data"]["customerByIdentifier"]["id"]
-    return identifier
-
-
 def view(platform: RunningPlatform, identifier: str) -> dict[str, Any]:
-    """What the graph says of a customer, by a present or former id."""
-    answer = platform.ask(VIEW, id=identifier)
-    assert "errors" not in answer, answer
-    customer: dict[str, Any] = answer["data"]["customer"]
-    return customer
+    return customer_view(platform, VIEW, identifier)
 
 
 def comparable(own: dict[str, Any]) -> dict[str, Any]:

@@ -1,32 +1,33 @@
 """One event, one trace: ingest -> identity -> profile -> campaign -> delivery, and nothing of the customer in it."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import timedelta
-from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import httpx
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from servicekit.clock import SystemClock
-from tests.collector import listening_collector
+from tests.e2e.traces import ReceivedSpan, Traces
 from tests.e2e.world import (
     create_campaign,
     create_journey,
     create_segment,
+    create_sources,
     create_template,
+    customer_view,
+    days_ago,
+    identify,
+    known,
+    mail_step,
     mails,
+    order,
+    ordered,
     record_opt_ins,
-    totals,
+    tell,
 )
-from tests.running_platform import RunningPlatform, create_source, running_platform, send_batch, wait_for
+from tests.running_platform import RunningPlatform, wait_for
 
-CLOCK = SystemClock()  # the platform runs by this machine's
+STORY = "trace"
 ADDRESS = "hanako.tsukimi@example.jp"
 NAME = "月見野 花子"
 USER_ID = "member-tsukimi-4711"
@@ -41,116 +42,35 @@ ON_THE_WAY = {"kizuna-identity", "kizuna-profile", "kizuna-campaign", "kizuna-de
 SERVICES = ("identity", "profile", "campaign", "delivery", "survey", "gateway")
 
 
-@dataclass(frozen=True)
-class ReceivedSpan:
-    """What the assertions need of a span; ids as hexadecimal text."""
-
-    service: str
-    name: str
-    kind: int
-    trace_id: str
-    span_id: str
-    parent_id: str
-    attributes: frozenset[str]
-
-
-@dataclass
-class Traces:
-    """Everything the platform has exported."""
-
-    spans: list[ReceivedSpan] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    _lock: Lock = field(default_factory=Lock)
-
-    def take(self, body: bytes) -> None:
-        """Take one export in."""
-        request = ExportTraceServiceRequest.FromString(body)
-        found = [
-            _received(service.value.string_value, span)
-            for resource in request.resource_spans
-            for service in resource.resource.attributes
-            if service.key == "service.name"
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
-        with self._lock:
-            self.bodies.append(body)
-            self.spans += found
-
-    def of(self, trace_id: str) -> list[ReceivedSpan]:
-        """The spans of one trace that have arrived so far."""
-        with self._lock:
-            return [span for span in self.spans if span.trace_id == trace_id]
-
-
-def _received(service: str, span: Span) -> ReceivedSpan:
-    return ReceivedSpan(
-        service,
-        span.name,
-        span.kind,
-        span.trace_id.hex(),
-        span.span_id.hex(),
-        span.parent_span_id.hex(),
-        frozenset(attribute.key for attribute in span.attributes),
-    )
-
-
-@pytest.fixture(scope="module")
-def traces() -> Traces:
-    """What the collector received."""
-    return Traces()
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory, traces: Traces) -> Iterator[RunningPlatform]:
-    """A platform with tracing on, whose one customer gets one mail for one event."""
-    home: Path = tmp_path_factory.mktemp("trace") / "home"
-    with (
-        listening_collector(traces.take) as endpoint,
-        running_platform(home, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_BSP_SCHEDULE_DELAY="200") as started,
-    ):
-        write_key = configure(started)
-        buy(started, write_key)
-        wait_for("the mail has arrived", lambda: list(mails(started, SUBJECT)) == [ADDRESS], seconds=60)
-        look(started)
-        yield started
+@pytest.fixture(scope="module", autouse=True)
+def traced(platform: RunningPlatform) -> None:
+    """One customer has got one mail for one event, and has been looked at."""
+    write_key = configure(platform)
+    buy(platform, write_key)
+    wait_for("the mail has arrived", lambda: list(mails(platform, SUBJECT)) == [ADDRESS], seconds=60)
+    look(platform)
 
 
 def configure(platform: RunningPlatform) -> str:
     """A segment of buyers, a journey that thanks them, a known customer who may be written to; return the write key."""
-    create_segment(
-        platform,
-        "buyers",
-        name="購入者",
-        condition={"kind": "event_count", "event": "Order Completed", "comparison": "ge", "value": 1},
-    )
-    create_template(platform, "thanks", subject=SUBJECT)
-    create_campaign(platform, "thanks", name="御礼")
-    step = {"key": "mail", "kind": "send", "channel": "email", "template_key": "thanks", "topic": "marketing"}
-    create_journey(platform, "thanks", name="御礼", campaign_key="thanks", segment_key="buyers", steps=[step])
-    write_key = create_source(platform, "shop")
-    before = (CLOCK.now() - timedelta(days=1)).isoformat()
-    known: dict[str, Any] = {
-        "type": "identify",
-        "userId": USER_ID,
-        "messageId": "registered",
-        "timestamp": before,
-        "traits": {"name": NAME, "email": ADDRESS},
-    }
-    assert send_batch(platform, write_key, [known]).status_code == 200
+    create_segment(platform, STORY, name="購入者", condition=ordered(STORY))
+    create_template(platform, STORY, subject=SUBJECT)
+    create_campaign(platform, STORY, name="御礼")
+    create_journey(platform, STORY, name="御礼", segment_key=STORY, steps=[mail_step("mail", STORY)])
+    write_key = create_sources(platform, STORY, "shop")["shop"]
+    before = days_ago(1)
+    registered = identify(USER_ID, traits={"name": NAME, "email": ADDRESS}, messageId="registered", timestamp=before)
+    tell(platform, write_key, [registered])
     record_opt_ins(platform, [ADDRESS], recorded_at=before)
-    wait_for("the customer is known", lambda: totals(platform)["events"] > 0)
+    [customer] = known(platform, USER_ID)
+    query = "query($id: ID!) { customer(id: $id) { traits { value } } }"
+    wait_for("profile knows the customer", lambda: bool(customer_view(platform, query, customer)["traits"]))
     return write_key
 
 
 def buy(platform: RunningPlatform, write_key: str) -> None:
     """Post ONE event, in a trace that began elsewhere."""
-    event = {
-        "userId": USER_ID,
-        "event": "Order Completed",
-        "messageId": ORDER_ID,
-        "properties": {"order_id": ORDER_ID, "revenue": 1200, "currency": "JPY"},
-    }
+    event: dict[str, Any] = order(STORY, USER_ID, ORDER_ID, revenue=1200, messageId=ORDER_ID)
     answer = httpx.post(
         platform.url("identity") + "/v1/track",
         json=event,

@@ -2,32 +2,39 @@
 holdout, out as mail, back as clicks, a purchase and answers, and all of it in ONE customer view."""
 
 import re
-from collections.abc import Iterator
-from datetime import timedelta
-from html import unescape
-from pathlib import Path
 from typing import Any
 
-import httpx
-import pytest
-
-from servicekit.clock import SystemClock
 from tests.e2e.world import (
-    LANDING_PAGE,
+    CLOCK,
+    ORDER,
+    answer_survey,
     create_campaign,
     create_journey,
+    create_rank,
     create_segment,
+    create_sources,
+    create_survey,
     create_template,
+    customer_id,
+    customer_view,
+    days_ago,
+    identify,
+    mail_step,
     mails,
+    open_and_click,
+    order,
+    ordered,
     post,
-    put,
     record_opt_ins,
+    survey_step,
+    tell,
     totals,
 )
-from tests.running_platform import RunningPlatform, create_source, running_platform, send_batch, wait_for
+from tests.running_platform import RunningPlatform, wait_for
 
-CLOCK = SystemClock()  # the platform runs by this machine's
+STORY = "loop"
 CUSTOMERS = 60
+COUPON, QUESTION = "お久しぶりです", "教えてください"
 VIEW = """
 query View($id: ID!) {
   customer(id: $id) {
@@ -48,40 +55,25 @@ query View($id: ID!) {
 """
 
 
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
-    """An empty platform."""
-    home: Path = tmp_path_factory.mktemp("loop") / "home"
-    with running_platform(home) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def keys(platform: RunningPlatform) -> dict[str, str]:
-    """The write keys of the shop, the CRM and the web site."""
-    return {source: create_source(platform, source) for source in ("shop", "crm", "web")}
-
-
 def address(number: int) -> str:
-    return f"customer{number}@example.jp"
+    return f"{STORY}-{number}@example.jp"
+
+
+def user_id(number: int) -> str:
+    return f"{STORY}-{number}"
 
 
 def view_of(platform: RunningPlatform, number: int) -> dict[str, Any]:
     """The customer view by the shop's number."""
-    found = platform.ask(
-        'query($value: String!) { customerByIdentifier(namespace: "user_id", value: $value) { id } }',
-        value=f"u{number}",
-    )
-    answer = platform.ask(VIEW, id=found["data"]["customerByIdentifier"]["id"])
-    assert "errors" not in answer, answer
-    customer: dict[str, Any] = answer["data"]["customer"]
-    return customer
+    return customer_view(platform, VIEW, str(customer_id(platform, user_id(number))))
 
 
-def test_the_story_of_the_loop(platform: RunningPlatform, keys: dict[str, str]) -> None:
+def test_the_story_of_the_loop(platform: RunningPlatform) -> None:
+    keys = create_sources(platform, STORY, "shop", "crm", "web")
+    told = totals(platform)["events"]
     configure(platform)
     tell_the_past(platform, keys)
-    wait_for("every event is on a timeline", lambda: totals(platform)["events"] >= CUSTOMERS * 3, seconds=60)
+    wait_for("every event is on a timeline", lambda: totals(platform)["events"] >= told + CUSTOMERS * 3, seconds=60)
 
     publish_journey(platform)
     treated = wait_for_mails(platform)
@@ -96,105 +88,51 @@ def test_the_story_of_the_loop(platform: RunningPlatform, keys: dict[str, str]) 
 
 
 def configure(platform: RunningPlatform) -> None:
-    put(
-        platform,
-        "profile",
-        "/v1/ranks/default",
-        {
-            "ranks": [
-                {
-                    "key": "member",
-                    "name": "会員",
-                    "condition": {"kind": "event_count", "event": "Order Completed", "comparison": "ge", "value": 1},
-                }
-            ]
-        },
-    )
+    create_rank(platform)
     create_segment(
-        platform,
-        "dormant",
-        name="休眠",
-        condition={"kind": "event_last", "event": "Order Completed", "position": "before", "days": 90},
+        platform, STORY, name="休眠", condition=ordered(STORY, kind="event_last", position="before", days=90)
     )
-    create_template(platform, "coupon", subject="お久しぶりです")
-    create_template(platform, "survey", subject="教えてください", link="{{ survey_url }}")
-    put(
-        platform, "survey", "/v1/questionnaires/nps",
-        {
-            "title": "ご意見", "language": "ja", "introduction": "1分で終わります", "thanks": "ありがとうございました",
-            "questions": [
-                {"key": "score", "kind": "nps", "text": "おすすめ度は?", "required": True},
-                {"key": "promise", "kind": "commitment", "text": "お約束", "required": False, "options": [
-                    {"key": "first", "text": "新商品を先に知らせる", "kind": "tell_me_first", "subject": "new_arrivals",
-                     "owner_department": "crm"}]},
-            ],
-        },
-    )  # fmt: skip
-    create_campaign(platform, "winback", name="お帰りなさい")
+    create_template(platform, f"{STORY}-coupon", subject=COUPON)
+    create_survey(platform, f"{STORY}-survey", subject=QUESTION)
+    create_campaign(platform, STORY, name="お帰りなさい")
 
 
 def tell_the_past(platform: RunningPlatform, keys: dict[str, str]) -> None:
     """A purchase 200 days ago each, a name and an address from the CRM, anonymous browsing that became known."""
-    past = (CLOCK.now() - timedelta(days=200)).isoformat()
-    batches: dict[str, list[dict[str, Any]]] = {
-        "shop": [
-            {
-                "type": "track",
-                "event": "Order Completed",
-                "userId": f"u{number}",
-                "messageId": f"order-{number}",
-                "timestamp": past,
-                "properties": {"order_id": f"{number}", "revenue": 10 + number, "currency": "USD"},
-            }
-            for number in range(CUSTOMERS)
-        ],
-        "crm": [
-            {
-                "type": "identify",
-                "userId": f"u{number}",
-                "messageId": f"crm-{number}",
-                "timestamp": past,
-                "traits": {"name": f"山田 {number}郎", "email": address(number)},
-            }
-            for number in range(CUSTOMERS)
-        ],
-        "web": [
-            {
-                "type": "page",
-                "name": "Home",
-                "anonymousId": f"a{number}",
-                "messageId": f"page-{number}",
-                "timestamp": past,
-            }
-            for number in range(CUSTOMERS)
-        ]
-        + [
-            {
-                "type": "identify",
-                "userId": f"u{number}",
-                "anonymousId": f"a{number}",
-                "messageId": f"login-{number}",
-                "timestamp": past,
-            }
-            for number in range(0, CUSTOMERS, 2)
-        ],
-    }
-    for source, events in batches.items():
-        answer = send_batch(platform, keys[source], events)
-        assert answer.status_code == 200, answer.text
-    record_opt_ins(platform, [address(number) for number in range(CUSTOMERS)], recorded_at=past)
+    past = days_ago(200)
+    everybody = range(CUSTOMERS)
+    at = {"timestamp": past}
+    orders = [
+        order(STORY, user_id(each), str(each), revenue=10 + each, messageId=f"order-{each}", **at) for each in everybody
+    ]
+    people = [
+        identify(
+            user_id(each), traits={"name": f"山田 {each}郎", "email": address(each)}, messageId=f"crm-{each}", **at
+        )
+        for each in everybody
+    ]
+    visits = [
+        {"type": "page", "name": "Home", "anonymousId": f"{STORY}-a{each}", "messageId": f"page-{each}", **at}
+        for each in everybody
+    ]
+    logins = [
+        {"type": "identify", "userId": user_id(each), "anonymousId": f"{STORY}-a{each}", "messageId": f"login-{each}"}
+        | at
+        for each in range(0, CUSTOMERS, 2)
+    ]
+    for source, events in (("shop", orders), ("crm", people), ("web", visits + logins)):
+        tell(platform, keys[source], events)
+    record_opt_ins(platform, [address(each) for each in everybody], recorded_at=past)
 
 
 def publish_journey(platform: RunningPlatform) -> None:
     create_journey(
-        platform, "winback", name="お帰りなさい", campaign_key="winback", segment_key="dormant",
+        platform, STORY, name="お帰りなさい", segment_key=STORY,
         steps=[
             {"key": "keep", "kind": "holdout", "percent": 30, "next": "mail"},
-            {"key": "mail", "kind": "send", "channel": "email", "template_key": "coupon", "topic": "marketing",
-             "coupon": {"prefix": "BACK"}, "next": "breathe"},
+            mail_step("mail", f"{STORY}-coupon", coupon={"prefix": "BACK"}, next="breathe"),
             {"key": "breathe", "kind": "wait", "duration_seconds": 1, "next": "question"},
-            {"key": "question", "kind": "ask", "questionnaire_key": "nps", "template_key": "survey",
-             "channel": "email", "topic": "marketing", "expires_days": 14, "next": "over"},
+            survey_step(f"{STORY}-survey", next_step="over"),
             {"key": "over", "kind": "end"},
         ],
     )  # fmt: skip
@@ -205,42 +143,25 @@ def wait_for_mails(platform: RunningPlatform) -> dict[str, str]:
 
     def all_arrived() -> bool:
         nonlocal seen
-        before, seen = seen, len(mails(platform, "教えてください"))
-        return seen > 0 and seen == before == len(mails(platform, "お久しぶりです"))
+        before, seen = seen, len(mails(platform, QUESTION))
+        return seen > 0 and seen == before == len(mails(platform, COUPON))
 
     wait_for("the coupon and then the question have arrived", all_arrived, seconds=90)
-    return mails(platform, "お久しぶりです")
+    return mails(platform, COUPON)
 
 
 def react(platform: RunningPlatform, keys: dict[str, str], number: int, coupon_mail: str) -> None:
     """Open, click, answer with a commitment, buy with the coupon."""
-    links = [unescape(link) for link in re.findall(r'(?:href|src)="([^"]+)"', coupon_mail)]
-    pixel = next(link for link in links if "/o/" in link)
-    click = next(link for link in links if "/c/" in link)
-    assert httpx.get(pixel).headers["content-type"] == "image/gif"
-    followed = httpx.get(click)
-    assert followed.status_code in {302, 303}
-    assert followed.headers["location"].startswith(LANDING_PAGE)
+    open_and_click(coupon_mail)
     coupon = re.search(r"BACK-[A-Z0-9]+", coupon_mail)
     assert coupon is not None
-    form = next(
-        unescape(link)
-        for link in re.findall(r'href="([^"]+)"', mails(platform, "教えてください")[address(number)])
-        if "/f/" in link
-    )
-    answered = httpx.post(form, json={"answers": {"score": 9, "promise": ["first"]}})
-    assert answered.status_code in {200, 201}, answered.text
-    now = CLOCK.now().isoformat()
-    order = {
-        "type": "track",
-        "event": "Order Completed",
-        "userId": f"u{number}",
-        "messageId": "order-again",
-        "timestamp": now,
-        "properties": {"order_id": "again", "revenue": 100, "currency": "USD", "coupon": coupon.group(0)},
-    }
+    answer_survey(mails(platform, QUESTION)[address(number)], score=9)
+    again = order(
+        STORY, user_id(number), "again", revenue=100, properties={"coupon": coupon.group(0)},
+        messageId="order-again", timestamp=CLOCK.now().isoformat(),
+    )  # fmt: skip
     for _ in range(2):  # a retry of the shop's must not count twice
-        assert send_batch(platform, keys["shop"], [order]).status_code == 200
+        tell(platform, keys["shop"], [again])
 
 
 def has_answered(platform: RunningPlatform, number: int) -> bool:
@@ -252,46 +173,46 @@ def has_answered(platform: RunningPlatform, number: int) -> bool:
 def check_view(platform: RunningPlatform, number: int) -> None:
     view = view_of(platform, number)
     identifiers = {(each["namespace"], each["value"]) for each in view["identifiers"]}
-    assert {("user_id", f"u{number}"), ("email", address(number))} <= identifiers
-    assert ("anonymous_id", f"a{number}") in identifiers or number % 2
+    assert {("user_id", user_id(number)), ("email", address(number))} <= identifiers
+    assert ("anonymous_id", f"{STORY}-a{number}") in identifiers or number % 2
     traits = {each["name"]: each for each in view["traits"]}
     assert traits["name"]["value"] == f"山田 {number}郎"
-    assert traits["name"]["source"] == "crm"
+    assert traits["name"]["source"] == f"{STORY}-crm"
     assert view["rfm"]["recencyDays"] == 0
     assert float(view["rfm"]["monetary"]) == 110 + number
     assert view["rank"]["name"] == "会員"
     wait_for("it left the dormant", lambda: view_of(platform, number)["segments"] == [], seconds=20)
     names = [edge["node"]["name"] for edge in view["timeline"]["edges"]]
-    assert names.count("Order Completed") == 2
-    assert {"coupon", "survey"} <= set(template_keys(platform, number))
+    assert names.count(ORDER) == 2
+    assert {f"{STORY}-coupon", f"{STORY}-survey"} <= set(template_keys(platform, number))
     assert {(each["channel"], each["topic"], each["status"]) for each in view["permissions"]} == {
         ("email", "marketing", "granted")
     }
-    assert [(each["questionnaireKey"], each["npsScore"]) for each in view["responses"]] == [("nps", 9)]
+    assert [(each["questionnaireKey"], each["npsScore"]) for each in view["responses"]] == [(f"{STORY}-survey", 9)]
     assert [(each["kind"], each["status"]) for each in view["commitments"]] == [("tell_me_first", "open")]
-    assert [(each["journeyKey"], each["arm"]) for each in view["journeys"]] == [("winback", "treatment")]
+    assert [(each["journeyKey"], each["arm"]) for each in view["journeys"]] == [(STORY, "treatment")]
 
 
 def template_keys(platform: RunningPlatform, number: int) -> list[str]:
     with platform.client("delivery") as client:
-        customer_id = view_of(platform, number)["id"]
-        answer = client.post("/v1/messages:batchGet", json={"customer_ids": [customer_id], "first": 10}).json()
+        body = {"customer_ids": [customer_id(platform, user_id(number))], "first": 10}
+        answer = client.post("/v1/messages:batchGet", json=body).json()
         return [message["template_key"] for message in answer["customers"][0]["messages"]]
 
 
 def check_held_out(platform: RunningPlatform, number: int) -> None:
     view = view_of(platform, number)
     assert view["messages"] == []
-    assert [(each["journeyKey"], each["arm"]) for each in view["journeys"]] == [("winback", "holdout")]
+    assert [(each["journeyKey"], each["arm"]) for each in view["journeys"]] == [(STORY, "holdout")]
     assert [each["name"] for each in view["segments"]] == ["休眠"]
 
 
 def check_results(platform: RunningPlatform, *, treated: int) -> None:
-    post(platform, "campaign", "/v1/campaigns/winback/results:refresh")
+    post(platform, "campaign", f"/v1/campaigns/{STORY}/results:refresh")
 
     def results() -> dict[str, Any]:
         with platform.client("campaign") as client:
-            content: dict[str, Any] = client.get("/v1/campaigns/winback/results").json()
+            content: dict[str, Any] = client.get(f"/v1/campaigns/{STORY}/results").json()
             return content
 
     wait_for("the purchase is attributed", lambda: results()["treatment"]["purchases"] == 1, seconds=60)
