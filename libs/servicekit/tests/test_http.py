@@ -13,7 +13,7 @@ from sample_service.app import Base, SampleSettings, build
 from servicekit.auth import ServiceTokens, sign_token
 from servicekit.clock import FrozenClock, SystemClock
 from servicekit.command import openapi_text
-from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.cursors import cut_page, decode_cursor, encode_cursor
 from servicekit.errors import Invalid
 from servicekit.migrations import differences
 from servicekit.testing import Environment, RunningService, running
@@ -190,3 +190,16 @@ def test_cursors_come_back_as_they_went_and_others_are_refused() -> None:
     for bad in ("", "x", "eyJ9", encode_cursor("a"), encode_cursor("a", "b", "c")):
         with pytest.raises(Invalid):
             decode_cursor(bad, type(moment), type(identifier), int)
+
+
+def test_a_page_says_where_the_next_one_starts_and_the_last_that_there_is_none() -> None:
+    rows = [("a", 1), ("b", 2), ("c", 3)]
+    page = cut_page(rows, 2, lambda row: row)
+    assert page.items == rows[:2]
+    assert page.next is not None
+    assert decode_cursor(page.next, str, int) == ["b", 2]
+    by_letter = cut_page(rows, 1, lambda row: row[0]).next
+    assert by_letter is not None
+    assert decode_cursor(by_letter, str) == ["a"]
+    assert cut_page(rows, 3, lambda row: row) == (rows, None)
+    assert cut_page([], 3, lambda row: row) == ([], None)

@@ -1,14 +1,17 @@
-"""Keyset cursors: opaque text that names the last row seen."""
+"""Keyset cursors: opaque text that names the last row seen; and the pages they lead through."""
 
 import base64
 import binascii
 import json
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from servicekit.errors import Invalid
+
+RowT = TypeVar("RowT")
 
 
 def encode_cursor(*values: object) -> str:
@@ -46,3 +49,22 @@ def _read(part: object, kind: type) -> object:
     if kind in {UUID, Decimal}:
         return kind(str(part))
     return kind(part)
+
+
+class Page(NamedTuple, Generic[RowT]):
+    """Part of a listing; `next` is the cursor of the following part."""
+
+    items: list[RowT]
+    next: str | None
+
+
+def cut_page(found: Sequence[RowT], first: int, place: Callable[[RowT], object]) -> Page[RowT]:
+    """Make a page of the first rows found. Ask for one row more than that: it says whether another page follows.
+
+    `place` gives what the listing is sorted by, which the cursor names: one value, or a tuple of them.
+    """
+    items = list(found[:first])
+    if len(found) <= first:
+        return Page(items, None)
+    last = place(items[-1])
+    return Page(items, encode_cursor(*(last if isinstance(last, tuple) else (last,))))

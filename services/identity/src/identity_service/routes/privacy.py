@@ -52,7 +52,7 @@ async def erase_customer(
         partitions=partitions,
     )
     resource(request, "erasures").wake_after_commit(session)
-    return ErasureAnswer.model_validate(erasure)
+    return erasure
 
 
 @router.get("/erasures", dependencies=[READ])
@@ -64,7 +64,7 @@ async def list_erasures(session: Session, first: First = 100, after: After = Non
 @router.get("/erasures/{erasure_id}", dependencies=[READ])
 async def get_erasure(erasure_id: UUID, session: Session) -> ErasureAnswer:
     """Return an erasure with the receipts that are there."""
-    return ErasureAnswer.model_validate(await service.get_erasure(session, erasure_id))
+    return await service.get_erasure(session, erasure_id)
 
 
 @router.post("/disclosures", status_code=201)
@@ -72,10 +72,9 @@ async def begin_disclosure(
     body: DisclosureBody, discloser: Discloser, session: Session, clock: ClockDependency, new_id: NewId
 ) -> DisclosureAnswer:
     """Write down who asks for everything held on a customer. Then read every service's `export` and complete this."""
-    disclosure = await service.begin_disclosure(
+    return await service.begin_disclosure(
         session, body.customer_id, requested_by=discloser.subject, why=body.why, clock=clock, new_id=new_id
     )
-    return DisclosureAnswer.model_validate(disclosure)
 
 
 @router.post("/disclosures/{disclosure_id}:complete", dependencies=[READ])
@@ -83,10 +82,9 @@ async def complete_disclosure(
     disclosure_id: UUID, body: DisclosureCompletedBody, session: Session, clock: ClockDependency
 ) -> DisclosureAnswer:
     """Note which services gave what they hold, and which did not answer."""
-    disclosure = await service.complete_disclosure(
+    return await service.complete_disclosure(
         session, disclosure_id, services=body.services, missing=body.missing, clock=clock
     )
-    return DisclosureAnswer.model_validate(disclosure)
 
 
 @router.get("/disclosures", dependencies=[READ])

@@ -1,7 +1,6 @@
 """Agreements between legal entities: made, changed, ended, and told to others."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,7 +10,7 @@ from identity_service.repository import agreements as repository
 from identity_service.repository.configuration import lock_key
 from identity_service.schemas.agreements import AgreementBody
 from servicekit.clock import Clock
-from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.cursors import Page, cut_page, decode_cursor
 from servicekit.errors import NotFound
 from servicekit.http import check_version
 from servicekit.outbox import publish
@@ -86,7 +85,7 @@ async def _save_and_tell(session: AsyncSession, agreements: Sequence[Agreement])
     await publish(session, [agreement_changed(agreement) for agreement in agreements])
 
 
-async def list_agreements(session: AsyncSession, *, first: int, after: str | None) -> dict[str, Any]:
+async def list_agreements(session: AsyncSession, *, first: int, after: str | None) -> Page[Agreement]:
     """Return a page of agreements by id.
 
     Raises:
@@ -94,5 +93,4 @@ async def list_agreements(session: AsyncSession, *, first: int, after: str | Non
     """
     last = decode_cursor(after, str)[0] if after else None
     found = await repository.list_agreements(session, after=last, limit=first + 1)
-    page = found[:first]
-    return {"items": page, "next": encode_cursor(page[-1].agreement_id) if len(found) > first else None}
+    return cut_page(found, first, lambda agreement: agreement.agreement_id)

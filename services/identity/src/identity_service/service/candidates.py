@@ -14,7 +14,7 @@ from identity_service.repository.candidates import Evidence, Said
 from identity_service.service.decisions import REVIEW, Decider, merge_customers, undo_decision
 from identity_service.service.found_pairs import load_grounds
 from identity_service.service.linking import get_settings
-from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.cursors import Page, cut_page, decode_cursor
 from servicekit.database import raw
 from servicekit.errors import Conflict, NotFound
 
@@ -40,7 +40,7 @@ async def list_candidates(
     run_id: UUID | None,
     first: int,
     after: str | None,
-) -> dict[str, Any]:
+) -> Page[dict[str, Any]]:
     """Return a page of candidates, the best score first.
 
     Raises:
@@ -51,11 +51,8 @@ async def list_candidates(
     found = await repository.list_candidates(
         connection, state=state, customer_id=customer_id, run_id=run_id, after=last, limit=first + 1
     )
-    page = found[:first]
-    return {
-        "items": await _shown(connection, page),
-        "next": encode_cursor(page[-1]["score"], page[-1]["candidate_id"]) if len(found) > first else None,
-    }
+    page = cut_page(found, first, lambda candidate: (candidate["score"], candidate["candidate_id"]))
+    return Page(await _shown(connection, page.items), page.next)
 
 
 async def get_candidate(session: AsyncSession, candidate_id: UUID) -> dict[str, Any]:

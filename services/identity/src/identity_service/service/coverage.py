@@ -1,6 +1,7 @@
 """Coverage: how many customers are known, anonymous, linked to an outside id; now and over time."""
 
 from datetime import date, timedelta
+from operator import itemgetter
 from time import monotonic
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.repository import coverage as repository
 from servicekit.clock import Clock
-from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.cursors import Page, cut_page, decode_cursor
 from servicekit.database import Database, raw
 from servicekit.errors import Invalid
 
@@ -82,7 +83,7 @@ async def read_history(
     first: int,
     after: str | None,
     clock: Clock,
-) -> dict[str, Any]:
+) -> Page[dict[str, Any]]:
     """Return a page of daily counts, the oldest first; of a dimension: '' all together, '*' each, else that one.
 
     Raises:
@@ -105,12 +106,8 @@ async def read_history(
         after=last,
         limit=first + 1,
     )
-    page = found[:first]
-    following = None
-    if len(found) > first:
-        day, *key = (page[-1][name] for name in ("day", "brand", "source_id", "namespace"))
-        following = encode_cursor(day.isoformat(), *key)
-    return {"items": [dict(row) for row in page], "next": following}
+    page = cut_page(found, first, itemgetter("day", "brand", "source_id", "namespace"))
+    return Page([dict(row) for row in page.items], page.next)
 
 
 def _day_of_cursor(text: str) -> date:

@@ -14,7 +14,7 @@ from identity_service.repository import reads as repository
 from identity_service.repository.resolution import load_namespaces
 from identity_service.rules.identifiers import identifier
 from servicekit.clock import Clock
-from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.cursors import Page, cut_page, decode_cursor
 from servicekit.database import raw
 
 
@@ -79,15 +79,15 @@ async def list_customers(session: AsyncSession, *, first: int, after: str | None
     connection = await raw(session)
     last = decode_cursor(after, UUID)[0] if after else None
     found = await repository.list_customers(connection, after=last, limit=first + 1)
-    page = found[:first]
+    page = cut_page(found, first, lambda customer_id: customer_id)
     return {
-        "items": [{"customer_id": customer_id} for customer_id in page],
-        "next": encode_cursor(page[-1]) if len(found) > first else None,
+        "items": [{"customer_id": customer_id} for customer_id in page.items],
+        "next": page.next,
         "total_count": await repository.count_customers(connection),
     }
 
 
-async def list_rejections(session: AsyncSession, *, first: int, after: str | None) -> dict[str, Any]:
+async def list_rejections(session: AsyncSession, *, first: int, after: str | None) -> Page[dict[str, Any]]:
     """Return a page of rejected events, the newest first.
 
     Raises:
@@ -95,11 +95,8 @@ async def list_rejections(session: AsyncSession, *, first: int, after: str | Non
     """
     last = decode_cursor(after, datetime, UUID) if after else None
     found = await repository.list_rejections(await raw(session), after=last, limit=first + 1)
-    page = found[:first]
-    return {
-        "items": [_rejection(row) for row in page],
-        "next": encode_cursor(page[-1]["received_at"], page[-1]["rejection_id"]) if len(found) > first else None,
-    }
+    page = cut_page(found, first, lambda rejection: (rejection["received_at"], rejection["rejection_id"]))
+    return Page([_rejection(row) for row in page.items], page.next)
 
 
 def _rejection(row: asyncpg.Record) -> dict[str, Any]:

@@ -9,7 +9,7 @@ comes back with its own id.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -20,7 +20,7 @@ from identity_service.repository import decisions as repository
 from identity_service.repository.decisions import AnchorMove, EndedCustomer, HeldAnchor, NewDecision
 from identity_service.schemas.decisions import DecisionAnswer
 from servicekit.clock import Clock
-from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.cursors import Page, cut_page, decode_cursor
 from servicekit.database import raw
 from servicekit.errors import Conflict, Invalid, NotFound, Unavailable
 from servicekit.outbox import publish
@@ -376,7 +376,7 @@ async def get_decision(session: AsyncSession, decision_id: UUID) -> DecisionAnsw
 
 async def list_decisions(
     session: AsyncSession, *, customer_id: UUID | None, kind: str | None, first: int, after: str | None
-) -> dict[str, Any]:
+) -> Page[DecisionAnswer]:
     """Return a page of decisions, the newest first: all, or those that concern a customer (a former id is followed).
 
     Raises:
@@ -387,11 +387,8 @@ async def list_decisions(
     if customer_id is not None:
         customer_id = (await repository.resolve_customers(connection, [customer_id])).get(customer_id, customer_id)
     found = await repository.list_decisions(connection, customer_id=customer_id, kind=kind, after=last, limit=first + 1)
-    page = found[:first]
-    return {
-        "items": await _show(connection, page),
-        "next": encode_cursor(page[-1]["decided_at"], page[-1]["decision_id"]) if len(found) > first else None,
-    }
+    page = cut_page(found, first, lambda decision: (decision["decided_at"], decision["decision_id"]))
+    return Page(await _show(connection, page.items), page.next)
 
 
 async def _show(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> list[DecisionAnswer]:

@@ -24,7 +24,7 @@ from identity_service.service.configuration import get_source
 from identity_service.service.ingest import EventLog
 from identity_service.service.jobs import RunningJob, cancel_job, enqueue
 from servicekit.clock import Clock
-from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.cursors import Page, cut_page, decode_cursor
 from servicekit.database import Database, raw
 from servicekit.errors import Conflict, Invalid, NotFound, TooLarge
 
@@ -151,7 +151,7 @@ async def get_import(session: AsyncSession, import_id: UUID) -> dict[str, Any]:
     return found
 
 
-async def list_imports(session: AsyncSession, *, first: int, after: str | None) -> dict[str, Any]:
+async def list_imports(session: AsyncSession, *, first: int, after: str | None) -> Page[dict[str, Any]]:
     """Return a page of imports, the newest first.
 
     Raises:
@@ -159,14 +159,12 @@ async def list_imports(session: AsyncSession, *, first: int, after: str | None) 
     """
     last = decode_cursor(after, datetime, UUID) if after else None
     found = await repository.list_imports(await raw(session), after=last, limit=first + 1)
-    page = found[:first]
-    following = encode_cursor(page[-1]["created_at"], page[-1]["import_id"]) if len(found) > first else None
-    return {"items": page, "next": following}
+    return cut_page(found, first, lambda one: (one["created_at"], one["import_id"]))
 
 
 async def list_lines(
     session: AsyncSession, import_id: UUID, *, state: str, first: int, after: str | None
-) -> dict[str, Any]:
+) -> Page[dict[str, Any]]:
     """Return a page of lines in order: those rejected, with why; or those accepted, with whose they are once resolved.
 
     Raises:
@@ -186,8 +184,7 @@ async def list_lines(
             {"line": line, "state": state, "customer_id": customers.get(event_id), "field": None, "detail": None}
             for event_id, line in events.items()
         ]
-    page = items[:first]
-    return {"items": page, "next": encode_cursor(page[-1]["line"]) if len(items) > first else None}
+    return cut_page(items, first, lambda one: one["line"])
 
 
 async def _lock(session: AsyncSession, import_id: UUID) -> Import:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service.repository import jobs as repository
 from identity_service.repository.jobs import JOBS_CHANNEL, StartedJob
 from servicekit.clock import Clock
-from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.cursors import Page, cut_page, decode_cursor
 from servicekit.database import TRANSIENT_ERRORS, Database, is_transient, raw
 from servicekit.errors import Conflict, NotFound, ServiceError
 from servicekit.workers import describe, first_of
@@ -117,7 +117,7 @@ async def get_job(session: AsyncSession, job_id: UUID) -> Json:
     return job
 
 
-async def list_jobs(session: AsyncSession, *, kind: str | None, first: int, after: str | None) -> Json:
+async def list_jobs(session: AsyncSession, *, kind: str | None, first: int, after: str | None) -> Page[Json]:
     """Return a page of jobs, the newest first.
 
     Raises:
@@ -125,11 +125,7 @@ async def list_jobs(session: AsyncSession, *, kind: str | None, first: int, afte
     """
     last = decode_cursor(after, datetime, UUID) if after else None
     found = await repository.list_jobs(await raw(session), after=last, kind=kind, limit=first + 1)
-    page = found[:first]
-    return {
-        "items": page,
-        "next": encode_cursor(page[-1]["created_at"], page[-1]["job_id"]) if len(found) > first else None,
-    }
+    return cut_page(found, first, lambda job: (job["created_at"], job["job_id"]))
 
 
 async def cancel_job(session: AsyncSession, job_id: UUID, *, clock: Clock) -> Json:

@@ -27,7 +27,7 @@ from identity_service.schemas.linking import LinkingSettingsBody
 from identity_service.service.found_pairs import PairsOfRun, deal_with
 from identity_service.service.jobs import JobFunction, Json, RunningJob, enqueue
 from servicekit.clock import Clock
-from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.cursors import Page, cut_page, decode_cursor
 from servicekit.database import Database, raw
 from servicekit.errors import Conflict, NotFound, ServiceError
 from servicekit.http import check_version
@@ -138,7 +138,7 @@ async def get_run(session: AsyncSession, run_id: UUID) -> dict[str, Any]:
     return run
 
 
-async def list_runs(session: AsyncSession, *, first: int, after: str | None) -> dict[str, Any]:
+async def list_runs(session: AsyncSession, *, first: int, after: str | None) -> Page[dict[str, Any]]:
     """Return a page of runs, the newest first.
 
     Raises:
@@ -146,11 +146,7 @@ async def list_runs(session: AsyncSession, *, first: int, after: str | None) -> 
     """
     last = decode_cursor(after, datetime, UUID) if after else None
     found = await repository.list_runs(await raw(session), after=last, limit=first + 1)
-    page = found[:first]
-    return {
-        "items": page,
-        "next": encode_cursor(page[-1]["created_at"], page[-1]["run_id"]) if len(found) > first else None,
-    }
+    return cut_page(found, first, lambda run: (run["created_at"], run["run_id"]))
 
 
 def linking_job(*, clock: Clock, new_id: Callable[[], UUID], partitions: int) -> JobFunction:

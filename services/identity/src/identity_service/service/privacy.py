@@ -7,7 +7,7 @@ Each service then deletes what it holds and sends its receipt; with the last one
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -26,8 +26,9 @@ from identity_service.repository.messages import NewRejection
 from identity_service.repository.resolution import load_namespaces
 from identity_service.rules.identifiers import Namespaces
 from identity_service.rules.privacy import digests_of, mentioned_digests
+from identity_service.schemas.privacy import DisclosureAnswer, ErasureAnswer, ReceiptAnswer
 from servicekit.clock import Clock
-from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.cursors import Page, cut_page, decode_cursor
 from servicekit.database import Database, raw
 from servicekit.erasure import ErasedCustomer, EraseMore, Finish, remember_erased
 from servicekit.errors import Conflict, NotFound
@@ -57,50 +58,6 @@ STREAMS_KEEP = timedelta(seconds=max(stream.max_age_seconds for stream in STREAM
 _REJECTIONS_AT_ONCE = 100
 
 
-class Page(NamedTuple):
-    """Part of a listing; `next` is the cursor of the following part."""
-
-    items: list[Any]  # of the listing's own kind
-    next: str | None
-
-
-class Disclosure(NamedTuple):
-    """Somebody asked for everything held on a customer."""
-
-    disclosure_id: UUID
-    customer_id: UUID
-    requested_by: str
-    why: str
-    requested_at: datetime
-    services: list[str]
-    missing: list[str]
-    completed_at: datetime | None
-    former_customer_ids: list[UUID]
-
-
-class Receipt(NamedTuple):
-    """A service has erased the customer."""
-
-    service: str
-    erased_at: str
-    rows: dict[str, int]
-
-
-class Erasure(NamedTuple):
-    """An erasure, and how far it is."""
-
-    erasure_id: UUID
-    customer_id: UUID
-    state: Literal["running", "complete"]
-    requested_by: str
-    why: str
-    requested_at: datetime
-    completed_at: datetime | None
-    streams_expire_at: datetime
-    receipts: list[Receipt]
-    awaiting: list[str]
-
-
 async def erase_customer(
     session: AsyncSession,
     customer_id: UUID,
@@ -111,7 +68,7 @@ async def erase_customer(
     clock: Clock,
     new_id: Callable[[], UUID],
     partitions: int,
-) -> Erasure:
+) -> ErasureAnswer:
     """Erase a customer, by its present id or a former one; asked again, give the same erasure.
 
     Raises:
@@ -163,7 +120,7 @@ async def _lock_customer(connection: asyncpg.Connection, customer_id: UUID) -> U
             return current
 
 
-async def get_erasure(session: AsyncSession, erasure_id: UUID) -> Erasure:
+async def get_erasure(session: AsyncSession, erasure_id: UUID) -> ErasureAnswer:
     """Return an erasure with its receipts.
 
     Raises:
@@ -175,24 +132,19 @@ async def get_erasure(session: AsyncSession, erasure_id: UUID) -> Erasure:
     return _erasure(row)
 
 
-async def list_erasures(session: AsyncSession, *, first: int, after: str | None) -> Page:
+async def list_erasures(session: AsyncSession, *, first: int, after: str | None) -> Page[ErasureAnswer]:
     """Return erasures, the newest first, and the cursor of the following page."""
     cursor = decode_cursor(after, datetime, UUID) if after is not None else None
     rows = await repository.list_erasures(await raw(session), after=cursor, limit=first + 1)
-    return Page([_erasure(row) for row in rows[:first]], _next(rows, first, key="erasure_id"))
+    page = cut_page(rows, first, lambda row: (row["requested_at"], row["erasure_id"]))
+    return Page([_erasure(row) for row in page.items], page.next)
 
 
-def _next(rows: Sequence[Mapping[str, Any]], first: int, *, key: str) -> str | None:
-    if len(rows) <= first:
-        return None
-    return encode_cursor(rows[first - 1]["requested_at"], rows[first - 1][key])
-
-
-def _erasure(row: Mapping[str, Any]) -> Erasure:
-    receipts = [Receipt(**receipt) for receipt in row["receipts"]]
+def _erasure(row: Mapping[str, Any]) -> ErasureAnswer:
+    receipts = [ReceiptAnswer(**receipt) for receipt in row["receipts"]]
     present = {receipt.service for receipt in receipts}
     completed_at = row["completed_at"]
-    return Erasure(
+    return ErasureAnswer(
         erasure_id=row["erasure_id"],
         customer_id=row["customer_id"],
         state="running" if completed_at is None else "complete",
@@ -320,7 +272,7 @@ async def begin_disclosure(
     why: str,
     clock: Clock,
     new_id: Callable[[], UUID],
-) -> Disclosure:
+) -> DisclosureAnswer:
     """Write down who asks for everything held on a customer, and why, before it is given.
 
     Raises:
@@ -341,7 +293,7 @@ async def complete_disclosure(
     services: Sequence[str],
     missing: Sequence[str],
     clock: Clock,
-) -> Disclosure:
+) -> DisclosureAnswer:
     """Note who gave what they hold and who did not answer. Saying the same again changes nothing.
 
     Raises:
@@ -361,7 +313,7 @@ async def complete_disclosure(
     return await get_disclosure(session, disclosure_id)
 
 
-async def get_disclosure(session: AsyncSession, disclosure_id: UUID) -> Disclosure:
+async def get_disclosure(session: AsyncSession, disclosure_id: UUID) -> DisclosureAnswer:
     """Return a disclosure.
 
     Raises:
@@ -371,18 +323,20 @@ async def get_disclosure(session: AsyncSession, disclosure_id: UUID) -> Disclosu
     row = await repository.find_disclosure(connection, disclosure_id)
     if row is None:
         raise NotFound(f"There is no disclosure {disclosure_id}.", field="disclosure_id")
-    return Disclosure(**row, former_customer_ids=await repository.find_former_ids(connection, row["customer_id"]))
+    return await _disclosure(connection, row)
 
 
-async def list_disclosures(session: AsyncSession, *, customer_id: UUID | None, first: int, after: str | None) -> Page:
+async def list_disclosures(
+    session: AsyncSession, *, customer_id: UUID | None, first: int, after: str | None
+) -> Page[DisclosureAnswer]:
     """Return disclosures (of one customer), the newest first, and the cursor of the following page."""
     cursor = decode_cursor(after, datetime, UUID) if after is not None else None
     connection = await raw(session)
     rows = await repository.list_disclosures(connection, customer_id=customer_id, after=cursor, limit=first + 1)
-    return Page(
-        [
-            Disclosure(**row, former_customer_ids=await repository.find_former_ids(connection, row["customer_id"]))
-            for row in rows[:first]
-        ],
-        _next(rows, first, key="disclosure_id"),
-    )
+    page = cut_page(rows, first, lambda row: (row["requested_at"], row["disclosure_id"]))
+    return Page([await _disclosure(connection, row) for row in page.items], page.next)
+
+
+async def _disclosure(connection: asyncpg.Connection, row: Mapping[str, Any]) -> DisclosureAnswer:
+    former = await repository.find_former_ids(connection, row["customer_id"])
+    return DisclosureAnswer(**row, former_customer_ids=former)

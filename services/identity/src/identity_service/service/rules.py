@@ -12,7 +12,7 @@ from identity_service.repository.configuration import lock_key
 from identity_service.schemas.rules import AllRules, NamespaceAnswer, NamespaceRules, RulesBody
 from identity_service.service.jobs import enqueue
 from servicekit.clock import Clock
-from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.cursors import Page, cut_page, decode_cursor
 from servicekit.errors import NotFound
 from servicekit.http import check_version
 
@@ -163,7 +163,7 @@ async def get_rules(session: AsyncSession) -> RulesVersion:
     return version
 
 
-async def list_versions(session: AsyncSession, *, first: int, after: str | None) -> dict[str, Any]:
+async def list_versions(session: AsyncSession, *, first: int, after: str | None) -> Page[RulesVersion]:
     """Return a page of versions, the newest first.
 
     Raises:
@@ -171,8 +171,7 @@ async def list_versions(session: AsyncSession, *, first: int, after: str | None)
     """
     before = decode_cursor(after, int)[0] if after else None
     found = await repository.list_versions(session, before=before, limit=first + 1)
-    page = found[:first]
-    return {"items": page, "next": encode_cursor(page[-1].version) if len(found) > first else None}
+    return cut_page(found, first, lambda rules: rules.version)
 
 
 async def ask_for_dry_run(
