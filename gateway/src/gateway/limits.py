@@ -100,7 +100,7 @@ def _written(selections: SelectionSetNode) -> _Shape:
         if isinstance(selection, FieldNode):
             shape.names[(selection.alias or selection.name).value] += 1
             shape.aliases += selection.alias is not None
-        inner = None if isinstance(selection, FragmentSpreadNode) else selection.selection_set  # type: ignore[attr-defined]  # the two others have one
+        inner = selection.selection_set if isinstance(selection, FieldNode | InlineFragmentNode) else None
         if inner is not None:
             below = _written(inner)
             shape.names += below.names

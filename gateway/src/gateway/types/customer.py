@@ -7,6 +7,7 @@ import strawberry
 from msgspec import structs
 
 from gateway.answers import campaign, decisions, delivery, identity, profile, survey
+from gateway.answers.page import PageInfoRow
 from gateway.errors import GatewayError, bad_input
 from gateway.loaders import DecisionsPage, Loaders, MessagePage, PermittedUse, TimelinePage
 from gateway.types import arguments, fields, paging
@@ -198,7 +199,7 @@ class CustomerConnection:
     """Relay's connection."""
 
     edges: list[CustomerEdge]
-    page_info: PageInfo
+    page_info: PageInfoRow = strawberry.field(graphql_type=PageInfo)
     total_count: int
 
 

@@ -4,11 +4,15 @@
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 
 ResolverT = TypeVar("ResolverT", bound=Callable[..., Any])  # Any: arguments and answers differ
+
+
+Id = Annotated[strawberry.ID, strawberry.argument(name="id")]
+"""An argument that the graph calls `id`: the resolver says whose."""
 
 
 def field(

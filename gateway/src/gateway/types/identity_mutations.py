@@ -5,7 +5,8 @@ from typing import Annotated, Any, TypeVar
 import strawberry
 from strawberry.types import Info
 
-from gateway.answers import decisions, jobs, linking, partners, privacy, rules
+from gateway.answers import decisions, jobs, linking, partners, privacy
+from gateway.answers.rules import RulesRow
 from gateway.clients import path_segment
 from gateway.context import OperationContext
 from gateway.disclosures import disclose
@@ -63,7 +64,7 @@ class CandidatePayload:
 class PublishRulesPayload:
     """What publishing rules answers."""
 
-    rules: IdentityRules
+    rules: RulesRow = strawberry.field(graphql_type=IdentityRules)
 
 
 @strawberry.type(description="Work that was queued: look at it with `job(id:)` until it is done.")
@@ -97,21 +98,21 @@ class StartedLinkingRun(StartedJob):
 class UpdateLinkingSettingsPayload:
     """What changing the settings answers."""
 
-    settings: LinkingSettings
+    settings: linking.LinkingSettingsRow = strawberry.field(graphql_type=LinkingSettings)
 
 
 @strawberry.type(description="The agreement as it now is.")
 class AgreementPayload:
     """What making, changing and ending an agreement answer."""
 
-    agreement: Agreement
+    agreement: partners.AgreementRow = strawberry.field(graphql_type=Agreement)
 
 
 @strawberry.type(description="The erasure, begun; `erasure(id:)` says when every service has confirmed it.")
 class EraseCustomerPayload:
     """What erasing answers."""
 
-    erasure: Erasure
+    erasure: privacy.ErasureRow = strawberry.field(graphql_type=Erasure)
 
 
 @strawberry.type(description="Everything that is held on a customer.")
@@ -121,8 +122,10 @@ class DiscloseCustomerPayload:
     document: Json = strawberry.field(
         description="`services` has for each service its `tables`: the rows about the customer, by table."
     )
-    missing: list[MissingService]
-    disclosure: Disclosure = strawberry.field(description="The record that this was asked for, by whom and why.")
+    missing: list[privacy.MissingServiceRow] = strawberry.field(graphql_type=list[MissingService])
+    disclosure: privacy.DisclosureRow = strawberry.field(
+        graphql_type=Disclosure, description="The record that this was asked for, by whom and why."
+    )
 
 
 @strawberry.type
@@ -201,8 +204,8 @@ class IdentityMutation:
     ) -> PublishRulesPayload | None:
         """PUT /v1/rules"""
         body = {"namespaces": named_rules(given.namespaces), "why": given.why}
-        row = await _put(info, "/v1/rules", body, rules.RulesRow, version=given.expected_version)
-        return PublishRulesPayload(rules=row)  # type: ignore[arg-type]  # a record's answer
+        row = await _put(info, "/v1/rules", body, RulesRow, version=given.expected_version)
+        return PublishRulesPayload(rules=row)
 
     @fields.mutation(
         description="Say over what is stored which customers these rules would merge and which they would hold apart. "
@@ -246,7 +249,7 @@ class IdentityMutation:
             "across_entities": given.across_entities,
         }
         row = await _put(info, "/v1/linking/settings", body, linking.LinkingSettingsRow, version=given.expected_version)
-        return UpdateLinkingSettingsPayload(settings=row)  # type: ignore[arg-type]  # a record's answer
+        return UpdateLinkingSettingsPayload(settings=row)
 
     @fields.mutation(
         description="Let one company use another's links, or change on what terms. Needs identity:write. Repeating it "
@@ -299,7 +302,7 @@ class IdentityMutation:
         """POST /v1/customers/{customer_id}:erase"""
         customer_id = arguments.customer_id(given.customer_id, field="customerId")
         row = await _post(info, f"/v1/customers/{customer_id}:erase", {"why": given.why}, privacy.ErasureRow)
-        return EraseCustomerPayload(erasure=row)  # type: ignore[arg-type]  # a record's answer
+        return EraseCustomerPayload(erasure=row)
 
     @fields.mutation(
         description="Everything that all services hold on a customer, as one JSON document; that it was asked for, by "
@@ -313,8 +316,8 @@ class IdentityMutation:
         disclosed = await disclose(info.context.loaders, customer_id, why=given.why)
         return DiscloseCustomerPayload(
             document=Json(disclosed.document),
-            missing=disclosed.missing,  # type: ignore[arg-type]  # a record's answer
-            disclosure=disclosed.disclosure,  # type: ignore[arg-type]  # as above
+            missing=disclosed.missing,
+            disclosure=disclosed.disclosure,
         )
 
 
@@ -357,4 +360,4 @@ async def _put_agreement(
     info: ContextInfo, agreement_id: str, body: dict[str, Any], *, version: int | None
 ) -> AgreementPayload:  # Any: JSON
     row = await _put(info, _agreement_path(agreement_id), body, partners.AgreementRow, version=version)
-    return AgreementPayload(agreement=row)  # type: ignore[arg-type]  # a record's answer
+    return AgreementPayload(agreement=row)

@@ -36,9 +36,9 @@ class IdentityQuery:
     """The graph's entrances to identity: with identity:read, erasures and disclosures with privacy:read."""
 
     @fields.field(description="One merge, split or undo.")
-    async def decision(self, info: ContextInfo, id: strawberry.ID) -> Decision | None:  # noqa: A002  # the graph's name
+    async def decision(self, info: ContextInfo, decision_id: fields.Id) -> Decision | None:
         """From identity; null when there is none of this id."""
-        row = await _find(info, "decisions", id, decisions.DecisionRow)
+        row = await _find(info, "decisions", decision_id, decisions.DecisionRow)
         return None if row is None else decision_of(row, info.context.loaders)
 
     @fields.field(
@@ -61,9 +61,9 @@ class IdentityQuery:
         )
 
     @fields.field(description="Two customers who are probably one person.")
-    async def candidate(self, info: ContextInfo, id: strawberry.ID) -> Candidate | None:  # noqa: A002  # as above
+    async def candidate(self, info: ContextInfo, candidate_id: fields.Id) -> Candidate | None:
         """From identity; null when there is none of this id."""
-        row = await _find(info, "linking/candidates", id, linking.CandidateWithHistory)
+        row = await _find(info, "linking/candidates", candidate_id, linking.CandidateWithHistory)
         return None if row is None else candidate_of(row, info.context.loaders)
 
     @fields.field(
@@ -93,9 +93,9 @@ class IdentityQuery:
         )
 
     @fields.field(graphql_type=LinkingRun | None, description="A run of probabilistic linking.")
-    async def linking_run(self, info: ContextInfo, id: strawberry.ID) -> linking.LinkingRunRow | None:  # noqa: A002  # as above
+    async def linking_run(self, info: ContextInfo, run_id: fields.Id) -> linking.LinkingRunRow | None:
         """From identity; null when there is none of this id."""
-        return await _find(info, "linking/runs", id, linking.LinkingRunRow)
+        return await _find(info, "linking/runs", run_id, linking.LinkingRunRow)
 
     @fields.field(
         graphql_type=Connection[LinkingRun] | None, description="Runs of probabilistic linking, the newest first."
@@ -161,9 +161,9 @@ class IdentityQuery:
         )
 
     @fields.field(graphql_type=Job | None, description="Long work, e.g. a dry run of rules: how far it is, its result.")
-    async def job(self, info: ContextInfo, id: strawberry.ID) -> jobs.JobRow | None:  # noqa: A002  # as above
+    async def job(self, info: ContextInfo, job_id: fields.Id) -> jobs.JobRow | None:
         """From identity; null when there is none of this id."""
-        return await _find(info, "jobs", id, jobs.JobRow)
+        return await _find(info, "jobs", job_id, jobs.JobRow)
 
     @fields.field(graphql_type=Connection[Job] | None, description="Long work, the newest first.")
     async def jobs(
@@ -221,9 +221,9 @@ class IdentityQuery:
         )
 
     @fields.field(graphql_type=Erasure | None, description="An erasure with its receipts. Needs privacy:read.")
-    async def erasure(self, info: ContextInfo, id: strawberry.ID) -> privacy.ErasureRow | None:  # noqa: A002  # as above
+    async def erasure(self, info: ContextInfo, erasure_id: fields.Id) -> privacy.ErasureRow | None:
         """From identity; null when there is none of this id."""
-        return await _find(info, "erasures", id, privacy.ErasureRow)
+        return await _find(info, "erasures", erasure_id, privacy.ErasureRow)
 
     @fields.field(
         graphql_type=Connection[Erasure] | None, description="Erasures, the newest first. Needs privacy:read."
@@ -258,9 +258,9 @@ class IdentityQuery:
         )
 
     @fields.field(graphql_type=Import | None, name="import", description="An import of a list.")
-    async def import_(self, info: ContextInfo, id: strawberry.ID) -> partners.ImportRow | None:  # noqa: A002  # as above
+    async def import_(self, info: ContextInfo, import_id: fields.Id) -> partners.ImportRow | None:
         """From identity; null when there is none of this id."""
-        return await _find(info, "imports", id, partners.ImportRow)
+        return await _find(info, "imports", import_id, partners.ImportRow)
 
 
 async def _get(info: ContextInfo, path: str, answer: type[RowT]) -> RowT:

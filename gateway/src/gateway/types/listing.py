@@ -1,5 +1,7 @@
 """Pages of customers."""
 
+import strawberry
+
 from gateway.answers import identity
 from gateway.loaders import Loaders
 from gateway.types import arguments, paging
@@ -20,8 +22,8 @@ async def list_customers(loaders: Loaders, *, first: int, after: str | None, seg
     found = await service.get("/v1/customers", identity.CustomerListAnswer, headers=loaders.headers, query=query)
     places = paging.cursors(found, at)
     edges = [
-        CustomerEdge(cursor=cursor, node=Customer(id=item.customer_id, loaders=loaders))  # type: ignore[arg-type]  # ID is text
+        CustomerEdge(cursor=cursor, node=Customer(id=strawberry.ID(item.customer_id), loaders=loaders))
         for item, cursor in zip(found.items[at.skip :], places, strict=True)
     ]
     page_info = paging.page_info(found, places, after=after)
-    return CustomerConnection(edges=edges, page_info=page_info, total_count=found.total_count)  # type: ignore[arg-type]  # a record's answer
+    return CustomerConnection(edges=edges, page_info=page_info, total_count=found.total_count)

@@ -40,7 +40,7 @@ class PublishSegmentInput:
 class PublishSegmentPayload:
     """What publishing answers."""
 
-    segment: Segment
+    segment: profile.SegmentRow = strawberry.field(graphql_type=Segment)
 
 
 @strawberry.input(description="A journey: what starts it and its steps.")
@@ -62,7 +62,7 @@ class PublishJourneyInput:
 class PublishJourneyPayload:
     """What publishing answers."""
 
-    journey: Journey
+    journey: campaign.JourneyRow = strawberry.field(graphql_type=Journey)
 
 
 @strawberry.input(description="Which permission of which customer ends, and how that came about.")
@@ -106,7 +106,7 @@ class Mutation(IdentityMutation):
             given.expected_version,
             answer=profile.SegmentRow,
         )
-        return PublishSegmentPayload(segment=row)  # type: ignore[arg-type]  # a record's answer
+        return PublishSegmentPayload(segment=row)
 
     @fields.mutation(description="Define a journey and start it. Needs campaign:write. Repeating it changes nothing.")
     async def publish_journey(
@@ -131,7 +131,7 @@ class Mutation(IdentityMutation):
             given.expected_version,
             answer=campaign.JourneyRow,
         )
-        return PublishJourneyPayload(journey=row)  # type: ignore[arg-type]  # a record's answer
+        return PublishJourneyPayload(journey=row)
 
     @fields.mutation(
         description="The customer no longer permits this. Needs delivery:write. Repeating it changes nothing."

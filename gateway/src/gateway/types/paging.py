@@ -32,7 +32,7 @@ class Connection(Generic[NodeT]):
     """Relay's connection."""
 
     edges: list[Edge[NodeT]]
-    page_info: PageInfo
+    page_info: PageInfoRow = strawberry.field(graphql_type=PageInfo)
 
 
 class PageAnswer(Protocol[RowT_co]):
@@ -109,7 +109,7 @@ def connect(
         Edge(cursor=cursor, node=row if node is None else node(row))
         for row, cursor in zip(found.items[at.skip :], places, strict=True)
     ]
-    return Connection(edges=edges, page_info=page_info(found, places, after=after))  # type: ignore[arg-type]  # a record's answer
+    return Connection(edges=edges, page_info=page_info(found, places, after=after))
 
 
 async def list_identity(

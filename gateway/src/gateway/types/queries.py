@@ -23,9 +23,9 @@ class Query(IdentityQuery):
     """The graph's entrances."""
 
     @fields.field(description="The single customer view. A former id leads to the present customer.")
-    async def customer(self, info: ContextInfo, id: strawberry.ID) -> Customer | None:  # noqa: A002  # the graph's name
+    async def customer(self, info: ContextInfo, requested: fields.Id) -> Customer | None:
         """From identity; null when nobody is known under this id."""
-        customer_id = arguments.customer_id(id)
+        customer_id = arguments.customer_id(requested)
         loaders = info.context.loaders
         prefetch_customer(loaders, customer_id, info._raw_info)  # noqa: SLF001  # graphql-core's info, with the document
         return await find_customer(loaders, customer_id)

@@ -20,14 +20,12 @@ class Subscription:
 
     @fields.subscription(description="The customer now, and again whenever something about this customer changes.")
     async def customer_updated(
-        self,
-        info: Info[OperationContext, None],
-        id: strawberry.ID,  # noqa: A002  # the graph's name
+        self, info: Info[OperationContext, None], requested: fields.Id
     ) -> AsyncGenerator[Customer | None, None]:
         """Each update is read with loaders of its own. What happens between two updates is told by the second."""
         try:
             with info.context.live.watcher() as watcher:
-                async for customer in _updates(info.context, arguments.customer_id(id), watcher):
+                async for customer in _updates(info.context, arguments.customer_id(requested), watcher):
                     yield customer
         except GatewayError as error:  # graphql-core places the errors of fields, not those of a source of updates
             raise GraphQLError(str(error), path=info.path.as_list(), extensions=error.extensions) from error
