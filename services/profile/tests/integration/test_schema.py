@@ -38,6 +38,8 @@ def test_facts_move_and_conclusions_are_recomputed() -> None:
     assert rows_follow(Base) == {
         "events": "move",
         "trait_observations": "move",
+        "relation_statements": "move",
+        "relations": "recompute",
         "traits": "recompute",
         "customers": "recompute",
         "segment_memberships": "recompute",

@@ -3,6 +3,7 @@
 from profile_service.models.base import Base
 from profile_service.models.customers import Customer, Trait
 from profile_service.models.ranks import CustomerRank, Rank, RankTable
+from profile_service.models.relations import Relation, RelationStatement
 from profile_service.models.segments import Backfill, Segment, SegmentMembership
 from profile_service.models.timeline import Event, TraitObservation
 
@@ -14,6 +15,8 @@ __all__ = [
     "Event",
     "Rank",
     "RankTable",
+    "Relation",
+    "RelationStatement",
     "Segment",
     "SegmentMembership",
     "Trait",

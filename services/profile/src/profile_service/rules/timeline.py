@@ -1,4 +1,4 @@
-"""Pure rules: what an event looks like on a timeline, and what is concluded without a database."""
+"""What an event looks like on a timeline, and what is concluded from it without a database."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
