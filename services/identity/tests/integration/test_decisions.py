@@ -9,6 +9,7 @@ import pytest
 from services.identity.tests.deciding import Desk
 
 from contracts.identity import AnchorMoved
+from identity_service.repository import decisions as repository
 from identity_service.service import decisions as service
 from servicekit.errors import Conflict
 from servicekit.testing import RunningService
@@ -300,3 +301,49 @@ async def test_decisions_are_listed_for_whom_they_concern(desk: Desk) -> None:
     assert await listed(customer_id=str(uuid4())) == []
     bad = await desk.identity.client.get("/v1/decisions?kind=other", headers=desk.headers)
     assert (bad.status_code, bad.json()["errors"][0]["field"]) == (422, "kind")
+
+
+async def test_many_customers_decisions_are_read_at_once(desk: Desk) -> None:
+    one, other, third = [await desk.customer(name, "a" + name) for name in ("u1", "u2", "u3")]
+    untouched, unknown = await desk.customer("u4"), str(uuid4())
+    made = [await desk.merge(one, other)]
+    made.append(await desk.undo(made[0]))
+    made.append(await desk.merge(one, third))
+    newest = [decision["decision_id"] for decision in reversed(made)]
+
+    async def read(*customer_ids: str, **page: Any) -> list[tuple[str, list[str], str | None]]:
+        answer = await desk.post("/v1/decisions:batchGet", {"customer_ids": customer_ids, **page}, status=200)
+        return [
+            (each["customer_id"], [decision["decision_id"] for decision in each["items"]], each["next"])
+            for each in answer["customers"]
+        ]
+
+    asked = (third, other, untouched, one, unknown)
+    # the third is a former id of the first, who has its anchors now
+    assert await read(*asked) == [
+        (third, newest, None), (other, newest[1:], None), (untouched, [], None), (one, newest, None),
+        (unknown, [], None),
+    ]  # fmt: skip
+    for customer_id in asked:
+        listed = await desk.identity.client.get(
+            "/v1/decisions", params={"customer_id": customer_id}, headers=desk.headers
+        )
+        batch = await desk.post("/v1/decisions:batchGet", {"customer_ids": [customer_id]}, status=200)
+        assert batch == {"customers": [{"customer_id": customer_id, **listed.json()}]}
+    (_, ids, after), (_, others, at_end) = await read(one, other, first=2)
+    assert (ids, others, at_end) == (newest[:2], newest[1:], None)
+    assert [ids for _, ids, _ in await read(one, other, first=2, after=after)] == [newest[2:], newest[2:]]
+    await desk.post("/v1/decisions:batchGet", {"customer_ids": [one], "after": "x"}, status=422)
+    await desk.post("/v1/decisions:batchGet", {"customer_ids": [one], "first": 201}, status=422)
+
+
+async def test_decisions_of_customers_are_found_by_indexes(desk: Desk) -> None:
+    connection = await desk.identity.database.connect()
+    for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin"):
+        await connection.execute(f"SET enable_{way} = off")
+    rows = await connection.fetch(f"EXPLAIN {repository.PAGES_OF_CUSTOMERS}", None, None, None, 21, [uuid4(), uuid4()])
+    plan = "\n".join(row[0] for row in rows)
+    await connection.close()
+    assert "Seq Scan" not in plan, plan
+    for index in ("decisions_customer", "identifiers_customer", "former_customers_anchor", "moves_pkey"):
+        assert f"using {index} " in plan, plan

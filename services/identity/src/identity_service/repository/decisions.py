@@ -1,8 +1,9 @@
 """SQL of decisions: a handful of set-wise statements each, however many anchors move."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -98,19 +99,25 @@ WHERE ($1::timestamptz IS NULL OR (decided_at, decision_id) < ($1, $2::uuid)) AN
 ORDER BY decided_at DESC, decision_id DESC LIMIT $4
 """  # noqa: S608 - the columns are named above
 
-_PAGE_OF_CUSTOMER = f"""
-WITH known AS (
-    SELECT $5::uuid AS customer_id
-    UNION SELECT former.customer_id FROM identifiers
-        JOIN former_customers AS former ON former.anchor_id = identifiers.anchor_id
-        WHERE identifiers.customer_id = $5
-), theirs AS (
-    SELECT decisions.decision_id FROM decisions JOIN known USING (customer_id)
-    UNION SELECT moves.decision_id FROM identifiers JOIN moves USING (anchor_id) WHERE identifiers.customer_id = $5
-)
-SELECT {_COLUMNS} FROM decisions JOIN theirs USING (decision_id)
-WHERE ($1::timestamptz IS NULL OR (decided_at, decision_id) < ($1, $2::uuid)) AND ($3::text IS NULL OR kind = $3)
-ORDER BY decided_at DESC, decision_id DESC LIMIT $4
+PAGES_OF_CUSTOMERS = f"""
+SELECT asked.customer_id AS of_customer_id, page.*
+FROM unnest($5::uuid[]) AS asked (customer_id)
+CROSS JOIN LATERAL (
+    WITH known AS (
+        SELECT asked.customer_id
+        UNION SELECT former.customer_id FROM identifiers
+            JOIN former_customers AS former ON former.anchor_id = identifiers.anchor_id
+            WHERE identifiers.customer_id = asked.customer_id
+    ), theirs AS (
+        SELECT decisions.decision_id FROM decisions JOIN known USING (customer_id)
+        UNION SELECT moves.decision_id FROM identifiers JOIN moves USING (anchor_id)
+            WHERE identifiers.customer_id = asked.customer_id
+    )
+    SELECT {_COLUMNS} FROM decisions JOIN theirs USING (decision_id)
+    WHERE ($1::timestamptz IS NULL OR (decided_at, decision_id) < ($1, $2::uuid)) AND ($3::text IS NULL OR kind = $3)
+    ORDER BY decided_at DESC, decision_id DESC LIMIT $4
+) AS page
+ORDER BY of_customer_id, decided_at DESC, decision_id DESC
 """  # noqa: S608 - the columns are named above
 
 
@@ -327,24 +334,32 @@ async def find_decisions(connection: asyncpg.Connection, decision_ids: Sequence[
 
 
 async def list_decisions(
+    connection: asyncpg.Connection, *, kind: str | None, after: Sequence[object] | None, limit: int
+) -> list[asyncpg.Record]:
+    """Return decisions, the newest first, after (decided_at, decision_id)."""
+    decided_at, decision_id = after or (None, None)
+    rows: list[asyncpg.Record] = await connection.fetch(_PAGE, decided_at, decision_id, kind, limit)
+    return rows
+
+
+async def list_decisions_of(
     connection: asyncpg.Connection,
+    customer_ids: Collection[UUID],
     *,
-    customer_id: UUID | None,
     kind: str | None,
     after: Sequence[object] | None,
     limit: int,
-) -> list[asyncpg.Record]:
-    """Return decisions, the newest first, after (decided_at, decision_id).
+) -> dict[UUID, list[asyncpg.Record]]:
+    """Return of each customer at most `limit` decisions, the newest first, after (decided_at, decision_id).
 
-    Of a customer: those that named it or one of its former ids, and those that moved anchors it holds now.
+    Those that named it or one of its former ids, and those that moved anchors it holds now.
     """
     decided_at, decision_id = after or (None, None)
-    arguments: list[Any] = [decided_at, decision_id, kind, limit]
-    statement = _PAGE if customer_id is None else _PAGE_OF_CUSTOMER
-    rows: list[asyncpg.Record] = await connection.fetch(
-        statement, *arguments, *([] if customer_id is None else [customer_id])
-    )
-    return rows
+    rows = await connection.fetch(PAGES_OF_CUSTOMERS, decided_at, decision_id, kind, limit, list(customer_ids))
+    found: defaultdict[UUID, list[asyncpg.Record]] = defaultdict(list)
+    for row in rows:
+        found[row["of_customer_id"]].append(row)
+    return found
 
 
 async def find_moved(

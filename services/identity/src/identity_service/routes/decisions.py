@@ -10,6 +10,9 @@ from identity_service.schemas.decisions import (
     DecisionAnswer,
     DecisionKind,
     DecisionPage,
+    DecisionsAnswer,
+    DecisionsOfCustomer,
+    DecisionsQuestion,
     MergeBody,
     SplitBody,
     UndoBody,
@@ -52,6 +55,16 @@ async def list_decisions(
     """Return decisions, the newest first."""
     page = await service.list_decisions(session, customer_id=customer_id, kind=kind, first=first, after=after)
     return DecisionPage.model_validate(page)
+
+
+@router.post("/decisions:batchGet", dependencies=[READ])
+async def get_decisions(body: DecisionsQuestion, session: Session) -> DecisionsAnswer:
+    """Return the decisions that concern many customers, the newest first; a cursor continues after its decision."""
+    found = await service.list_decisions_of(session, body.customer_ids, first=body.first, after=body.after)
+    customers = [
+        DecisionsOfCustomer(customer_id=customer_id, items=page.items, next=page.next) for customer_id, page in found
+    ]
+    return DecisionsAnswer(customers=customers)
 
 
 @router.get("/decisions/{decision_id}", dependencies=[READ])

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from servicekit.http import Answer, Body
+from servicekit.http import Answer, BatchGet, Body
 
 DecisionKind = Literal["merge", "split", "undo"]
 Why = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
@@ -66,3 +66,22 @@ class DecisionPage(Answer):
 
     items: list[DecisionAnswer]
     next: str | None
+
+
+class DecisionsQuestion(BatchGet):
+    """The newest `first` decisions of each customer, after a cursor's decision."""
+
+    first: Annotated[int, Field(ge=1, le=200)] = 20
+    after: Annotated[str | None, Field(max_length=500)] = None
+
+
+class DecisionsOfCustomer(DecisionPage):
+    """A page of the decisions that concern a customer."""
+
+    customer_id: UUID
+
+
+class DecisionsAnswer(Answer):
+    """One entry per requested customer, in order; empty where nothing was decided."""
+
+    customers: list[DecisionsOfCustomer]

@@ -370,8 +370,7 @@ async def get_decision(session: AsyncSession, decision_id: UUID) -> DecisionAnsw
     rows = await repository.find_decisions(connection, [decision_id])
     if not rows:
         raise NotFound(f"There is no decision {decision_id}.", field="decision_id")
-    [decision] = await _show(connection, rows)
-    return decision
+    return (await _show(connection, rows))[decision_id]
 
 
 async def list_decisions(
@@ -382,18 +381,50 @@ async def list_decisions(
     Raises:
         Invalid: `after` is not a cursor of this listing.
     """
+    if customer_id is not None:
+        [(_, page)] = await list_decisions_of(session, [customer_id], kind=kind, first=first, after=after)
+        return page
     connection = await raw(session)
     last = decode_cursor(after, datetime, UUID) if after else None
-    if customer_id is not None:
-        customer_id = (await repository.resolve_customers(connection, [customer_id])).get(customer_id, customer_id)
-    found = await repository.list_decisions(connection, customer_id=customer_id, kind=kind, after=last, limit=first + 1)
-    page = cut_page(found, first, lambda decision: (decision["decided_at"], decision["decision_id"]))
-    return Page(await _show(connection, page.items), page.next)
+    found = cut_page(await repository.list_decisions(connection, kind=kind, after=last, limit=first + 1), first, _place)
+    shown = await _show(connection, found.items)
+    return Page(list(shown.values()), found.next)
 
 
-async def _show(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> list[DecisionAnswer]:
-    moved = await repository.find_moved(connection, [row["decision_id"] for row in rows], most=_ANCHORS_SHOWN)
-    return [_shown(row, moved.get(row["decision_id"])) for row in rows]
+async def list_decisions_of(
+    session: AsyncSession, customer_ids: Sequence[UUID], *, kind: str | None = None, first: int, after: str | None
+) -> list[tuple[UUID, Page[DecisionAnswer]]]:
+    """Return a page of decisions of each customer asked for, in order; former ids are followed.
+
+    Raises:
+        Invalid: `after` is not a cursor of this listing.
+    """
+    connection = await raw(session)
+    last = decode_cursor(after, datetime, UUID) if after else None
+    now = await repository.resolve_customers(connection, customer_ids)
+    present = {customer_id: now.get(customer_id, customer_id) for customer_id in customer_ids}
+    found = await repository.list_decisions_of(
+        connection, set(present.values()), kind=kind, after=last, limit=first + 1
+    )
+    pages = {customer_id: cut_page(rows, first, _place) for customer_id, rows in found.items()}
+    shown = await _show(connection, [row for page in pages.values() for row in page.items])
+    nothing: Page[asyncpg.Record] = Page([], None)
+    answers = []
+    for customer_id in customer_ids:
+        page = pages.get(present[customer_id], nothing)
+        answers.append((customer_id, Page([shown[row["decision_id"]] for row in page.items], page.next)))
+    return answers
+
+
+def _place(decision: asyncpg.Record) -> tuple[datetime, UUID]:
+    return decision["decided_at"], decision["decision_id"]
+
+
+async def _show(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> dict[UUID, DecisionAnswer]:
+    """Return decisions by id, each once, in order."""
+    by_id = {row["decision_id"]: row for row in rows}
+    moved = await repository.find_moved(connection, list(by_id), most=_ANCHORS_SHOWN)
+    return {decision_id: _shown(row, moved.get(decision_id)) for decision_id, row in by_id.items()}
 
 
 def _shown(row: asyncpg.Record, moved: asyncpg.Record | None) -> DecisionAnswer:
