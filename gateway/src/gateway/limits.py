@@ -39,7 +39,6 @@ _OWN_COST = {
     ("Campaign", "results"): CALL_COST,
     ("Questionnaire", "coverage"): CALL_COST,
     ("Questionnaire", "nps"): CALL_COST,
-    ("Customer", "decisions"): CALL_COST,
     ("Candidate", "history"): CALL_COST,
     ("StartedJob", "job"): CALL_COST,
     ("Customer", "identityGraph"): GRAPH_COST,

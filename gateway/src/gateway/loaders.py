@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from strawberry.dataloader import DataLoader
 
 from gateway.answers.campaign import JourneysAnswer, JourneysOfCustomer, ResultsRow
-from gateway.answers.decisions import DecisionPageAnswer
+from gateway.answers.decisions import DecisionsAnswer, DecisionsOfCustomer
 from gateway.answers.delivery import MessagesAnswer, MessagesOfCustomer, PermissionsAnswer, PermissionsOfCustomer
 from gateway.answers.identity import (
     GraphOfCustomer,
@@ -37,7 +37,6 @@ class _OfCustomer(Protocol):
 
 
 EntryT = TypeVar("EntryT", bound=_OfCustomer)
-KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
 
 
@@ -45,8 +44,8 @@ class _BatchAnswer(Protocol[EntryT]):
     customers: list[EntryT]
 
 
-class TimelinePage(NamedTuple):
-    """Which page of whose timeline."""
+class CustomerPage(NamedTuple):
+    """Which page of what there is about whom."""
 
     customer_id: str
     first: int
@@ -68,12 +67,10 @@ class PermittedUse(NamedTuple):
     purpose: str
 
 
-class DecisionsPage(NamedTuple):
-    """Which page of the decisions on whom."""
-
-    customer_id: str
-    first: int
-    after: str
+_Question = CustomerPage | MessagePage | PermittedUse
+QuestionT = TypeVar("QuestionT", bound=_Question)
+_Same = tuple[tuple[str, object], ...]
+"""What is asked beyond of whom: names and values."""
 
 
 class IdentifierKey(NamedTuple):
@@ -102,7 +99,7 @@ class Loaders:
     @cached_property
     def permitted(self) -> DataLoader[PermittedUse, IdentityOfCustomer]:
         """By customer id and use; the same use of many customers is one call."""
-        return DataLoader(self._load_permitted, max_batch_size=BATCH_SIZE)
+        return self._per_question(self.services.identity, "/v1/customers:batchGet", IdentityAnswer, IdentityOfCustomer)
 
     @cached_property
     def graph(self) -> DataLoader[str, GraphOfCustomer]:
@@ -110,9 +107,11 @@ class Loaders:
         return self._per_customer(self.services.identity, "/v1/customers:batchGraph", GraphsAnswer, GraphOfCustomer)
 
     @cached_property
-    def decisions(self) -> DataLoader[DecisionsPage, DecisionPageAnswer]:
-        """By customer id and page; identity answers one customer a call."""
-        return DataLoader(self._load_decisions, max_batch_size=BATCH_SIZE)
+    def decisions(self) -> DataLoader[CustomerPage, DecisionsOfCustomer]:
+        """By customer id and page; pages of the same size and place share one call."""
+        return self._per_question(
+            self.services.identity, "/v1/decisions:batchGet", DecisionsAnswer, DecisionsOfCustomer
+        )
 
     @cached_property
     def candidates(self) -> DataLoader[str, CandidateWithHistory]:
@@ -130,14 +129,14 @@ class Loaders:
         return self._per_customer(self.services.profile, "/v1/customers:batchGet", ProfileAnswer, ProfileOfCustomer)
 
     @cached_property
-    def timeline(self) -> DataLoader[TimelinePage, TimelineOfCustomer]:
+    def timeline(self) -> DataLoader[CustomerPage, TimelineOfCustomer]:
         """By customer id and page; pages of the same size and place share one call."""
-        return DataLoader(self._load_timelines, max_batch_size=BATCH_SIZE)
+        return self._per_question(self.services.profile, "/v1/timelines:batchGet", TimelineAnswer, TimelineOfCustomer)
 
     @cached_property
     def messages(self) -> DataLoader[MessagePage, MessagesOfCustomer]:
         """By customer id and number."""
-        return DataLoader(self._load_messages, max_batch_size=BATCH_SIZE)
+        return self._per_question(self.services.delivery, "/v1/messages:batchGet", MessagesAnswer, MessagesOfCustomer)
 
     @cached_property
     def permissions(self) -> DataLoader[str, PermissionsOfCustomer]:
@@ -181,6 +180,25 @@ class Loaders:
 
         return DataLoader(load, max_batch_size=BATCH_SIZE)
 
+    def _per_question(
+        self,
+        service: ServiceClient,
+        path: str,
+        answer: type[_BatchAnswer[EntryT]],
+        entry: Callable[..., EntryT],
+    ) -> DataLoader[QuestionT, EntryT]:
+        """The customers of whom the same is asked share one call, which says it by the question's own names."""
+
+        async def ask(same: _Same, customer_ids: list[str]) -> list[EntryT]:
+            body = {"customer_ids": customer_ids} | {name: value for name, value in same if value is not None}
+            found = await service.post(path, body, answer, headers=self.headers)
+            return _in_order(customer_ids, found.customers, entry=entry)
+
+        async def load(questions: list[QuestionT]) -> Sequence[EntryT | BaseException]:
+            return await _grouped(questions, load=ask)
+
+        return DataLoader(load, max_batch_size=BATCH_SIZE)
+
     async def _look_up(self, keys: list[IdentifierKey]) -> list[str | None]:
         body = {"identifiers": [{"namespace": key.namespace, "value": key.value} for key in keys]}
         found = await self.services.identity.post(
@@ -191,51 +209,6 @@ class Loaders:
                 "identity answered in a form the gateway does not know", code="UNAVAILABLE", service="identity"
             )
         return [row.customer_id for row in found.identifiers]
-
-    async def _load_timelines(self, pages: list[TimelinePage]) -> Sequence[TimelineOfCustomer | BaseException]:
-        async def load(first: int, after: str | None, customer_ids: list[str]) -> list[TimelineOfCustomer]:
-            body: dict[str, object] = {"customer_ids": customer_ids, "first": first}
-            if after is not None:
-                body["after"] = after
-            found = await self.services.profile.post(
-                "/v1/timelines:batchGet", body, TimelineAnswer, headers=self.headers
-            )
-            return _in_order(customer_ids, found.customers, entry=TimelineOfCustomer)
-
-        return await _grouped(pages, group=lambda page: (page.first, page.after), load=lambda key, ids: load(*key, ids))
-
-    async def _load_messages(self, pages: list[MessagePage]) -> Sequence[MessagesOfCustomer | BaseException]:
-        async def load(first: int, customer_ids: list[str]) -> list[MessagesOfCustomer]:
-            body = {"customer_ids": customer_ids, "first": first}
-            found = await self.services.delivery.post(
-                "/v1/messages:batchGet", body, MessagesAnswer, headers=self.headers
-            )
-            return _in_order(customer_ids, found.customers, entry=MessagesOfCustomer)
-
-        return await _grouped(pages, group=lambda page: page.first, load=load)
-
-    async def _load_permitted(self, uses: list[PermittedUse]) -> Sequence[IdentityOfCustomer | BaseException]:
-        async def load(legal_entity: str, purpose: str, customer_ids: list[str]) -> list[IdentityOfCustomer]:
-            body = {"customer_ids": customer_ids, "legal_entity": legal_entity, "purpose": purpose}
-            found = await self.services.identity.post(
-                "/v1/customers:batchGet", body, IdentityAnswer, headers=self.headers
-            )
-            return _in_order(customer_ids, found.customers, entry=IdentityOfCustomer)
-
-        return await _grouped(
-            uses, group=lambda use: (use.legal_entity, use.purpose), load=lambda key, ids: load(*key, ids)
-        )
-
-    async def _load_decisions(self, pages: list[DecisionsPage]) -> Sequence[DecisionPageAnswer | BaseException]:
-        async def load(page: DecisionsPage) -> DecisionPageAnswer:
-            return await self.services.identity.get(
-                "/v1/decisions",
-                DecisionPageAnswer,
-                headers=self.headers,
-                query={"customer_id": page.customer_id, "first": page.first, "after": page.after or None},
-            )
-
-        return await asyncio.gather(*(load(page) for page in pages), return_exceptions=True)
 
     async def _load_candidates(self, ids: list[str]) -> Sequence[CandidateWithHistory | BaseException]:
         async def load(candidate_id: str) -> CandidateWithHistory:
@@ -258,30 +231,20 @@ def _in_order(customer_ids: Sequence[str], entries: Sequence[EntryT], *, entry: 
     return [found.get(customer_id) or entry(customer_id=customer_id) for customer_id in customer_ids]
 
 
-class _Page(Protocol):
-    @property
-    def customer_id(self) -> str: ...
-
-
-PageT = TypeVar("PageT", bound=_Page)
-
-
 async def _grouped(
-    pages: Sequence[PageT],
-    *,
-    group: Callable[[PageT], KeyT],
-    load: Callable[[KeyT, list[str]], Awaitable[list[ValueT]]],
+    questions: Sequence[QuestionT], *, load: Callable[[_Same, list[str]], Awaitable[list[ValueT]]]
 ) -> list[ValueT | BaseException]:
-    """Load pages whose arguments are alike together; a group that fails fails alone."""
-    members: dict[KeyT, list[int]] = {}
-    for index, page in enumerate(pages):
-        members.setdefault(group(page), []).append(index)
+    """Load what is the same question together; a group that fails fails alone."""
+    members: dict[_Same, list[int]] = {}
+    for index, question in enumerate(questions):
+        same = tuple((name, value) for name, value in question._asdict().items() if name != "customer_id")
+        members.setdefault(same, []).append(index)
     loaded = await asyncio.gather(
-        *(load(key, [pages[index].customer_id for index in indices]) for key, indices in members.items()),
+        *(load(same, [questions[index].customer_id for index in indices]) for same, indices in members.items()),
         return_exceptions=True,
     )
     values: dict[int, ValueT | BaseException] = {}
     for indices, outcome in zip(members.values(), loaded, strict=True):
         outcomes = [outcome] * len(indices) if isinstance(outcome, BaseException) else outcome
         values.update(zip(indices, outcomes, strict=True))
-    return [values[index] for index in range(len(pages))]
+    return [values[index] for index in range(len(questions))]

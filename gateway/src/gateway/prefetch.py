@@ -24,7 +24,7 @@ from graphql import (
 from strawberry.dataloader import DataLoader
 
 from gateway.context import OperationContext
-from gateway.loaders import DecisionsPage, Loaders, MessagePage, TimelinePage
+from gateway.loaders import CustomerPage, Loaders, MessagePage
 from gateway.types.arguments import MAX_PAGE_SIZE
 from gateway.types.customer import DEFAULT_DECISIONS, DEFAULT_MESSAGES, DEFAULT_TIMELINE
 
@@ -70,9 +70,9 @@ def _load_page(loaders: Loaders, customer_id: str, name: str, given: Mapping[str
     if not _is_page_size(first) or not isinstance(after, str | None):
         return None
     if name == "decisions":  # of the first page: an edge's cursor is not identity's
-        return loaders.decisions.load(DecisionsPage(customer_id, first, "")) if after is None else None
+        return loaders.decisions.load(CustomerPage(customer_id, first, None)) if after is None else None
     if name == "timeline":
-        return loaders.timeline.load(TimelinePage(customer_id, first, after))
+        return loaders.timeline.load(CustomerPage(customer_id, first, after))
     return loaders.messages.load(MessagePage(customer_id, first))
 
 

@@ -68,6 +68,13 @@ def export(service: str, customer_id: str) -> Response:
     return Response(head + b',"tables":{"rows":[' + PRECISE + b"]}}", media_type="application/json")
 
 
+def decisions_of(customer_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A page of the decisions on a customer."""
+    first, after = body["first"], int(body.get("after", "0"))
+    rows = [_decision(number, customer_id) for number in range(after, min(30, after + first))]
+    return {"items": rows, "next": str(after + first) if after + first < 30 else None}
+
+
 def _page(rows: list[dict[str, Any]], query: QueryParams) -> Response:
     first, after = int(query["first"]), int(query.get("after", "0"))
     more = after + first < len(rows)

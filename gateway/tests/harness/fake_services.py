@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid5
 
-from fake_identity import answer_of_identity, export, graph  # beside this file
+from fake_identity import answer_of_identity, decisions_of, export, graph  # beside this file
 from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -92,6 +92,8 @@ class FakeServices:
         if token in self.visible and one not in self.visible[token]:
             known = False
         entry = {"customer_id": one}
+        if path == "/v1/decisions:batchGet":
+            return entry | decisions_of(one, body)
         if service == "identity":
             present = self.former.get(one, one if known else None)
             return entry | {

@@ -19,6 +19,9 @@ MERGE = "mutation($input: MergeCustomersInput!) { mergeCustomers(input: $input) 
 DISCLOSE = """mutation($input: DiscloseCustomerInput!) { discloseCustomer(input: $input) {
   document missing { service code message } disclosure { services missing completedAt } } }"""
 
+DECISIONS = """query($first: Int!, $after: String) { customers(first: $first) { edges { node { id
+  decisions(first: 3, after: $after) { pageInfo { hasNextPage endCursor } edges { node { customerId why } } } } } } }"""
+
 
 async def test_the_graphs_of_a_page_of_customers_are_one_call(gateway: Gateway) -> None:
     answer = await gateway.ask(GRAPHS, {"first": 20})
@@ -36,10 +39,30 @@ async def test_a_view_with_the_graph_asks_for_everything_at_once(gateway: Gatewa
     )
     assert len(answer.data["customer"]["decisions"]["edges"]) == 2
     assert sorted(gateway.fake.paths()) == [
-        "identity GET /v1/decisions",
         "identity POST /v1/customers:batchGet",
         "identity POST /v1/customers:batchGraph",
+        "identity POST /v1/decisions:batchGet",
     ]
+
+
+async def test_the_decisions_on_a_page_of_customers_are_one_call(gateway: Gateway) -> None:
+    answer = await gateway.ask(DECISIONS, {"first": 20})
+    edges = answer.data["customers"]["edges"]
+    assert len(edges) == 20
+    for edge in edges:
+        page = edge["node"]["decisions"]
+        assert [each["node"]["customerId"] for each in page["edges"]] == [edge["node"]["id"]] * 3
+        assert page["pageInfo"]["hasNextPage"]
+    assert gateway.fake.paths() == ["identity GET /v1/customers", "identity POST /v1/decisions:batchGet"]
+    end = edges[0]["node"]["decisions"]["pageInfo"]["endCursor"]
+    gateway.fake.calls.clear()
+    answer = await gateway.ask(DECISIONS, {"first": 2, "after": end})
+    assert [each["node"]["why"] for each in answer.data["customers"]["edges"][1]["node"]["decisions"]["edges"]] == [
+        "reason 3",
+        "reason 4",
+        "reason 5",
+    ]
+    assert gateway.fake.paths() == ["identity GET /v1/customers", "identity POST /v1/decisions:batchGet"]
 
 
 async def test_both_customers_of_a_page_of_candidates_are_one_call(gateway: Gateway) -> None:

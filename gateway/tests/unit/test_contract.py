@@ -33,6 +33,7 @@ ANSWERS: list[tuple[str, str, str, type]] = [
     ("identity", "get", "/v1/coverage", identity.LinkCoverageAnswer),
     ("identity", "get", "/v1/coverage/history", identity.CoverageHistoryAnswer),
     ("identity", "post", "/v1/customers:batchGraph", identity.GraphsAnswer),
+    ("identity", "post", "/v1/decisions:batchGet", decisions.DecisionsAnswer),
     ("identity", "get", "/v1/decisions", decisions.DecisionPageAnswer),
     ("identity", "get", "/v1/decisions/{id}", decisions.DecisionRow),
     ("identity", "post", "/v1/customers:merge", decisions.DecisionRow),

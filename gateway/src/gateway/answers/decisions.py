@@ -27,6 +27,20 @@ class DecisionRow(Struct):
     anchors_left: int = 0
 
 
+class DecisionsOfCustomer(Struct):
+    """A page of the decisions that concern a customer; an empty one where nothing was decided."""
+
+    customer_id: str
+    items: list[DecisionRow] = []
+    next: str | None = None
+
+
+class DecisionsAnswer(Struct):
+    """POST /v1/decisions:batchGet"""
+
+    customers: list[DecisionsOfCustomer]
+
+
 class DecisionPageAnswer(Struct):
     """GET /v1/decisions"""
 

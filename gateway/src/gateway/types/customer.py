@@ -9,7 +9,7 @@ from msgspec import structs
 from gateway.answers import campaign, decisions, delivery, identity, profile, survey
 from gateway.answers.page import PageInfoRow
 from gateway.errors import GatewayError, bad_input
-from gateway.loaders import DecisionsPage, Loaders, MessagePage, PermittedUse, TimelinePage
+from gateway.loaders import CustomerPage, Loaders, MessagePage, PermittedUse
 from gateway.types import arguments, fields, paging
 from gateway.types.identity_records import Group, IdentityGraph
 from gateway.types.records import (
@@ -130,7 +130,7 @@ class Customer:
     async def decisions(self, first: int = DEFAULT_DECISIONS, after: str | None = None) -> paging.Connection[Decision]:
         """From identity."""
         at = paging.place(first, after)
-        found = await self.loaders.decisions.load(DecisionsPage(self.id, at.wanted, at.page_start))
+        found = await self.loaders.decisions.load(CustomerPage(self.id, at.wanted, at.page_start or None))
         return paging.connect(found, at, after=after, node=lambda row: decision_of(row, self.loaders))
 
     @fields.field(graphql_type=list[Trait] | None)
@@ -156,7 +156,7 @@ class Customer:
     @fields.field(graphql_type=EventConnection | None, description="What happened, newest first.")
     async def timeline(self, first: int = DEFAULT_TIMELINE, after: str | None = None) -> profile.TimelineOfCustomer:
         """From profile."""
-        page = TimelinePage(self.id, arguments.page_size(first), arguments.cursor(after))
+        page = CustomerPage(self.id, arguments.page_size(first), arguments.cursor(after))
         return await self.loaders.timeline.load(page)
 
     @fields.field(graphql_type=list[Message] | None, description="Messages to the customer, newest first.")
