@@ -39,8 +39,9 @@ def incompatibilities(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def _shape(field: dict[str, Any]) -> set[str]:
-    if "anyOf" in field:
-        return set().union(*(_shape(option) for option in field["anyOf"]))
+    for choice in ("anyOf", "oneOf"):
+        if choice in field:
+            return set().union(*(_shape(option) for option in field[choice]))
     if "enum" in field:
         return {f"={value}" for value in field["enum"]}
     if "const" in field:

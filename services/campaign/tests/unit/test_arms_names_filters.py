@@ -71,6 +71,28 @@ def test_filters_compare_like_with_like(
     assert matches([wanted], properties) is expected
 
 
+@pytest.mark.parametrize(
+    ("comparison", "value", "actual", "expected"),
+    [
+        ("exists", None, 0, True),
+        ("exists", None, None, False),
+        ("in", ["JPY", 5], "JPY", True),
+        ("in", ["JPY", 5], 5.0, True),
+        ("in", ["JPY", 5], True, False),
+        ("contains", "PY", "JPY", True),
+        ("contains", "JPY", ["USD", "JPY"], True),
+        ("contains", 1, ["1", True], False),
+        ("contains", 1, "1", False),
+        ("starts_with", "JP", "JPY", True),
+        ("starts_with", "PY", "JPY", False),
+        ("starts_with", "5", 5, False),
+    ],
+)
+def test_filters_look_into_texts_and_lists(comparison: Any, value: Any, actual: Any, expected: bool) -> None:
+    wanted = PropertyFilter(property="currency", comparison=comparison, value=value)
+    assert matches([wanted], {"currency": actual}) is expected
+
+
 def test_every_filter_must_hold() -> None:
     one = PropertyFilter(property="a", comparison="eq", value=1)
     two = PropertyFilter(property="b", comparison="eq", value=2)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from contracts.conditions import PropertyFilter
+from contracts.conditions import PropertyFilter, Scalar
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {  # Any: both sides are of one kind by then
     "eq": operator.eq,
@@ -23,13 +23,27 @@ def matches(filters: Sequence[PropertyFilter], properties: Mapping[str, object])
 
 
 def _matches_one(wanted: PropertyFilter, actual: object) -> bool:
-    compare = _COMPARISONS[wanted.comparison]
-    if isinstance(wanted.value, bool) or isinstance(actual, bool):
-        return isinstance(wanted.value, bool) and isinstance(actual, bool) and compare(actual, wanted.value)
-    if isinstance(wanted.value, str):
-        return isinstance(actual, str) and compare(actual, wanted.value)
+    if wanted.value is None:
+        return actual is not None  # `exists`
+    if isinstance(wanted.value, list):
+        return any(_compares("eq", actual, each) for each in wanted.value)  # `in`
+    if wanted.comparison == "contains" and isinstance(actual, list):
+        return any(_compares("eq", each, wanted.value) for each in actual)
+    if wanted.comparison == "contains":
+        return isinstance(wanted.value, str) and isinstance(actual, str) and wanted.value in actual
+    if wanted.comparison == "starts_with":
+        return isinstance(wanted.value, str) and isinstance(actual, str) and actual.startswith(wanted.value)
+    return _compares(wanted.comparison, actual, wanted.value)
+
+
+def _compares(comparison: str, actual: object, wanted: Scalar) -> bool:
+    compare = _COMPARISONS[comparison]
+    if isinstance(wanted, bool) or isinstance(actual, bool):
+        return isinstance(wanted, bool) and isinstance(actual, bool) and compare(actual, wanted)
+    if isinstance(wanted, str):
+        return isinstance(actual, str) and compare(actual, wanted)
     number = _number(actual)
-    return number is not None and compare(number, Decimal(wanted.value))
+    return number is not None and compare(number, Decimal(wanted))
 
 
 def _number(value: object) -> Decimal | None:
