@@ -5,10 +5,10 @@ from collections.abc import Callable
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.campaign import MessageRequested
-from contracts.identity import IdentifierLinked
+from contracts.identity import AgreementChanged, IdentifierLinked
 from contracts.survey import InvitationIssued
 from delivery_service.erased_addresses import AddressDigests
-from delivery_service.service import intake, permissions
+from delivery_service.service import agreements, intake, permissions
 from servicekit.clock import Clock
 from servicekit.consumers import Handler
 from servicekit.database import after_commit
@@ -21,6 +21,11 @@ def identifiers_linked(digests: AddressDigests) -> Handler:
         await permissions.link_contact_points(session, facts, digests=digests)
 
     return handle
+
+
+async def agreements_changed(session: AsyncSession, notices: list[AgreementChanged]) -> None:
+    """Legal entities agreed on something, or no longer do."""
+    await agreements.take_agreements(session, notices)
 
 
 def messages_requested(*, clock: Clock, wake_sender: Callable[[], None]) -> Handler:

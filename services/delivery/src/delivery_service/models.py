@@ -143,8 +143,30 @@ class Topic(Base, table=True):
     name: str = Field(sa_type=Text)
     cap_messages: int | None = Field(default=None, sa_column=Column(Integer, nullable=True))
     cap_days: int | None = Field(default=None, sa_column=Column(Integer, nullable=True))
+    legal_entity: str | None = Field(default=None, sa_type=Text)
+    """Who sends; None: nobody in particular, and contact points of every legal entity are used."""
+    purpose: str | None = Field(default=None, sa_type=Text)
+    """For what; None: `rules.DEFAULT_PURPOSES` says."""
     version: int = Field(sa_column=Column(Integer, nullable=False))
     updated_at: datetime = Field(sa_column=_moment())
+
+
+class Agreement(Base, table=True):
+    """`to_entity` may use what the sources of `from_entity` linked; identity's, here in its latest version."""
+
+    __tablename__ = "agreements"
+    __table_args__ = (Index("agreements_entities", "to_entity", "from_entity"),)
+
+    agreement_id: str = Field(sa_type=Text, primary_key=True)
+    version: int = Field(sa_column=Column(Integer, nullable=False))
+    from_entity: str = Field(sa_type=Text)
+    to_entity: str = Field(sa_type=Text)
+    purposes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
+    """For what; empty: for every purpose."""
+    valid_from: datetime = Field(sa_column=_moment())
+    valid_until: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    """The first moment at which it no longer holds."""
+    removed: bool
 
 
 class Template(Base, table=True):

@@ -1,10 +1,13 @@
-"""Delivery's rules as pure functions: addresses, permissions, quiet hours, caps, back-off, SMTP replies, redirects."""
+"""Delivery's rules as pure functions.
+
+Addresses, permissions, legal entities, quiet hours, caps, back-off, SMTP replies, redirects.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 from unicodedata import normalize
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
@@ -12,7 +15,7 @@ from zoneinfo import ZoneInfo
 ContactChannel = Literal["email", "phone"]
 PermissionStatus = Literal["granted", "withdrawn"]
 Category = Literal["advertising", "transactional"]
-Refusal = Literal["no_permission", "no_contact_point", "suppressed", "frequency_capped", "template"]
+Refusal = Literal["no_permission", "no_contact_point", "legal_entity", "suppressed", "frequency_capped", "template"]
 
 # RFC 5321 section 4.1.2's dot-string in ASCII: what can stand in an SMTP command without quoting or SMTPUTF8
 _LOCAL_PART = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}"
@@ -81,6 +84,46 @@ def permits(category: Category, status: PermissionStatus | None) -> bool:
     return status == "granted" if category == "advertising" else status != "withdrawn"
 
 
+DEFAULT_PURPOSES: dict[Category, str] = {"advertising": "marketing", "transactional": "service"}
+"""What mail is sent for when its topic does not say."""
+
+
+class Use(NamedTuple):
+    """Which legal entity writes, and for what."""
+
+    legal_entity: str
+    purpose: str
+
+
+class Permit(NamedTuple):
+    """An agreement in force: `to_entity` may use what `from_entity` linked. No purposes: for every purpose."""
+
+    from_entity: str
+    to_entity: str
+    purposes: tuple[str, ...]
+
+
+def may_be_used(owner: str | None, purposes: Sequence[str], use: Use | None, permits: Iterable[Permit]) -> bool:
+    """Tell whether a contact point that `owner` linked for `purposes` (none named: for every one) serves a use.
+
+    Use stays within the purposes it was collected for, and another legal entity, also of one group, is a third party
+    (個人情報保護法 Art. 18 and 27). Identity's rules.agreements say the same of links. A contact point of the time
+    before owners were told, and a topic that names no legal entity, are not restricted.
+    """
+    if owner is None or use is None:
+        return True
+    if not _covers(purposes, use.purpose):
+        return False
+    return owner == use.legal_entity or any(
+        (permit.from_entity, permit.to_entity) == (owner, use.legal_entity) and _covers(permit.purposes, use.purpose)
+        for permit in permits
+    )
+
+
+def _covers(purposes: Sequence[str], purpose: str) -> bool:
+    return not purposes or purpose in purposes
+
+
 @dataclass(frozen=True, slots=True)
 class QuietHours:
     """A daily span in the customers' zone, possibly over midnight; the start is quiet, the end is not."""
@@ -136,6 +179,7 @@ class Candidate:
     category: Category | None  # None: there is no such template
     requested_at: datetime
     has_contact_point: bool
+    may_be_used: bool  # the contact point, by the topic's legal entity for its purpose
     suppressed: bool
     permission: PermissionStatus | None
     cap: Cap | None
@@ -167,9 +211,10 @@ def decide(
     """Decide what becomes of a claimed message. What the customer said comes before what we configured."""
     if candidate.category is None:
         return Refuse("template")
-    if not candidate.has_contact_point:
+    if not (candidate.has_contact_point and candidate.may_be_used):  # either may be on its way
         grace_end = candidate.requested_at + contact_grace
-        return Defer(grace_end) if now < grace_end else Refuse("no_contact_point")
+        reason: Refusal = "legal_entity" if candidate.has_contact_point else "no_contact_point"
+        return Defer(grace_end) if now < grace_end else Refuse(reason)
     if not permits(candidate.category, candidate.permission):
         return Refuse("no_permission")
     if candidate.suppressed:

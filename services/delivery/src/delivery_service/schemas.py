@@ -4,7 +4,15 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from delivery_service.rules import Category, PermissionStatus, deliverable_mailbox, has_control_characters, web_address
 from servicekit.http import Answer, BatchGet, Body, CustomerIds, Key
@@ -62,11 +70,12 @@ class TemplateBody(Body):
     utm: bool = False
     """Clicks lead on with utm_source, utm_medium, utm_campaign and utm_content."""
 
-    @model_validator(mode="after")
-    def _labels_are_unique(self) -> "TemplateBody":
-        if len({link.label for link in self.links}) != len(self.links):
-            raise ValueError("links: every label may stand only once")
-        return self
+    @field_validator("links")
+    @classmethod
+    def _labels_are_unique(cls, links: list[LinkBody]) -> list[LinkBody]:
+        if len({link.label for link in links}) != len(links):
+            raise ValueError("every label may stand only once")
+        return links
 
 
 class TemplateAnswer(Answer):
@@ -101,10 +110,25 @@ class CapBody(Body):
 
 
 class TopicBody(Body):
-    """What a permission is asked for."""
+    """What a permission is asked for: by whom, and for what."""
 
     name: Annotated[Line, Field(min_length=1, max_length=200)]
     cap: CapBody | None = None
+    legal_entity: Annotated[
+        Annotated[Line, Field(min_length=1, max_length=200)] | None,
+        Field(description="Who sends, named as sources are. None: contact points of every legal entity are used."),
+    ] = None
+    purpose: Annotated[
+        Key | None,
+        Field(description="For what it sends. None: `marketing` for advertising, `service` for transactional mail."),
+    ] = None
+
+    @field_validator("purpose")
+    @classmethod
+    def _is_somebodys(cls, purpose: str | None, info: ValidationInfo) -> str | None:
+        if purpose is not None and info.data.get("legal_entity", "") is None:
+            raise ValueError("say with legal_entity whose purpose it is")
+        return purpose
 
 
 class TopicAnswer(Answer):
@@ -114,6 +138,8 @@ class TopicAnswer(Answer):
     version: int
     name: str
     cap: CapBody | None
+    legal_entity: str | None
+    purpose: str | None
     updated_at: datetime
 
 

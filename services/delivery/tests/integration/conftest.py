@@ -201,7 +201,9 @@ class Delivery:
         await self.call("PUT", "/v1/topics/marketing", {"name": "お得な情報", "cap": cap}, expect=201)
         await self.call("PUT", "/v1/templates/spring", TEMPLATE | (template or {}), expect=201)
 
-    def linked(self, value: str, *, customer_id: UUID | None = None, namespace: str = "email") -> IdentifierLinked:
+    def linked(
+        self, value: str, *, customer_id: UUID | None = None, namespace: str = "email", **more: Any
+    ) -> IdentifierLinked:
         return IdentifierLinked(
             event_id=uuid4(),
             customer_id=customer_id or uuid4(),
@@ -211,6 +213,7 @@ class Delivery:
             value=value,
             source_id="crm",
             rule="first_seen",
+            **more,
         )
 
     def requested(self, contact: IdentifierLinked, **changes: Any) -> MessageRequested:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from delivery_service.app import build
 from delivery_service.models import Base
 from delivery_service.settings import Settings
@@ -36,6 +38,25 @@ async def test_put_is_idempotent_and_versioned(delivery: Any) -> None:
     assert (await delivery.call("PUT", "/v1/topics/news", {"name": "News"}))["version"] == 2
     assert (await delivery.call("GET", "/v1/topics/news"))["cap"] is None
     assert len((await delivery.call("GET", "/v1/topics"))["items"]) == 1
+    sent_by = {"name": "News", "legal_entity": "Kizuna Inc.", "purpose": "marketing"}
+    assert (await delivery.call("PUT", "/v1/topics/news", sent_by))["version"] == 3
+    assert (await delivery.call("PUT", "/v1/topics/news", sent_by))["version"] == 3
+    held = await delivery.call("GET", "/v1/topics/news")
+    assert (held["legal_entity"], held["purpose"]) == ("Kizuna Inc.", "marketing")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"legal_entity": " "}, "legal_entity"),
+        ({"legal_entity": "a\nb"}, "legal_entity"),
+        ({"legal_entity": "Kizuna Inc.", "purpose": "All Of It"}, "purpose"),
+        ({"purpose": "marketing"}, "purpose"),
+    ],
+)
+async def test_a_bad_topic_is_refused(delivery: Any, change: dict[str, Any], field: str) -> None:
+    problem = await delivery.call("PUT", "/v1/topics/news", {"name": "News"} | change, expect=422)
+    assert [error["field"] for error in problem["errors"]] == [field]
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -58,6 +79,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"links": [{"label": "shop", "url": "javascript:alert(1)"}]}, "links.0.url"),
     ({"links": [{"label": "shop", "url": "https://user:pass@shop.example"}]}, "links.0.url"),
     ({"links": [{"label": "Shop!", "url": "https://shop.example"}]}, "links.0.label"),
+    ({"links": [{"label": "shop", "url": f"https://shop.example/{n}"} for n in range(2)]}, "links"),
     ({"category": "spam"}, "category"),
     ({"unknown": 1}, "unknown"),
 ]

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from services.delivery.tests.legal_entity_cases import CASES, Case
 
 from delivery_service import rules
 from delivery_service.repository.permissions import StatementRow
@@ -99,6 +100,7 @@ CANDIDATES = st.builds(
     category=st.sampled_from([None, "advertising", "transactional"]),
     requested_at=st.just(NOW),
     has_contact_point=st.booleans(),
+    may_be_used=st.booleans(),
     suppressed=st.booleans(),
     permission=st.sampled_from([None, "granted", "withdrawn"]),
     cap=st.one_of(st.none(), st.builds(Cap, st.integers(1, 3), st.integers(1, 30))),
@@ -115,6 +117,7 @@ def test_a_message_is_sent_only_when_everything_allows_it(
     decision = rules.decide(candidate, now=now, contact_grace=grace, quiet_until=quiet_until)
     if isinstance(decision, Send):
         assert candidate.category is not None and candidate.has_contact_point and not candidate.suppressed
+        assert candidate.may_be_used
         assert rules.permits(candidate.category, candidate.permission)
         assert candidate.cap is None or candidate.counted < candidate.cap.messages
         assert quiet_until is None or candidate.category == "transactional"
@@ -122,9 +125,16 @@ def test_a_message_is_sent_only_when_everything_allows_it(
         assert decision.until > now  # or it would be looked at for ever
     else:
         assert isinstance(decision, Refuse)
-        assert decision.reason != "no_contact_point" or now >= NOW + grace
+        assert decision.reason not in {"no_contact_point", "legal_entity"} or now >= NOW + grace
     if candidate.permission == "withdrawn":
         assert not isinstance(decision, Send)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.why)
+def test_what_one_legal_entity_linked_is_used_by_another_under_an_agreement_only(case: Case) -> None:
+    permits = [rules.Permit(one.from_entity, one.to_entity, one.purposes) for one in case.in_force]
+    use = None if case.user is None else rules.Use(case.user, case.purpose)
+    assert rules.may_be_used(case.owner, case.collected_for, use, permits) is case.is_allowed
 
 
 def test_advertising_needs_an_opt_in() -> None:

@@ -21,6 +21,8 @@ class TopicRow:
     name: str
     cap_messages: int | None
     cap_days: int | None
+    legal_entity: str | None
+    purpose: str | None
     version: int
     updated_at: datetime
 
@@ -43,7 +45,7 @@ async def lock_key(session: AsyncSession, kind: str, key: str) -> None:
 async def find_topics(session: AsyncSession, keys: Sequence[str] | None = None) -> list[TopicRow]:
     """Return topics by key, or all, ordered by key."""
     rows = await (await raw(session)).fetch(
-        "SELECT key, name, cap_messages, cap_days, version, updated_at FROM topics "
+        "SELECT key, name, cap_messages, cap_days, legal_entity, purpose, version, updated_at FROM topics "
         "WHERE $1::text[] IS NULL OR key = ANY($1) ORDER BY key",
         None if keys is None else list(keys),
     )
@@ -54,14 +56,18 @@ async def put_topic(session: AsyncSession, row: TopicRow) -> None:
     """Insert or replace a topic."""
     await (await raw(session)).execute(
         """
-        INSERT INTO topics (key, name, cap_messages, cap_days, version, updated_at) VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO topics (key, name, cap_messages, cap_days, legal_entity, purpose, version, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (key) DO UPDATE SET name = excluded.name, cap_messages = excluded.cap_messages,
-            cap_days = excluded.cap_days, version = excluded.version, updated_at = excluded.updated_at
+            cap_days = excluded.cap_days, legal_entity = excluded.legal_entity, purpose = excluded.purpose,
+            version = excluded.version, updated_at = excluded.updated_at
         """,
         row.key,
         row.name,
         row.cap_messages,
         row.cap_days,
+        row.legal_entity,
+        row.purpose,
         row.version,
         row.updated_at,
     )

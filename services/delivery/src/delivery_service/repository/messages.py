@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from delivery_service.rules import Cap, Category, PermissionStatus
+from delivery_service.rules import DEFAULT_PURPOSES, Cap, Category, PermissionStatus, Use
 from servicekit.database import json_text, load_sql, raw
 from servicekit.tracing import current_traceparent
 
@@ -58,7 +58,10 @@ class ClaimedRow:
     template_version: int | None
     category: Category | None
     cap: Cap | None
+    use: Use | None  # by the topic; None: it names no legal entity, or the template does not exist
     contact_anchor_id: UUID | None
+    owner: str | None  # the legal entity that linked the contact point
+    purposes: Sequence[str]  # for which it did; none: for every one
     address: str | None
     permission: PermissionStatus | None
     suppressed: bool
@@ -120,7 +123,8 @@ async def hold_claims(session: AsyncSession) -> None:
 
 async def claim_due(session: AsyncSession, *, now: datetime, limit: int) -> list[ClaimedRow]:
     """Lock due messages, oldest first, and return each with its template, topic and best contact point."""
-    return [_claimed(row) for row in await (await raw(session)).fetch(_CLAIM, now, limit)]
+    defaults = DEFAULT_PURPOSES["advertising"], DEFAULT_PURPOSES["transactional"]
+    return [_claimed(row) for row in await (await raw(session)).fetch(_CLAIM, now, limit, *defaults)]
 
 
 def _claimed(row: asyncpg.Record) -> ClaimedRow:
@@ -134,7 +138,10 @@ def _claimed(row: asyncpg.Record) -> ClaimedRow:
         template_version=row["template_version"],
         category=row["category"],
         cap=cap,
+        use=Use(row["sender"], row["purpose"]) if row["sender"] is not None else None,
         contact_anchor_id=row["contact_anchor_id"],
+        owner=row["owner"],
+        purposes=row["purposes"] or (),
         address=row["address"],
         permission=row["permission"],
         suppressed=bool(row["suppressed"]),

@@ -1,5 +1,7 @@
 """Templates and topics."""
 
+from dataclasses import asdict
+
 from fastapi import APIRouter, Depends, Request, Response
 
 from delivery_service.repository import configuration as repository
@@ -18,9 +20,7 @@ WRITE = Depends(require("delivery:write"))
 
 def _topic(row: TopicRow) -> TopicAnswer:
     cap = {"messages": row.cap_messages, "days": row.cap_days} if row.cap_messages is not None else None
-    return TopicAnswer.model_validate(
-        {"key": row.key, "version": row.version, "name": row.name, "cap": cap, "updated_at": row.updated_at}
-    )
+    return TopicAnswer.model_validate(asdict(row) | {"cap": cap})
 
 
 def _template(row: TemplateRow) -> TemplateAnswer:

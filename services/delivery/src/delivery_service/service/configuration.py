@@ -1,5 +1,6 @@
 """Topics and templates."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,9 +22,18 @@ async def put_topic(
     present = found[0] if found else None
     check_version(present.version if present else None, if_match)
     messages, days = (body.cap.messages, body.cap.days) if body.cap else (None, None)
-    if present is not None and (present.name, present.cap_messages, present.cap_days) == (body.name, messages, days):
+    row = TopicRow(
+        key=key,
+        name=body.name,
+        cap_messages=messages,
+        cap_days=days,
+        legal_entity=body.legal_entity,
+        purpose=body.purpose,
+        version=present.version + 1 if present else 1,
+        updated_at=now,
+    )
+    if present is not None and replace(row, version=present.version, updated_at=present.updated_at) == present:
         return present, False
-    row = TopicRow(key, body.name, messages, days, present.version + 1 if present else 1, now)
     await repository.put_topic(session, row)
     return row, present is None
 

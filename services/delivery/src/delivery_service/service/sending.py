@@ -11,10 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.delivery import MessageFact
 from delivery_service import events
+from delivery_service.repository import agreements, permissions
 from delivery_service.repository import messages as repository
-from delivery_service.repository import permissions
 from delivery_service.repository.messages import ClaimedRow, EndingRow, MessageKey
-from delivery_service.rules import Candidate, Defer, QuietHours, Refuse, Send, backoff, decide, verdict
+from delivery_service.rules import (
+    Candidate,
+    Defer,
+    Permit,
+    QuietHours,
+    Refuse,
+    Send,
+    backoff,
+    decide,
+    may_be_used,
+    verdict,
+)
 from delivery_service.smtp import Result
 from servicekit.moves import hold_moves
 from servicekit.outbox import publish
@@ -60,13 +71,15 @@ async def _decide(
 ) -> list[ClaimedRow]:
     pairs = {(row.key.customer_id, row.topic, row.cap.days) for row in claimed if row.cap is not None}
     counted = Counter(await repository.count_recent(session, sorted(pairs), now=now) if pairs else {})
+    senders = {row.use.legal_entity for row in claimed if row.use is not None}
+    permits = await agreements.find_permits(session, senders, at=now) if senders else []
     quiet_until = rules.quiet_hours.until(now, rules.zone) if rules.quiet_hours else None
     reserved: list[ClaimedRow] = []
     refused: list[tuple[MessageKey, str]] = []
     deferred: list[tuple[UUID, datetime]] = []
     for row in claimed:
         place = (row.key.customer_id, row.topic)
-        candidate = _candidate(row, counted[place])
+        candidate = _candidate(row, counted[place], permits)
         decision = decide(candidate, now=now, contact_grace=rules.contact_grace, quiet_until=quiet_until)
         match decision:
             case Send():
@@ -84,11 +97,12 @@ async def _decide(
     return reserved
 
 
-def _candidate(row: ClaimedRow, counted: int) -> Candidate:
+def _candidate(row: ClaimedRow, counted: int, permits: Sequence[Permit]) -> Candidate:
     return Candidate(
         category=row.category,
         requested_at=row.requested_at,
         has_contact_point=row.contact_anchor_id is not None,
+        may_be_used=may_be_used(row.owner, row.purposes, row.use, permits),
         suppressed=row.suppressed,
         permission=row.permission,
         cap=row.cap,
