@@ -8,6 +8,7 @@ FACTS: list[type[Fact] | type[Notice]] = [
     identity.IdentifierLinked,
     identity.AnchorMoved,
     identity.CustomerErased,
+    identity.SourceChanged,
     identity.AgreementChanged,
     profile.SegmentEntered,
     profile.SegmentExited,

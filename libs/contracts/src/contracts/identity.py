@@ -7,6 +7,9 @@ from pydantic import AwareDatetime, Field
 
 from contracts.fact import Fact, Notice
 
+OWN_SOURCES = frozenset(f"kizuna-{service}" for service in ("identity", "profile", "campaign", "delivery", "survey"))
+"""The source_ids under which Kizuna's own services appear beside the departments' sources; no source may take one."""
+
 EventKind = Literal["identify", "track", "page", "screen", "group", "alias"]
 
 
@@ -64,6 +67,24 @@ class CustomerErased(Fact):
     erasure_id: UUID
     former_customer_ids: list[UUID] = Field(default_factory=list)
     """Ids that resolved to this customer: facts under way may still carry them."""
+
+
+class SourceChanged(Notice):
+    """A source as it is from `occurred_at` on. The highest `version` per `source_id` is the present one.
+
+    What a source says belongs to the department it had at that moment.
+    """
+
+    fact_type: ClassVar[str] = "identity.source.changed.v1"
+
+    source_id: str
+    version: int
+    name: str
+    department: str
+    brand: str
+    legal_entity: str
+    purposes: list[str] = Field(default_factory=list)
+    """For what its data may be used; empty: for every purpose of its legal entity."""
 
 
 class AgreementChanged(Notice):

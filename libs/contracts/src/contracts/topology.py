@@ -58,6 +58,7 @@ CONSUMERS: list[ConsumerDeclaration] = [
         service="profile",
         stream="identity",
         filter_subjects=[
+            "identity.source.changed.v1.*",
             "identity.events.resolved.v1.*",
             "identity.anchors.moved.v1.*",
             "identity.customer.erased.v1.*",

@@ -27,6 +27,7 @@ from identity_service.routes import (
 )
 from identity_service.service.agreements import tell_untold
 from identity_service.service.configuration import reconcile_write_keys
+from identity_service.service.configuration import tell_untold as tell_untold_sources
 from identity_service.service.coverage import CoverageCounter
 from identity_service.service.dry_run import DryRun
 from identity_service.service.imports import JOB_KIND as IMPORT_JOB
@@ -141,6 +142,10 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         async with database.transaction() as session:
             return await tell_untold(session)
 
+    async def tell_sources() -> bool:
+        async with database.transaction() as session:
+            return await tell_untold_sources(session)
+
     async def forget() -> bool:
         async with database.transaction() as session:
             connection = await raw(session)
@@ -187,6 +192,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             PeriodicWorker("forget-messages", 3600, forget),
             PeriodicWorker("settle-imports", 60, settle),
             PeriodicWorker("tell-agreements", 60, tell_agreements),
+            PeriodicWorker("tell-sources", 60, tell_sources),
             PeriodicWorker("count-coverage", settings.coverage_seconds, coverage.refresh),
             janitor(database, clock),
             erasures.worker,

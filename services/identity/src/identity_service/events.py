@@ -1,8 +1,8 @@
 """What identity publishes.
 
-IdentifierLinked, AnchorMoved and AgreementChanged go through the outbox. Resolved events are many and are published
-directly, encoded by msgspec with their free JSON byte by byte as it came; a test holds the bytes to what
-`contracts.identity.ResolvedEvent` reads.
+IdentifierLinked, AnchorMoved and the notices (SourceChanged, AgreementChanged) go through the outbox. Resolved events
+are many and are published directly, encoded by msgspec with their free JSON byte by byte as it came; a test holds the
+bytes to what `contracts.identity.ResolvedEvent` reads.
 """
 
 from collections import defaultdict
@@ -16,10 +16,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from contracts.fact import Fact
-from contracts.identity import AgreementChanged, AnchorMoved, IdentifierLinked
+from contracts.identity import AgreementChanged, AnchorMoved, IdentifierLinked, SourceChanged
 from contracts.identity import ResolvedEvent as ResolvedEventContract
 from identity_service.ids import derived_id
-from identity_service.models import Agreement
+from identity_service.models import Agreement, Source
 from identity_service.rules.resolution import Changes, Move
 from servicekit.nats import MAX_PAYLOAD_BYTES, Envelope
 from servicekit.outbox import partition_of
@@ -81,6 +81,21 @@ def facts_of(changes: Changes, moves: Iterable[Move], *, at: datetime) -> list[F
         for move in moves
     ]
     return linked + moved
+
+
+def source_changed(source: Source) -> SourceChanged:
+    """A source's present version; said again, it is the same notice."""
+    return SourceChanged(
+        event_id=derived_id(SourceChanged.fact_type, source.source_id, str(source.version)),
+        occurred_at=source.updated_at,
+        source_id=source.source_id,
+        version=source.version,
+        name=source.name,
+        department=source.department,
+        brand=source.brand,
+        legal_entity=source.legal_entity,
+        purposes=source.purposes,
+    )
 
 
 def agreement_changed(agreement: Agreement) -> AgreementChanged:

@@ -56,6 +56,7 @@ async def test_namespaces_as_shipped_and_changed(front_door: RunningService) -> 
 
 BAD_INPUT: list[tuple[str, str, Any, str]] = [
     ("PUT", "/v1/sources/Shop", SOURCE, "source_id"),
+    ("PUT", "/v1/sources/kizuna-delivery", SOURCE, "source_id"),
     ("PUT", "/v1/sources/shop", {**SOURCE, "brand": "A B"}, "brand"),
     ("PUT", "/v1/sources/shop", {**SOURCE, "colour": "red"}, "colour"),
     ("PUT", "/v1/sources/shop", {**SOURCE, "name": "a\0b"}, "name"),

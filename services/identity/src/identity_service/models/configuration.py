@@ -31,6 +31,8 @@ class Source(Base, table=True):
     version: int = Field(sa_column=Column(Integer, nullable=False))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    told_version: int | None = Field(default=None, sa_column=Column(Integer))
+    """The last version other services were told of."""
 
 
 class Namespace(Base, table=True):

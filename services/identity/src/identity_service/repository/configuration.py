@@ -38,3 +38,15 @@ async def touch_source(session: AsyncSession, source: Source, *, at: datetime) -
     source.version += 1
     source.updated_at = at
     await session.flush()
+
+
+async def take_untold(session: AsyncSession, *, limit: int) -> Sequence[Source]:
+    """Lock and return sources of whose present version other services were not told."""
+    statement = (
+        select(Source)
+        .where(col(Source.told_version).is_distinct_from(col(Source.version)))
+        .order_by(col(Source.source_id))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return (await session.execute(statement)).scalars().all()

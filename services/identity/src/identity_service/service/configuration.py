@@ -2,23 +2,29 @@
 
 import secrets
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.identity import OWN_SOURCES
 from identity_service.errors import UNAVAILABLE
+from identity_service.events import source_changed
 from identity_service.models import Source
 from identity_service.repository import configuration as repository
 from identity_service.schemas.configuration import SourceBody
 from identity_service.write_keys import KeyHasher, KeyHolder, KeyMirror
 from servicekit.clock import Clock
 from servicekit.database import Database, after_commit
-from servicekit.errors import NotFound
+from servicekit.errors import Invalid, NotFound
 from servicekit.http import check_version
+from servicekit.outbox import publish
 from servicekit.workers import describe
 
 log = structlog.get_logger(__name__)
+
+_TOLD_AT_ONCE = 500
 
 
 class SavedSource(NamedTuple):
@@ -47,6 +53,7 @@ async def put_source(
     """Make a source, or change it; the same again changes nothing.
 
     Raises:
+        Invalid: a new one takes the id of one of Kizuna's own services.
         PreconditionFailed: it has another version than demanded.
     """
     await repository.lock_key(session, "source", source_id)
@@ -57,7 +64,7 @@ async def put_source(
         return await _add_source(session, source_id, values, clock=clock, hasher=hasher, mirror=mirror)
     if any(getattr(source, name) != value for name, value in values.items()):
         source.sqlmodel_update(values)
-        await repository.touch_source(session, source, at=clock.now())
+        await touch_source(session, source, at=clock.now())
         _mirror_later(session, source, mirror)
     return SavedSource(source, False, None)
 
@@ -71,6 +78,8 @@ async def _add_source(
     hasher: KeyHasher,
     mirror: KeyMirror,
 ) -> SavedSource:
+    if source_id in OWN_SOURCES:
+        raise Invalid("This is the id of one of Kizuna's own services. Choose another.", field="source_id")
     write_key, now = new_write_key(), clock.now()
     source = Source.model_validate(
         {
@@ -83,6 +92,7 @@ async def _add_source(
         }
     )
     await repository.add_source(session, source)
+    await _tell(session, [source])
     _mirror_later(session, source, mirror)
     return SavedSource(source, True, write_key)
 
@@ -99,9 +109,29 @@ async def rotate_key(
     source = await get_source(session, source_id)
     write_key, former_hash = new_write_key(), source.key_hash
     source.key_hash = hasher(write_key)
-    await repository.touch_source(session, source, at=clock.now())
+    await touch_source(session, source, at=clock.now())
     _mirror_later(session, source, mirror, former_hash=former_hash)
     return SavedSource(source, False, write_key)
+
+
+async def touch_source(session: AsyncSession, source: Source, *, at: datetime) -> None:
+    """Write a changed source as its next version, and tell other services."""
+    await repository.touch_source(session, source, at=at)
+    await _tell(session, [source])
+
+
+async def tell_untold(session: AsyncSession) -> bool:
+    """Tell other services of sources made before anybody heard of them; True while there may be more."""
+    sources = await repository.take_untold(session, limit=_TOLD_AT_ONCE)
+    await _tell(session, sources)
+    return len(sources) == _TOLD_AT_ONCE
+
+
+async def _tell(session: AsyncSession, sources: Sequence[Source]) -> None:
+    for source in sources:
+        source.told_version = source.version
+    await session.flush()
+    await publish(session, [source_changed(source) for source in sources])
 
 
 async def get_source(session: AsyncSession, source_id: str) -> Source:

@@ -11,7 +11,7 @@ from identity_service.repository.partners import load_source_rules
 from identity_service.rules.partners import SourceRules, check_id_syncs, id_sync_event, read_id_syncs
 from identity_service.rules.signatures import new_signing_secret, sent_at, signature_problem, written_secret
 from identity_service.rules.tracking import ID_SYNC, InvalidBody, Rejected
-from identity_service.service.configuration import get_source
+from identity_service.service.configuration import get_source, touch_source
 from identity_service.service.ingest import EventLog
 from identity_service.signing_secrets import SecretBox
 from servicekit.clock import Clock
@@ -44,7 +44,7 @@ async def rotate_signing_secret(session: AsyncSession, source_id: str, *, box: S
     source = await get_source(session, source_id)
     secret = new_signing_secret()
     source.signing_secret = box.seal(secret, source_id=source_id)
-    await configuration.touch_source(session, source, at=clock.now())
+    await touch_source(session, source, at=clock.now())
     return written_secret(secret)
 
 
