@@ -14,6 +14,7 @@ from profile_service.routes import routers
 from profile_service.service.concluding import Concluder, LiveHints
 from profile_service.service.following import Follower
 from profile_service.service.recording import Recorder
+from profile_service.service.relations import RelationSweeper
 from profile_service.settings import Settings
 from servicekit.clock import Clock, SystemClock
 from servicekit.consumers import Consumer
@@ -52,6 +53,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     )
     expiry = PeriodicWorker("expiry", settings.expiry_interval_seconds, follower.expire)
     backfill = PeriodicWorker("backfill", 5, follower.backfill)
+    relations = RelationSweeper(database=database, clock=clock)
     consumers = [
         Consumer(
             stream=stream,
@@ -81,10 +83,11 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             erasures.worker,
             expiry,
             backfill,
+            PeriodicWorker("relations", 3600, relations.sweep),
             janitor(database, clock),
         ],
         checks=[Check("database", database.ping), Check("nats", nats.ping)],
-        resources={"compiler": compiler, "wake_backfill": _waking(backfill)},
+        resources={"compiler": compiler, "recorder": recorder, "wake_backfill": _waking(backfill)},
     )
 
 

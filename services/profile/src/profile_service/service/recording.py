@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from profile_service.repository import timeline
+from profile_service.repository import relations, timeline
 from profile_service.repository.conclusions import Definition, Definitions
 from profile_service.rules import TimelineEvent
+from profile_service.rules.relations import Statement, take_statements
 from profile_service.service.concluding import Concluder, LiveHints
 from profile_service.settings import Settings
 from servicekit.moves import customers_in_motion
@@ -21,11 +23,16 @@ class Recorder:
         self._concluder = concluder
         self._hints = hints
 
-    async def record(self, session: AsyncSession, events: Sequence[TimelineEvent]) -> None:
+    async def record(
+        self, session: AsyncSession, events: Sequence[TimelineEvent], *, statements: Sequence[Statement] = ()
+    ) -> None:
         """Put events on their timelines once, fold their traits, evaluate what they can have changed, hint.
 
-        Set-wise: the number of statements does not depend on the number of events.
+        What events say of related persons' dates is kept apart from the timeline; `statements` are such of events that
+        do not say it themselves. Set-wise: the number of SQL statements does not depend on the number of events.
         """
+        if not statements:
+            events, statements = take_statements(events)
         await timeline.copy_incoming(session, events)
         recorded = await timeline.record_events(
             session,
@@ -35,6 +42,9 @@ class Recorder:
         )
         if any(event.traits for event in events):
             await timeline.record_traits(session)
+        if statements:
+            zone = ZoneInfo(self._settings.time_zone)
+            await relations.record_statements(session, statements, zone=zone)
         await self._conclude(session, events, recorded)
         self._hints.send(session, {event.customer_id: event.anchor_id for event in events})
 
