@@ -22,7 +22,7 @@ def upgrade() -> None:
     _create_sizes()
     op.add_column("backfills", sa.Column("generation", sa.Integer, nullable=False, server_default="1"))
     op.add_column("backfills", sa.Column("reason", sa.Text, nullable=False, server_default="backfill"))
-    op.add_column("backfills", sa.Column("found", sa.BigInteger))
+    op.add_column("backfills", sa.Column("remaining", sa.BigInteger))
     op.create_table(
         "backfill_answers",
         sa.Column("customer_id", sa.Uuid, primary_key=True),
@@ -30,8 +30,8 @@ def upgrade() -> None:
         sa.Column("is_member", sa.Boolean, nullable=False),
         sa.Column("valid_until", MOMENT),
         sa.Column("row_version", sa.BigInteger, nullable=False),
+        prefixes=["UNLOGGED"],
     )
-    op.create_index("backfill_answers_segment", "backfill_answers", ["segment_id", "customer_id"])
     # customers in an order that has nothing to do with them: its first thousands are a fair sample, always the same
     op.execute(
         "CREATE INDEX customers_at_random ON customers (uuid_hash_extended(customer_id, 0)) INCLUDE (customer_id)"
@@ -124,7 +124,7 @@ def downgrade() -> None:
         "segment_versions",
     ):
         op.drop_table(table)
-    for column in ("found", "reason", "generation"):
+    for column in ("remaining", "reason", "generation"):
         op.drop_column("backfills", column)
     _replace_members_index(include=[])
     op.drop_column("segments", "archived_at")

@@ -107,6 +107,10 @@ class Compiler:
         """Answers and valid_until of every condition for the customers in $2."""
         return _Statement(self._promoted, restricted=True).compile(conditions)
 
+    def everybody(self, conditions: Sequence[Condition]) -> CompiledConditions:
+        """The same for all customers at once, set-wise (parameters from $2 on): what a backfill looks at."""
+        return _Statement(self._promoted, restricted=False, timed=True).compile(conditions)
+
     def members(self, condition: Condition) -> CompiledConditions:
         """`SELECT customer_id` of everybody who fulfils one condition: the preview."""
         return _Statement(self._promoted, restricted=False).compile_members(condition)
@@ -126,10 +130,10 @@ class Compiler:
 class _Statement:
     """Collects passes, traits and nodes while the trees are read, then writes the statement."""
 
-    def __init__(self, promoted: Mapping[str, str], *, restricted: bool) -> None:
+    def __init__(self, promoted: Mapping[str, str], *, restricted: bool, timed: bool | None = None) -> None:
         self._promoted = promoted
         self._restricted = restricted
-        self._timed = restricted
+        self._timed = restricted if timed is None else timed
         self._parameters = _Parameters(first=3 if restricted else 2)
         self._scans: dict[tuple[str, bool], _Scan] = {}
         self._traits: dict[str, str] = {}

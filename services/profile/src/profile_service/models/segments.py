@@ -14,8 +14,8 @@ from servicekit.tables import RowsFollow
 class Segment(Base, table=True):
     """A segment: the edited condition, and the published one which memberships follow.
 
-    The condition of a static list (`kind` static) is the leaf over its rows in `static_list_members`:
-    `{"kind": "static_list", "segment_id": ...}`; so a list is evaluated, moved and referred to like any segment.
+    The condition of a static list (`kind` static) is to be on it: `{"kind": "segment", "segment": <its own key>}`, the
+    leaf over its rows in `static_list_members`. So a list is evaluated, moved and referred to like any segment.
     An archived segment counts no more: whoever reads what is published leaves it out.
     """
 
@@ -142,8 +142,8 @@ class Backfill(Base, table=True):
     """Counts requests: what was found for an earlier one is not kept."""
     reason: str = Field(sa_column=Column(Text, nullable=False, server_default="backfill"))
     """Why whoever enters or exits does so: `backfill` (published), `definition` (what it refers to, or archived)."""
-    found: int | None = number(BigInteger, nullable=True)
-    """How many answers were found to differ from those kept; null: nobody has looked yet."""
+    remaining: int | None = number(BigInteger, nullable=True)
+    """How many answers that differ from those kept wait in `backfill_answers`; null: nobody has looked yet."""
     cursor: UUID | None = Field(sa_column=Column(Uuid, nullable=True))
     """The last customer done."""
     evaluated: int = number(BigInteger, default=0)
@@ -155,12 +155,12 @@ class BackfillAnswer(Base, table=True):
     """An answer found by a backfill's look at everybody that differs from the one kept; gone once it is kept.
 
     It holds while the customer's row in `customers` is the version (`xmin`) that was there then: whoever changes facts
-    about a customer writes that row.
+    about a customer writes that row. Not logged: a crash empties the table, and the backfill looks again.
     """
 
     __tablename__ = "backfill_answers"
     __rows_follow__: ClassVar[RowsFollow] = "recompute"
-    __table_args__ = (Index("backfill_answers_segment", "segment_id", "customer_id"),)
+    __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012  # SQLAlchemy's own shape
 
     customer_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     segment_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))

@@ -84,7 +84,7 @@ class Conclusions:
         """All published segments and the ranks. Read after the customers are locked: see this module's text."""
         rows = await (await raw(session)).fetch(
             "SELECT segment_id, key, version, published_condition AS condition, 0 AS position "
-            "FROM segments WHERE version > 0 UNION ALL "
+            "FROM segments WHERE version > 0 AND archived_at IS NULL UNION ALL "
             "SELECT NULL, r.key, t.version, r.condition, r.position FROM ranks r, rank_tables t ORDER BY position, key"
         )
         parsed = [self._parse(row) for row in rows]
