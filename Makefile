@@ -10,9 +10,11 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 PROJECTS := $(sort $(wildcard libs/*/pyproject.toml services/*/pyproject.toml gateway/pyproject.toml deploy/*/pyproject.toml))
 PACKAGES := $(patsubst %/pyproject.toml,%,$(PROJECTS))
-TESTS := $(wildcard libs services gateway deploy tests/contract tests/e2e tests/resilience)
+# In this order, so that what takes long in one piece comes first, and nobody waits for it at the end.
+TESTS := $(wildcard tests/e2e tests/resilience services deploy tests/contract gateway libs)
 # Names that the repository itself answers for: they never come from a registry.
 OWN_NAMES = $(shell sed -n 's/^name = "\(kizuna-[a-z]*\)"/\1/p' $(PROJECTS))
+PYTEST = $(BIN)/python -m pytest --numprocesses $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock"
 
@@ -39,10 +41,10 @@ $(INSTALLED): requirements.lock requirements-data.lock $(PROJECTS)
 	@touch $@
 
 test: check ## all checks and every test that is not slow (under 8 minutes on 2 cores)
-	@$(BIN)/python -m pytest --numprocesses $(PYTEST_WORKERS) --dist loadfile -m "not slow" $(PYTEST_ARGS) $(TESTS)
+	@$(PYTEST) -m "not slow" $(PYTEST_ARGS) $(TESTS)
 
 test-all: check ## all checks and every test
-	@$(BIN)/python -m pytest --numprocesses $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS) $(TESTS)
+	@$(PYTEST) $(PYTEST_ARGS) $(TESTS)
 
 check: lint types imports dependencies
 

@@ -3,6 +3,8 @@
 from types import ModuleType
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling, Scheduling
 
 import gateway  # noqa: F401  # now, or pytest takes the folder of that name at the root for the package
 from contracts import topology as declared
@@ -12,3 +14,15 @@ from contracts import topology as declared
 def topology() -> ModuleType:
     """The streams and consumers of the platform."""
     return declared
+
+
+class _StoriesTogether(LoadFileScheduling):
+    """Gives a worker whole files, and all stories on the shared platform to the same one: it starts once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/e2e" if nodeid.startswith("tests/e2e/") else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Distribute `--dist loadfile` so; None: as xdist would."""
+    return _StoriesTogether(config, log) if config.getoption("dist") == "loadfile" else None

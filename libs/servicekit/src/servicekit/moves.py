@@ -66,6 +66,17 @@ async def keep_writers_out(session: AsyncSession) -> None:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", lock)
 
 
+async def wait_for_writers(session: AsyncSession) -> None:
+    """Wait until everybody who writes rows of customers now, or re-keys them, has ended; keep nobody out afterwards.
+
+    Whoever begins later sees what was committed before this was called (a definition, say).
+    """
+    connection = await raw(session)
+    for lock in (_REKEYING_LOCK, _MOVES_LOCK):
+        # one statement: whatever becomes of this session, it does not keep the lock
+        await connection.execute("SELECT pg_advisory_lock($1), pg_advisory_unlock($1)", lock)
+
+
 async def customers_in_motion(session: AsyncSession, customer_ids: Iterable[UUID]) -> set[UUID]:
     """Return those of the customers whose rows are partly on their way: they are concluded about when all are there.
 

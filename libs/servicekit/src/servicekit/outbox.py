@@ -73,16 +73,44 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
 
 async def publish(session: AsyncSession, facts: Sequence[Fact | Notice], *, partitions: int = 16) -> None:
     """Write facts into the outbox of this transaction, one row per type and partition; they go out once it commits."""
-    if not facts:
-        return
     groups: dict[tuple[str, int], list[Fact | Notice]] = defaultdict(list)
     for fact in facts:
         groups[fact.fact_type, place_of(fact, partitions)].append(fact)
-    rows = [
-        (uuid4(), str(partition), fact_type, body, group[-1].occurred_at)
-        for (fact_type, partition), group in groups.items()
-        for body in pack(fact.model_dump_json() for fact in group)
-    ]
+    await _insert(
+        session,
+        [
+            (uuid4(), str(partition), fact_type, body, group[-1].occurred_at)
+            for (fact_type, partition), group in groups.items()
+            for body in pack(fact.model_dump_json() for fact in group)
+        ],
+    )
+
+
+async def publish_encoded(
+    session: AsyncSession,
+    fact_type: str,
+    facts: Iterable[tuple[UUID, str]],
+    *,
+    occurred_at: datetime,
+    partitions: int = 16,
+) -> None:
+    """The same for very many facts of one type and moment: (customer, the fact as JSON) each, written by the caller."""
+    groups: dict[int, list[str]] = defaultdict(list)
+    for customer_id, fact in facts:
+        groups[partition_of(customer_id, partitions)].append(fact)
+    await _insert(
+        session,
+        [
+            (uuid4(), str(partition), fact_type, body, occurred_at)
+            for partition, group in groups.items()
+            for body in pack(group)
+        ],
+    )
+
+
+async def _insert(session: AsyncSession, rows: Sequence[tuple[UUID, str, str, str, datetime]]) -> None:
+    if not rows:
+        return
     connection = await raw(session)
     await connection.execute(_INSERT, *(list(column) for column in zip(*rows, strict=True)), current_traceparent())
     await connection.execute(f"NOTIFY {OUTBOX_CHANNEL}")

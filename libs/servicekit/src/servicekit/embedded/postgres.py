@@ -62,6 +62,8 @@ NOT_DURABLE = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "shared_buffers": "128MB",
+    "max_wal_size": "256MB",
+    "scram_iterations": "1",  # tests connect thousands of times
 }
 
 CREATE_ROLE_AND_DATABASE = """
@@ -232,7 +234,7 @@ class EmbeddedPostgres:
             *(str(binary("initdb")), "--pgdata", str(directory), "--username", ADMINISTRATOR),
             *("--pwfile", str(password_file), "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C"),
             *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
-            *([] if self.durable else ["--no-sync"]),
+            *([] if self.durable else ["--no-sync", "--set", f"scram_iterations={NOT_DURABLE['scram_iterations']}"]),
         ]
         finished = subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.directory)
         if finished.returncode != 0:
