@@ -8,7 +8,9 @@ from uuid import UUID
 import asyncpg
 
 _KNOWN_MESSAGES = """
-SELECT event_id, request_id, position, anchor_id, customer_id FROM message_ids WHERE event_id = ANY($1::uuid[])
+SELECT event_id, request_id, position, anchor_id, customer_id,
+    NOT EXISTS (SELECT FROM identifiers WHERE identifiers.anchor_id = message_ids.anchor_id) AS is_erased
+FROM message_ids WHERE event_id = ANY($1::uuid[])
 """
 
 _INSERT_REJECTIONS = """
@@ -39,6 +41,8 @@ class KnownMessage(NamedTuple):
     position: int
     anchor_id: UUID
     customer_id: UUID
+    is_erased: bool
+    """Its customer was erased: it is never told again."""
 
 
 class NewMessage(NamedTuple):
