@@ -94,6 +94,16 @@ async def bird(desk: Desk, **fields: Any) -> str:
     return (await desk.owner("user_id", "bird-1"))[0]
 
 
+async def deliver_again(identity: RunningService) -> None:
+    """Let the event log deliver every request once more."""
+    jetstream = identity.nats.jetstream
+    for sequence in range(1, (await jetstream.stream_info("ingest")).state.last_seq + 1):
+        message = await jetstream.get_msg("ingest", sequence)
+        headers = {name: value for name, value in (message.headers or {}).items() if name != "Nats-Msg-Id"}
+        await jetstream.publish(message.subject or "", message.data or b"", headers=headers)
+    await identity.drain()
+
+
 def test_every_table_says_what_an_erasure_does_with_it() -> None:
     named = {name.split(" ", 1)[0] for name in DELETIONS}
     assert named.isdisjoint(KEPT)
@@ -187,6 +197,58 @@ async def test_late_events_and_replays_resurrect_nobody_and_a_sign_up_is_a_new_c
     erased_again = await registrar.erase(again)
     assert erased_again["customer_id"] == again
     assert await registrar.mentioned(*WORDS) == set()
+
+
+async def test_what_somebody_did_on_a_shared_device_is_not_told_of_who_has_it_now(
+    desk: Desk, registrar: Registrar, clock: FrozenClock
+) -> None:
+    browsed = {"type": "track", "event": "Viewed", "anonymousId": "family", "messageId": "of-the-bird"}
+    await desk.shop.resolve({"type": "identify", "userId": "bird-1", "anonymousId": "family"}, browsed)
+    await desk.shop.resolve({"type": "identify", "userId": "u2", "anonymousId": "family"})
+    bird, other = [(await desk.owner("user_id", user))[0] for user in ("bird-1", "u2")]
+    assert (await desk.owner("anonymous_id", "family"))[0] == other
+    await registrar.erase(bird)
+    assert await registrar.mentioned(bird) == {"erasures", "erased_customers", "erasure_work"}
+    resolved = await desk.identity.published(ResolvedEvent)
+    clock.advance(timedelta(minutes=10))
+    await desk.shop.resolve(browsed)
+    assert await desk.identity.published(ResolvedEvent) == resolved
+
+    await desk.shop.resolve(browsed | {"messageId": "of-the-other"})
+    resolved = await desk.identity.published(ResolvedEvent)
+    assert resolved[-1].customer_id == UUID(other)
+    await deliver_again(desk.identity)
+    told = {str(one.customer_id) for one in (await desk.identity.published(ResolvedEvent))[len(resolved) :]}
+    assert told == {other}, "an earlier delivery of others' events is told again, the bird's never"
+
+
+async def test_what_stays_known_of_messages_follows_their_anchor(desk: Desk, registrar: Registrar) -> None:
+    called = {"type": "track", "event": "Called", "userId": "u1", "anonymousId": "family", "messageId": "m1"}
+    await desk.customer("u1", "a")
+    await desk.shop.resolve(called)
+    await desk.shop.resolve({"type": "identify", "userId": "u2", "anonymousId": "family"})
+    both, anchor = await desk.owner("user_id", "u1")
+    split = await desk.split(both, anchor)
+    await registrar.erase(both)
+    device = await desk.owner("anonymous_id", "family")
+    await desk.shop.resolve(called)  # u1 stays, and what it did before: a repetition hands the device over to nobody
+    assert await desk.owner("anonymous_id", "family") == device
+    assert await desk.anchors(split["other_customer_ids"][0]) == {anchor}
+
+
+async def test_who_gets_a_shared_device_back_is_not_told_of_what_was_erased_meanwhile(
+    desk: Desk, registrar: Registrar, clock: FrozenClock
+) -> None:
+    for user in ("u2", "bird-1"):  # the device goes from u2 to the bird
+        await desk.shop.resolve({"type": "identify", "userId": user, "anonymousId": "family"})
+    await registrar.erase((await desk.owner("user_id", "bird-1"))[0])
+    clock.advance(timedelta(minutes=10))
+    for user in ("u3", "u2"):  # somebody else has it, then u2 again
+        await desk.shop.resolve({"type": "identify", "userId": user, "anonymousId": "family"})
+    assert (await desk.owner("anonymous_id", "family"))[0] == (await desk.owner("user_id", "u2"))[0]
+    resolved = await desk.identity.published(ResolvedEvent)
+    await desk.shop.resolve({"type": "track", "event": "Viewed", "anonymousId": "family", "timestamp": EARLIER})
+    assert await desk.identity.published(ResolvedEvent) == resolved
 
 
 async def test_a_rejected_event_is_found_by_what_it_mentions_however_broken_it_is() -> None:

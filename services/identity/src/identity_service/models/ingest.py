@@ -15,6 +15,7 @@ class MessageId(Base, table=True):
     """A message taken in. `event_id` is a digest of (source_id, message_id), which are the key in another form.
 
     The request and position tell a redelivery (publish the same again) from a repetition (drop it).
+    When its customer is erased the anchor and the customer become zeros: a repetition of it is still one.
     """
 
     __tablename__ = "message_ids"

@@ -27,12 +27,16 @@ _LOCK_CUSTOMERS = """
 SELECT customer_id, version FROM customers WHERE customer_id = ANY($1::uuid[]) ORDER BY customer_id FOR UPDATE
 """
 
-_BUMP_CUSTOMERS = """
-UPDATE customers SET version = version + 1 WHERE customer_id = ANY($1::uuid[])
+_SET_VERSIONS = """
+UPDATE customers SET version = changed.version
+FROM unnest($1::uuid[], $2::bigint[]) AS changed (customer_id, version)
+WHERE customers.customer_id = changed.customer_id
 """
 
 _SET_CURRENT = """
-UPDATE identifiers SET is_current = $2 WHERE anchor_id = ANY($1::uuid[])
+UPDATE identifiers SET is_current = $3, not_before = greatest(identifiers.not_before, passed_on.not_before)
+FROM unnest($1::uuid[], $2::timestamptz[]) AS passed_on (anchor_id, not_before)
+WHERE identifiers.anchor_id = passed_on.anchor_id
 """
 
 _SUPERSEDE = """
@@ -107,7 +111,7 @@ async def save_changes(
     if changes.touched:
         await _lock_customers(connection, changes)
     if changes.passed_on:
-        await _pass_on(connection, changes.passed_on)
+        await _pass_on(connection, changes.passed_on, not_before)
     if changes.customers:
         merged = {merge.former_customer_id for merge in changes.merges}
         fresh = [(one.customer_id, at) for one in changes.customers if one.customer_id not in merged]
@@ -132,15 +136,35 @@ async def _lock_customers(connection: asyncpg.Connection, changes: Changes) -> N
     rows = await connection.fetch(_LOCK_CUSTOMERS, list(touched))
     if len(rows) < len(touched) or any(touched[customer_id].version != version for customer_id, version in rows):
         raise ChangedMeanwhile
-    merged = {merge.former_customer_id for merge in changes.merges}
-    await connection.execute(_BUMP_CUSTOMERS, [customer_id for customer_id in touched if customer_id not in merged])
+    versions = _next_versions(changes)
+    await connection.execute(_SET_VERSIONS, list(versions), list(versions.values()))
 
 
-async def _pass_on(connection: asyncpg.Connection, anchors: Mapping[UUID, Anchor]) -> None:
-    """First those that give an identifier up: it has one current anchor at every moment."""
+def _next_versions(changes: Changes) -> dict[UUID, int]:
+    """Above what was read, of whoever stays above those that joined it: an id that comes back has one it never had."""
+    versions = {customer_id: customer.version + 1 for customer_id, customer in changes.touched.items()}
+    for merge in changes.merges:
+        former = versions.pop(merge.former_customer_id, 0)
+        if merge.customer_id in versions:
+            versions[merge.customer_id] = max(versions[merge.customer_id], former)
+    return versions
+
+
+async def _pass_on(
+    connection: asyncpg.Connection, anchors: Mapping[UUID, Anchor], not_before: Mapping[Identifier, datetime]
+) -> None:
+    """First those that give an identifier up: it has one current anchor at every moment.
+
+    Whoever gets it drops what occurred before it was erased, as who had it did.
+    """
     for is_current in (False, True):
+        passed_on = sorted(
+            (anchor_id, not_before.get(anchor.identifier))
+            for anchor_id, anchor in anchors.items()
+            if anchor.is_current is is_current
+        )
         await connection.execute(
-            _SET_CURRENT, sorted(one for one, anchor in anchors.items() if anchor.is_current is is_current), is_current
+            _SET_CURRENT, [one for one, _ in passed_on], [since for _, since in passed_on], is_current
         )
 
 

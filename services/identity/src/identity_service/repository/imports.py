@@ -47,8 +47,8 @@ ORDER BY number, line LIMIT $3
 """
 
 _CUSTOMERS_OF = """
-SELECT message_ids.event_id, coalesce(identifiers.customer_id, message_ids.customer_id) AS customer_id
-FROM message_ids LEFT JOIN identifiers USING (anchor_id) WHERE message_ids.event_id = ANY($1::uuid[])
+SELECT message_ids.event_id, identifiers.customer_id
+FROM message_ids JOIN identifiers USING (anchor_id) WHERE message_ids.event_id = ANY($1::uuid[])
 """
 
 _SETTLE = """

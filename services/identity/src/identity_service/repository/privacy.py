@@ -35,6 +35,13 @@ ON CONFLICT (digest) DO UPDATE SET erased_at = excluded.erased_at, erasure_id = 
 WHERE tombstones.erased_at < excluded.erased_at
 """
 
+_NOBODY = UUID(int=0)
+
+_FORGET_WHOSE_MESSAGES = """
+UPDATE message_ids SET anchor_id = $1, customer_id = $1
+WHERE anchor_id <> $1 AND NOT EXISTS (SELECT FROM identifiers WHERE identifiers.anchor_id = message_ids.anchor_id)
+"""
+
 DELETIONS: Mapping[str, str] = {
     "links": "DELETE FROM links WHERE anchor_id = ANY($1::uuid[]) OR other_anchor_id = ANY($1::uuid[])",
     "held_apart": """
@@ -211,16 +218,14 @@ async def note_deleted(connection: asyncpg.Connection, erasure_id: UUID, rows: M
     await connection.execute("UPDATE erasure_work SET rows = $2 WHERE erasure_id = $1", erasure_id, json_text(rows))
 
 
-async def delete_message_ids(connection: asyncpg.Connection) -> int:
-    """Delete what is remembered of messages whose anchor is erased: one pass over the table, which holds some days.
+async def forget_whose_messages(connection: asyncpg.Connection) -> int:
+    """Forget whose the messages were whose anchor is erased: one pass over the table, which holds some days.
 
-    The anchor tells, not the customer: that one is as it was when the message came, and a split may have followed.
+    That they were taken in stays known: one that named only a shared device would otherwise, sent again, be told of
+    whoever has the device now. The anchor tells whose they were, not the customer: that one is as it was when the
+    message came, and a split may have followed.
     """
-    status = await connection.execute(
-        "DELETE FROM message_ids AS held "
-        "WHERE NOT EXISTS (SELECT 1 FROM identifiers WHERE identifiers.anchor_id = held.anchor_id)"
-    )
-    return _count(status)
+    return _count(await connection.execute(_FORGET_WHOSE_MESSAGES, _NOBODY))
 
 
 async def page_of_rejections(connection: asyncpg.Connection, *, after: UUID | None, limit: int) -> list[asyncpg.Record]:

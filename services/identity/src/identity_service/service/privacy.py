@@ -207,12 +207,12 @@ async def _take_receipt(
 
 
 def forget_erased_messages(secret: Callable[[], bytes]) -> EraseMore:
-    """Return what deletes message ids and rejected events: large tables without an index by customer."""
+    """Return what sees to message ids and rejected events: large tables without an index by customer."""
 
     async def forget(session: AsyncSession, customer: ErasedCustomer, _: int) -> Mapping[str, int]:
         connection = await raw(session)
         return {
-            "message_ids": await repository.delete_message_ids(connection),
+            "message_ids": await repository.forget_whose_messages(connection),
             "rejections": await _delete_rejections(connection, secret=secret()),
         }
 
