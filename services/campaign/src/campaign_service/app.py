@@ -58,7 +58,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         settings.conversion_poll_seconds,
         partial(workers.read_purchases, database, profile, clock=clock, interval=settings.conversion_refresh),
     )
-    moves = AnchorMoves(database=database, tables=rows_follow(Base), recompute=handlers.unite_after_moves(clock=clock))
+    unite = handlers.unite_after_moves(clock=clock, first_reading=first_reading, wake=runs.wake)
+    moves = AnchorMoves(database=database, tables=rows_follow(Base), recompute=unite)
 
     erasures = Erasures(
         database=database,

@@ -1,6 +1,6 @@
 """What campaign consumes: translated, then handed to a use case."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from campaign_service.repository import configuration
 from campaign_service.repository import results as stored_results
 from campaign_service.service import entries, results
+from campaign_service.service.entries import NamedCustomers
 from campaign_service.service.results import MessageFact, Moment
 from contracts.delivery import MessageBounced, MessageClicked, MessageFailed, MessageOpened, MessageSent
 from contracts.identity import ResolvedEvent
@@ -16,6 +17,7 @@ from contracts.profile import SegmentEntered, SegmentExited
 from servicekit.clock import Clock
 from servicekit.consumers import AwaitedNames, Handler
 from servicekit.database import Database, after_commit
+from servicekit.erasure import of_living_customers
 from servicekit.moves import Group, Recompute
 
 Wake = Callable[[], None]
@@ -28,28 +30,45 @@ def _wake_after_commit(session: AsyncSession, wake: Wake) -> None:
     after_commit(session, call)
 
 
+class EntryHandler:
+    """A handler of facts that let customers in: it learns whom they name beside whose their anchors are now."""
+
+    takes_erased = True  # as they were published; facts of erased customers are dropped here
+
+    def __init__(
+        self, let_in: Callable[[AsyncSession, list[Any], NamedCustomers], Awaitable[None]]
+    ) -> None:  # the facts' type is the handler's own
+        self._let_in = let_in
+
+    async def __call__(self, session: AsyncSession, facts: list[Any]) -> None:  # as above
+        """Take new facts of one type."""
+        living = await of_living_customers(session, facts)
+        if living:
+            await self._let_in(session, living, {fact.event_id: fact.customer_id for fact in facts})
+
+
 def segment_handlers(*, clock: Clock, first_reading: timedelta, wake: Wake) -> dict[type[Any], Handler]:
     """Handlers of profile's facts."""
 
-    async def on_entered(session: AsyncSession, facts: list[SegmentEntered]) -> None:
-        if await entries.enter_by_segments(session, facts, now=clock.now(), first_reading=first_reading):
+    async def on_entered(session: AsyncSession, facts: list[SegmentEntered], named: NamedCustomers) -> None:
+        if await entries.enter_by_segments(session, facts, named, now=clock.now(), first_reading=first_reading):
             _wake_after_commit(session, wake)
 
     async def on_exited(session: AsyncSession, facts: list[SegmentExited]) -> None:
         await entries.leave_by_segments(session, facts, now=clock.now())
 
-    return {SegmentEntered: on_entered, SegmentExited: on_exited}
+    return {SegmentEntered: EntryHandler(on_entered), SegmentExited: on_exited}
 
 
 def event_handler(*, clock: Clock, first_reading: timedelta, wake: Wake) -> Handler:
     """Handler of identity's events."""
 
-    async def on_events(session: AsyncSession, events: list[ResolvedEvent]) -> None:
+    async def on_events(session: AsyncSession, events: list[ResolvedEvent], named: NamedCustomers) -> None:
         await results.redeem_coupons(session, events)
-        if await entries.enter_by_events(session, events, now=clock.now(), first_reading=first_reading):
+        if await entries.enter_by_events(session, events, named, now=clock.now(), first_reading=first_reading):
             _wake_after_commit(session, wake)
 
-    return on_events
+    return EntryHandler(on_events)
 
 
 def awaited_events(database: Database) -> AwaitedNames:
@@ -83,10 +102,13 @@ def _outcome_handler(moment: Moment) -> Handler:
     return on_messages
 
 
-def unite_after_moves(*, clock: Clock) -> Recompute:
+def unite_after_moves(*, clock: Clock, first_reading: timedelta, wake: Wake) -> Recompute:
     """What to conclude anew when anchors moved."""
 
     async def unite(session: AsyncSession, groups: Sequence[Group]) -> None:
-        await entries.unite(session, sorted(set().union(*groups)), now=clock.now())
+        customer_ids, now = sorted(set().union(*groups)), clock.now()
+        await entries.unite(session, customer_ids, now=now)
+        if await entries.enter_arrived(session, customer_ids, now=now, first_reading=first_reading):
+            _wake_after_commit(session, wake)
 
     return unite

@@ -160,6 +160,23 @@ class Run(Base, table=True):
     """The trace the run began in (W3C): whatever it does later continues it."""
 
 
+class EarlyEntry(Base, table=True):
+    """An entry that started no run, of a customer whom the fact named and who does not hold its anchor (yet)."""
+
+    __tablename__ = "early_entries"
+    __rows_follow__ = "move"
+    __table_args__ = (Index("early_entries_customer", "customer_id"), Index("early_entries_anchor", "anchor_id"))
+
+    journey_key: str = Field(sa_column=_key_of("journeys", primary_key=True))
+    cause: str = Field(sa_type=Text, primary_key=True)
+    anchor_id: UUID = Field(primary_key=True)
+    customer_id: UUID
+    """Who holds the anchor."""
+    named_customer_id: UUID
+    triggered_at: datetime = Field(sa_column=_moment())
+    held_at: datetime = Field(sa_column=_moment())
+
+
 class Assignment(Base, table=True):
     """Which arm of a campaign a customer was assigned at first entry, and what they bought in the goal's window since.
 

@@ -28,6 +28,8 @@ STEPS = [
     {"key": "again", **SEND},
 ]
 
+OF_ONE_WHO_NEVER_MOVED = rows_follow(Base).keys() - {"early_entries"}  # those: test_overtaking.py
+
 
 async def mentioned_in(service: RunningService, *words: str) -> set[str]:
     connection = await service.database.connect()
@@ -52,7 +54,7 @@ async def test_a_customers_way_through_campaigns_is_forgotten(
     )  # fmt: skip
     await service.publish([outcome])
     await settle()
-    assert await mentioned_in(service, str(customer.customer_id)) >= rows_follow(Base).keys()
+    assert await mentioned_in(service, str(customer.customer_id)) >= OF_ONE_WHO_NEVER_MOVED
 
     fact = CustomerErased(
         event_id=uuid4(), customer_id=customer.customer_id, anchor_id=customer.anchor_id, occurred_at=START,
@@ -61,7 +63,7 @@ async def test_a_customers_way_through_campaigns_is_forgotten(
     await service.publish([fact])
     await settle()
     (receipt,) = await service.published(CampaignCustomerErased)
-    assert receipt.rows.keys() >= rows_follow(Base).keys()
+    assert receipt.rows.keys() >= OF_ONE_WHO_NEVER_MOVED
     profile.members["going_dormant"] = [(customer.customer_id, customer.anchor_id)]
     await service.publish([outcome.model_copy(update={"event_id": uuid4()}), entered(customer.customer_id)])
     await service.publish([event("Order Completed", coupon=sent.variables["coupon"])])

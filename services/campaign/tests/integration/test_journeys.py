@@ -259,7 +259,9 @@ async def test_members_wait_while_profile_is_down(
 
 def test_models_and_migrations_agree(service: RunningService) -> None:
     assert differences(service.database.url, Base.metadata) == []
-    assert rows_follow(Base) == dict.fromkeys(("runs", "assignments", "message_outcomes", "coupons"), "move")
+    assert rows_follow(Base) == dict.fromkeys(
+        ("runs", "early_entries", "assignments", "message_outcomes", "coupons"), "move"
+    )
 
 
 async def test_a_pause_waits_for_the_batch_in_hand(service: RunningService, marketer: Marketer, settle: Settle) -> None:

@@ -68,7 +68,7 @@ async def test_rows_are_where_their_anchors_are_and_one_run_goes_on(
     await settle()
 
     following = {table for table, choice in rows_follow(Base).items() if choice == "move"}
-    assert following == {"runs", "assignments", "message_outcomes", "coupons"}
+    assert following == {"runs", "early_entries", "assignments", "message_outcomes", "coupons"}
     for table in following:
         for row in await rows(service, table, anchors):
             assert row["customer_id"] == home[row["anchor_id"]], table

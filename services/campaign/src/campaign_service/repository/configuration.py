@@ -105,6 +105,11 @@ async def published_for_events(session: AsyncSession, names: Sequence[str]) -> l
     ]
 
 
+async def published_journeys(session: AsyncSession, keys: Sequence[str]) -> list[Published]:
+    """Return those of the journeys that are published."""
+    return await _published(session, "j.key = ANY ($1::text[])", list(keys))
+
+
 async def _published(session: AsyncSession, condition: str, keys: list[str]) -> list[Published]:
     rows = await (await raw(session)).fetch(_PUBLISHED.format(condition=condition), keys)
     return [

@@ -1,7 +1,9 @@
-"""Present members of segments on their way into journeys."""
+"""On their way into journeys: present members of segments, and customers named before their anchor is there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -48,3 +50,50 @@ async def turn_page(session: AsyncSession, entry: OpenEntry, *, after: str | Non
         entry.journey_key, entry.journey_version, entry.after, after, entered, now,
     )  # fmt: skip
     return turned is not None
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyEntryRow:
+    """What would let the named customer into a journey, if they held the anchor."""
+
+    journey_key: str
+    cause: str
+    anchor_id: UUID
+    customer_id: UUID
+    named_customer_id: UUID
+    triggered_at: datetime
+
+
+async def hold_early(session: AsyncSession, rows: Sequence[EarlyEntryRow], *, now: datetime) -> None:
+    """Remember entries until their anchors come to whom they name; one that is known stays as it is."""
+    await (await raw(session)).execute(
+        """
+        INSERT INTO early_entries (journey_key, cause, anchor_id, customer_id, named_customer_id, triggered_at, held_at)
+        SELECT journey_key, cause, anchor_id, customer_id, named_customer_id, triggered_at, $7
+        FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::timestamptz[])
+            AS t (journey_key, cause, anchor_id, customer_id, named_customer_id, triggered_at)
+        ORDER BY journey_key, cause, anchor_id
+        ON CONFLICT DO NOTHING
+        """,
+        [row.journey_key for row in rows],
+        [row.cause for row in rows],
+        [row.anchor_id for row in rows],
+        [row.customer_id for row in rows],
+        [row.named_customer_id for row in rows],
+        [row.triggered_at for row in rows],
+        now,
+    )
+
+
+async def take_arrived(
+    session: AsyncSession, customer_ids: Sequence[UUID], *, held_before: datetime
+) -> list[EarlyEntryRow]:
+    """Take out and return the entries of these customers that name them; what was held before a moment is forgotten."""
+    connection = await raw(session)
+    await connection.execute("DELETE FROM early_entries WHERE held_at < $1", held_before)
+    rows = await connection.fetch(
+        "DELETE FROM early_entries WHERE customer_id = ANY($1::uuid[]) AND named_customer_id = customer_id "
+        "RETURNING journey_key, cause, anchor_id, customer_id, named_customer_id, triggered_at",
+        list(customer_ids),
+    )
+    return [EarlyEntryRow(**row) for row in rows]

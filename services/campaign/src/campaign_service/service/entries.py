@@ -1,6 +1,7 @@
 """Customers enter journeys, and leave them early."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -9,37 +10,61 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from campaign_service.events import publish_ended
 from campaign_service.repository import assignments, configuration, runs
+from campaign_service.repository import entries as repository
 from campaign_service.repository.configuration import Published
+from campaign_service.repository.entries import EarlyEntryRow
 from campaign_service.repository.runs import Entrant
 from campaign_service.rules.definition import WaitStep
 from campaign_service.rules.filters import matches
 from campaign_service.rules.names import run_id
 from contracts.identity import ResolvedEvent
 from contracts.profile import SegmentEntered, SegmentExited
+from servicekit.erasure import erased_among
 
 PRESENT_MEMBERS = frozenset({"backfill", "definition"})
 """Reasons of memberships that began because somebody defined the segment, not because the customer changed."""
 
+EARLY = timedelta(days=8)
+"""How long an entry waits for the move of its anchor: no stream keeps that longer than a week."""
+
+NamedCustomers = Mapping[UUID, UUID]
+"""Whom facts (by `event_id`) name: somebody else than their anchor's present customer, if a move lies between."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What makes a customer enter: an event, a segment, being a member already. `name` tells it from others."""
+    """What makes a customer enter: an event, a segment, being a member already. `name` tells it from others.
+
+    `named_customer_id` is whom the fact names. Another than who holds the anchor is of the time before a move, or of
+    the time after one that has not come yet: facts and moves come by different ways.
+    """
 
     customer_id: UUID
     anchor_id: UUID
     occurred_at: datetime
     name: str
+    named_customer_id: UUID
+
+
+def _cause_of(fact: SegmentEntered | ResolvedEvent, named: NamedCustomers) -> Cause:
+    whom = named.get(fact.event_id, fact.customer_id)
+    return Cause(fact.customer_id, fact.anchor_id, fact.occurred_at, str(fact.event_id), whom)
 
 
 async def enter_by_segments(
-    session: AsyncSession, facts: Sequence[SegmentEntered], *, now: datetime, first_reading: timedelta
+    session: AsyncSession,
+    facts: Sequence[SegmentEntered],
+    named: NamedCustomers,
+    *,
+    now: datetime,
+    first_reading: timedelta,
 ) -> int:
     """Start runs of customers who entered segments; return how many."""
     journeys = await configuration.published_for_segments(session, sorted({fact.segment_key for fact in facts}))
     started = 0
     for journey, trigger in journeys:
         causes = [
-            Cause(fact.customer_id, fact.anchor_id, fact.occurred_at, str(fact.event_id))
+            _cause_of(fact, named)
             for fact in facts
             if fact.segment_key == trigger.segment_key
             and (trigger.include_current_members or fact.reason not in PRESENT_MEMBERS)
@@ -49,14 +74,19 @@ async def enter_by_segments(
 
 
 async def enter_by_events(
-    session: AsyncSession, facts: Sequence[ResolvedEvent], *, now: datetime, first_reading: timedelta
+    session: AsyncSession,
+    facts: Sequence[ResolvedEvent],
+    named: NamedCustomers,
+    *,
+    now: datetime,
+    first_reading: timedelta,
 ) -> int:
     """Start runs of customers whose events trigger journeys; return how many. Events before the journey start none."""
     journeys = await configuration.published_for_events(session, sorted({fact.name for fact in facts}))
     started = 0
     for journey, trigger in journeys:
         causes = [
-            Cause(fact.customer_id, fact.anchor_id, fact.occurred_at, str(fact.event_id))
+            _cause_of(fact, named)
             for fact in facts
             if fact.name == trigger.event
             and fact.occurred_at >= journey.active_since
@@ -67,9 +97,12 @@ async def enter_by_events(
 
 
 async def enter(
-    session: AsyncSession, journey: Published, causes: Iterable[Cause], *, now: datetime, first_reading: timedelta
+    session: AsyncSession, journey: Published, causes: Sequence[Cause], *, now: datetime, first_reading: timedelta
 ) -> int:
-    """Start one run for each customer who may enter; return how many. Doing it again starts nothing."""
+    """Start one run for each customer who may enter; return how many. Doing it again starts nothing.
+
+    A cause that starts none, and names another customer than its anchor's, waits: it may be ahead of the anchor's move.
+    """
     first_of: dict[UUID, Cause] = {}
     for cause in sorted(causes, key=lambda each: each.occurred_at):
         first_of.setdefault(cause.customer_id, cause)
@@ -103,7 +136,45 @@ async def enter(
             if entrant.run_id in started
         ]
         await assignments.assign_arms(session, definition.campaign_key, draws, now=now, due_at=now + first_reading)
+    await _hold_early(session, journey.key, causes, started, now=now)
     return len(started)
+
+
+async def _hold_early(
+    session: AsyncSession, journey_key: str, causes: Iterable[Cause], started: set[UUID], *, now: datetime
+) -> None:
+    rows = [
+        EarlyEntryRow(
+            journey_key=journey_key,
+            cause=cause.name,
+            anchor_id=cause.anchor_id,
+            customer_id=cause.customer_id,
+            named_customer_id=cause.named_customer_id,
+            triggered_at=cause.occurred_at,
+        )
+        for cause in causes
+        if cause.named_customer_id != cause.customer_id
+        and run_id(journey_key, cause.customer_id, cause.name) not in started
+    ]
+    if rows:
+        await repository.hold_early(session, rows, now=now)
+
+
+async def enter_arrived(
+    session: AsyncSession, customer_ids: Sequence[UUID], *, now: datetime, first_reading: timedelta
+) -> int:
+    """Let those in whom facts named before their anchors had come; return how many runs that starts."""
+    rows = await repository.take_arrived(session, customer_ids, held_before=now - EARLY)
+    erased = await erased_among(session, {row.customer_id for row in rows}) if rows else frozenset()
+    causes: defaultdict[str, list[Cause]] = defaultdict(list)
+    for row in rows:
+        if row.customer_id not in erased:
+            cause = Cause(row.customer_id, row.anchor_id, row.triggered_at, row.cause, row.named_customer_id)
+            causes[row.journey_key].append(cause)
+    started = 0
+    for journey in await configuration.published_journeys(session, sorted(causes)) if causes else []:
+        started += await enter(session, journey, causes[journey.key], now=now, first_reading=first_reading)
+    return started
 
 
 async def leave_by_segments(session: AsyncSession, facts: Sequence[SegmentExited], *, now: datetime) -> None:

@@ -93,6 +93,7 @@ async def _enter_page(
             member.anchor_id,
             entry.requested_at,
             f"members/{entry.journey_version}",
+            member.customer_id,
         )
         for member in members
     ]
