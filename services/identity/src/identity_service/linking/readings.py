@@ -62,7 +62,7 @@ def listed_surnames() -> Readings:
     """Surname -> reading, of the dataset."""
     readings: dict[str, list[str]] = {}
     for kanji, _, reading, _ in _rows(_SURNAMES):
-        _add(readings, kanji, reading)
+        _add(readings, kanji, _listed_sound(reading))
     return readings
 
 
@@ -72,14 +72,18 @@ def listed_given_names() -> Readings:
     readings: dict[str, list[str]] = {}
     for file in _GIVEN_NAMES:
         for reading, _, *writings in _rows(file):
+            sound = _listed_sound(reading)  # once for its many writings: every run reads the whole list
             for kanji in writings:
-                _add(readings, kanji, reading)
+                _add(readings, kanji, sound)
     return readings
 
 
-def _add(readings: dict[str, list[str]], kanji: str, reading: str) -> None:
+def _listed_sound(reading: str) -> str:
+    return comparable_reading(one_sound(katakana(reading)))
+
+
+def _add(readings: dict[str, list[str]], kanji: str, sound: str) -> None:
     known = readings.setdefault(one_writing(kanji), [])
-    sound = comparable_reading(one_sound(katakana(reading)))
     if sound not in known:
         known.append(sound)
 
