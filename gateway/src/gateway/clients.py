@@ -15,7 +15,7 @@ from opentelemetry import propagate
 from opentelemetry.trace import SpanKind, get_tracer, use_span
 
 from gateway.answers.problem import Problem
-from gateway.connections import MAX_ANSWER_BYTES, ConnectionFailed, Connections
+from gateway.connections import MAX_ANSWER_BYTES, AnswerTooLarge, ConnectionFailed, Connections
 from gateway.errors import Code, GatewayError
 from gateway.settings import Settings
 
@@ -61,6 +61,8 @@ class Patience(NamedTuple):
 
     deadline_seconds: float
     max_answer_bytes: int = MAX_ANSWER_BYTES
+    for_more: str = "Ask for less at once."
+    """What somebody can do who needs more than that."""
 
 
 class ServiceClient:
@@ -153,6 +155,11 @@ class ServiceClient:
             raise GatewayError(
                 f"{self.name} did not answer within {patience.deadline_seconds:g} s", code="TIMEOUT", service=self.name
             ) from None
+        except AnswerTooLarge:
+            size = f"more than {patience.max_answer_bytes} bytes"
+            raise GatewayError(
+                f"{self.name} has {size} to answer. {patience.for_more}", code="TOO_LARGE", service=self.name
+            ) from None
         except ConnectionFailed:
             raise GatewayError(f"{self.name} cannot be reached", code="UNAVAILABLE", service=self.name) from None
         if 200 <= status < 300:
@@ -225,7 +232,11 @@ class Services:
         self.campaign = client("campaign", settings.campaign_url)
         self.delivery = client("delivery", settings.delivery_url)
         self.survey = client("survey", settings.survey_url)
-        self.patience_for_disclosures = Patience(settings.disclosure_deadline_seconds, settings.disclosure_max_bytes)
+        self.patience_for_disclosures = Patience(
+            settings.disclosure_deadline_seconds,
+            settings.disclosure_max_bytes,
+            "Asking again does not help: read /v1/customers/{id}/export there, or raise GATEWAY_DISCLOSURE_MAX_BYTES.",
+        )
         """What one service may take to give all that it holds on a customer."""
 
     def __iter__(self) -> Iterator[ServiceClient]:

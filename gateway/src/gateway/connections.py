@@ -29,6 +29,10 @@ class ConnectionFailed(Exception):
         self.stale = stale
 
 
+class AnswerTooLarge(ConnectionFailed):
+    """The service answers with more than may be taken; the rest was not read."""
+
+
 class _Connection(asyncio.Protocol):
     """One connection; one call at a time. The callbacks without underscore are httptools'."""
 
@@ -90,7 +94,7 @@ class _Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
         if self._size > self._max_size:
-            self._fail()
+            self._fail(AnswerTooLarge())
         else:
             self._parts.append(body)
 
@@ -103,10 +107,10 @@ class _Connection(asyncio.Protocol):
             content = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
             answer.set_result((int(self._parser.get_status_code()), content))
 
-    def _fail(self) -> None:
+    def _fail(self, failure: ConnectionFailed | None = None) -> None:
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
-            answer.set_exception(ConnectionFailed(stale=self._calls > 1 and not self._heard))
+            answer.set_exception(failure or ConnectionFailed(stale=self._calls > 1 and not self._heard))
         self.close()
 
 
@@ -140,7 +144,7 @@ class Connections:
         """Make a call; gives (status, content). `headers` are `name: value` lines, each ended by CR LF.
 
         Raises:
-            ConnectionFailed: no connection, or it broke, or the answer is larger than that.
+            ConnectionFailed: no connection, or it broke. AnswerTooLarge: there is more to the answer.
             TimeoutError: no whole answer within the deadline, the wait for a free connection included.
         """
         head = f"{method} {self._prefix}{path}{self._head}{headers}content-length: {len(body)}\r\n"

@@ -213,7 +213,7 @@ async def test_a_service_that_does_not_give_is_said_to_be_missing(gateway: Gatew
 
 
 @pytest.mark.parametrize("gateway", [{"disclosure_max_bytes": 1024}], indirect=True)
-async def test_a_service_that_holds_too_much_is_missing(gateway: Gateway) -> None:
+async def test_a_service_that_holds_too_much_is_missing_and_it_is_said_what_to_do(gateway: Gateway) -> None:
     async def much() -> Any:
         from starlette.responses import Response
 
@@ -221,7 +221,11 @@ async def test_a_service_that_holds_too_much_is_missing(gateway: Gateway) -> Non
 
     gateway.fake.failures["survey"] = much
     payload = (await gateway.ask(DISCLOSE, {"input": {"customerId": ONE, "why": "x"}})).data["discloseCustomer"]
-    assert [one["service"] for one in payload["missing"]] == ["survey"]
+    (missing,) = payload["missing"]
+    assert (missing["service"], missing["code"]) == ("survey", "TOO_LARGE")
+    assert "more than 1024 bytes" in missing["message"]
+    assert "/export" in missing["message"] and "GATEWAY_DISCLOSURE_MAX_BYTES" in missing["message"]
+    assert payload["document"]["missing"] == ["survey"]
 
 
 async def test_what_is_not_recorded_is_not_disclosed(gateway: Gateway) -> None:

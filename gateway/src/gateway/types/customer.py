@@ -31,7 +31,7 @@ from gateway.types.scalars import DateTime
 DEFAULT_TIMELINE = 20
 DEFAULT_MESSAGES = 20
 DEFAULT_DECISIONS = 20
-_IDENTITY_MAY_LACK = frozenset({"UNAVAILABLE", "TIMEOUT", "FORBIDDEN"})
+_IDENTITY_MAY_LACK = frozenset({"UNAVAILABLE", "TIMEOUT", "FORBIDDEN", "TOO_LARGE"})
 """With these the rest of the view still answers, under the id that was asked for."""
 
 
