@@ -3,7 +3,7 @@
 PYTHON ?= python3
 DEMO ?= cdnow
 PYTEST_ARGS ?=
-PYTEST_WORKERS ?= 2
+PYTEST_WORKERS ?= 3
 UPGRADE ?=
 
 BIN := .venv/bin

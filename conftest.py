@@ -1,13 +1,19 @@
-"""What all tests share: the declared streams. The chassis' plugin (`servicekit.testing`) brings the real parts."""
+"""What all tests share: the declared streams, and how tests are distributed to processes. The chassis' plugin
+(`servicekit.testing`) brings the real parts."""
 
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling, Scheduling
 
 import gateway  # noqa: F401  # now, or pytest takes the folder of that name at the root for the package
 from contracts import topology as declared
+
+# How long an example takes is the machine's affair: a test that fails for it says nothing of the program.
+settings.register_profile("whatever the machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("whatever the machine")
 
 
 @pytest.fixture(scope="session")
