@@ -18,6 +18,7 @@ from identity_service.schemas.decisions import (
     UndoBody,
 )
 from identity_service.service import decisions as service
+from identity_service.service import decisions_shown as shown
 from servicekit.auth import require
 from servicekit.http import Session, TransactionalRoute
 
@@ -53,14 +54,14 @@ async def list_decisions(
     after: After = None,
 ) -> DecisionPage:
     """Return decisions, the newest first."""
-    page = await service.list_decisions(session, customer_id=customer_id, kind=kind, first=first, after=after)
+    page = await shown.list_decisions(session, customer_id=customer_id, kind=kind, first=first, after=after)
     return DecisionPage.model_validate(page)
 
 
 @router.post("/decisions:batchGet", dependencies=[READ])
 async def get_decisions(body: DecisionsQuestion, session: Session) -> DecisionsAnswer:
     """Return the decisions that concern many customers, the newest first; a cursor continues after its decision."""
-    found = await service.list_decisions_of(session, body.customer_ids, first=body.first, after=body.after)
+    found = await shown.list_decisions_of(session, body.customer_ids, first=body.first, after=body.after)
     customers = [
         DecisionsOfCustomer(customer_id=customer_id, items=page.items, next=page.next) for customer_id, page in found
     ]
@@ -70,4 +71,4 @@ async def get_decisions(body: DecisionsQuestion, session: Session) -> DecisionsA
 @router.get("/decisions/{decision_id}", dependencies=[READ])
 async def get_decision(decision_id: UUID, session: Session) -> DecisionAnswer:
     """Return one decision."""
-    return await service.get_decision(session, decision_id)
+    return await shown.get_decision(session, decision_id)

@@ -19,8 +19,8 @@ from contracts.identity import AnchorMoved
 from identity_service.repository import decisions as repository
 from identity_service.repository.decisions import AnchorMove, EndedCustomer, HeldAnchor, NewDecision
 from identity_service.schemas.decisions import DecisionAnswer
+from identity_service.service.decisions_shown import get_decision
 from servicekit.clock import Clock
-from servicekit.cursors import Page, cut_page, decode_cursor
 from servicekit.database import raw
 from servicekit.errors import Conflict, Invalid, NotFound, Unavailable
 from servicekit.outbox import publish
@@ -34,7 +34,6 @@ OURSELVES = "identity"
 """`source_id` of links that a decision is the evidence of."""
 
 _LINK_RULES: Mapping[str, str] = {MANUAL: "decision", REVIEW: "decision"}
-_ANCHORS_SHOWN = 1000
 _ATTEMPTS = 10
 
 
@@ -358,80 +357,3 @@ def _refuse_impossible_split(anchor_ids: Collection[UUID], held: Sequence[HeldAn
             raise Invalid(f"The identifier {anchor_id} is not this customer's.", field=f"anchor_ids.{index}")
     if theirs <= set(anchor_ids):
         raise Invalid("At least one identifier must stay: these are all.", field="anchor_ids")
-
-
-async def get_decision(session: AsyncSession, decision_id: UUID) -> DecisionAnswer:
-    """Return a decision.
-
-    Raises:
-        NotFound: there is no such decision.
-    """
-    connection = await raw(session)
-    rows = await repository.find_decisions(connection, [decision_id])
-    if not rows:
-        raise NotFound(f"There is no decision {decision_id}.", field="decision_id")
-    return (await _show(connection, rows))[decision_id]
-
-
-async def list_decisions(
-    session: AsyncSession, *, customer_id: UUID | None, kind: str | None, first: int, after: str | None
-) -> Page[DecisionAnswer]:
-    """Return a page of decisions, the newest first: all, or those that concern a customer (a former id is followed).
-
-    Raises:
-        Invalid: `after` is not a cursor of this listing.
-    """
-    if customer_id is not None:
-        [(_, page)] = await list_decisions_of(session, [customer_id], kind=kind, first=first, after=after)
-        return page
-    connection = await raw(session)
-    last = decode_cursor(after, datetime, UUID) if after else None
-    found = cut_page(await repository.list_decisions(connection, kind=kind, after=last, limit=first + 1), first, _place)
-    shown = await _show(connection, found.items)
-    return Page(list(shown.values()), found.next)
-
-
-async def list_decisions_of(
-    session: AsyncSession, customer_ids: Sequence[UUID], *, kind: str | None = None, first: int, after: str | None
-) -> list[tuple[UUID, Page[DecisionAnswer]]]:
-    """Return a page of decisions of each customer asked for, in order; former ids are followed.
-
-    Raises:
-        Invalid: `after` is not a cursor of this listing.
-    """
-    connection = await raw(session)
-    last = decode_cursor(after, datetime, UUID) if after else None
-    now = await repository.resolve_customers(connection, customer_ids)
-    present = {customer_id: now.get(customer_id, customer_id) for customer_id in customer_ids}
-    found = await repository.list_decisions_of(
-        connection, set(present.values()), kind=kind, after=last, limit=first + 1
-    )
-    pages = {customer_id: cut_page(rows, first, _place) for customer_id, rows in found.items()}
-    shown = await _show(connection, [row for page in pages.values() for row in page.items])
-    nothing: Page[asyncpg.Record] = Page([], None)
-    answers = []
-    for customer_id in customer_ids:
-        page = pages.get(present[customer_id], nothing)
-        answers.append((customer_id, Page([shown[row["decision_id"]] for row in page.items], page.next)))
-    return answers
-
-
-def _place(decision: asyncpg.Record) -> tuple[datetime, UUID]:
-    return decision["decided_at"], decision["decision_id"]
-
-
-async def _show(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> dict[UUID, DecisionAnswer]:
-    """Return decisions by id, each once, in order."""
-    by_id = {row["decision_id"]: row for row in rows}
-    moved = await repository.find_moved(connection, list(by_id), most=_ANCHORS_SHOWN)
-    return {decision_id: _shown(row, moved.get(decision_id)) for decision_id, row in by_id.items()}
-
-
-def _shown(row: asyncpg.Record, moved: asyncpg.Record | None) -> DecisionAnswer:
-    customers = {*moved["former"], *moved["present"]} if moved else set()
-    return DecisionAnswer(
-        **row,
-        other_customer_ids=sorted(customers - {row["customer_id"]}),
-        anchor_ids=list(moved["anchor_ids"]) if moved else [],
-        anchors=moved["anchors"] if moved else 0,
-    )
