@@ -10,7 +10,7 @@ from services.identity.tests.deciding import Desk
 
 from contracts.identity import CustomerErased, IdentifierLinked, ResolvedEvent
 from identity_service.models import Base
-from identity_service.repository.privacy import DELETIONS, ERASED_LATER, KEPT
+from identity_service.repository.privacy import DELETIONS, ERASED_LATER, FORMER_IDS, KEPT
 from identity_service.rules.hashing import tombstone_digest
 from identity_service.rules.identifiers import Namespaces
 from identity_service.rules.privacy import mentioned_digests
@@ -297,6 +297,17 @@ async def test_everything_held_is_shown_and_who_asked_is_written_down(desk: Desk
     assert (await client.post(path, json={"services": []}, headers=headers)).status_code == 409
     listed = await client.get("/v1/disclosures", params={"customer_id": merged["customer_id"]}, headers=headers)
     assert listed.json()["items"] == [complete.json()]
+
+
+async def test_former_ids_are_found_by_indexes(registrar: Registrar) -> None:
+    connection = await registrar.identity.database.connect()
+    for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin"):
+        await connection.execute(f"SET enable_{way} = off")
+    plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {FORMER_IDS}", [uuid4(), uuid4()]))
+    await connection.close()
+    assert "Seq Scan" not in plan, plan
+    for index in ("identifiers_customer", "former_customers_anchor", "former_customers_current"):
+        assert f"using {index} " in plan, plan
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,15 @@ _ERASING_LOCK = 0x65726173696E67
 """Advisory lock: shared by whoever resolves, exclusive while a customer is erased: what was read before of the
 customer is not written after."""
 
-_FORMER_IDS = """
-SELECT former.customer_id FROM former_customers AS former
-LEFT JOIN identifiers AS oldest ON oldest.anchor_id = former.anchor_id
-WHERE coalesce(oldest.customer_id, former.current_customer_id) = $1 ORDER BY former.customer_id
+FORMER_IDS = """
+SELECT oldest.customer_id AS current_customer_id, former.customer_id
+FROM identifiers AS oldest JOIN former_customers AS former USING (anchor_id)
+WHERE oldest.customer_id = ANY($1::uuid[])
+UNION ALL
+SELECT former.current_customer_id, former.customer_id
+FROM former_customers AS former LEFT JOIN identifiers AS oldest USING (anchor_id)
+WHERE former.current_customer_id = ANY($1::uuid[]) AND oldest.anchor_id IS NULL
+ORDER BY 2
 """
 
 _HELD = """
@@ -171,7 +176,15 @@ async def keep_resolvers_out(connection: asyncpg.Connection) -> None:
 
 async def find_former_ids(connection: asyncpg.Connection, customer_id: UUID) -> list[UUID]:
     """Return the former ids that lead to a customer."""
-    return [row["customer_id"] for row in await connection.fetch(_FORMER_IDS, customer_id)]
+    return (await find_former_ids_of(connection, [customer_id]))[customer_id]
+
+
+async def find_former_ids_of(connection: asyncpg.Connection, customer_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+    """Return for each customer the former ids that lead to it."""
+    found: dict[UUID, list[UUID]] = {customer_id: [] for customer_id in customer_ids}
+    for row in await connection.fetch(FORMER_IDS, list(customer_ids)):
+        found[row["current_customer_id"]].append(row["customer_id"])
+    return found
 
 
 async def find_held_identifiers(connection: asyncpg.Connection, customer_id: UUID) -> list[HeldIdentifier]:

@@ -323,7 +323,8 @@ async def get_disclosure(session: AsyncSession, disclosure_id: UUID) -> Disclosu
     row = await repository.find_disclosure(connection, disclosure_id)
     if row is None:
         raise NotFound(f"There is no disclosure {disclosure_id}.", field="disclosure_id")
-    return await _disclosure(connection, row)
+    [disclosure] = await _disclosures(connection, [row])
+    return disclosure
 
 
 async def list_disclosures(
@@ -334,9 +335,9 @@ async def list_disclosures(
     connection = await raw(session)
     rows = await repository.list_disclosures(connection, customer_id=customer_id, after=cursor, limit=first + 1)
     page = cut_page(rows, first, lambda row: (row["requested_at"], row["disclosure_id"]))
-    return Page([await _disclosure(connection, row) for row in page.items], page.next)
+    return Page(await _disclosures(connection, page.items), page.next)
 
 
-async def _disclosure(connection: asyncpg.Connection, row: Mapping[str, Any]) -> DisclosureAnswer:
-    former = await repository.find_former_ids(connection, row["customer_id"])
-    return DisclosureAnswer(**row, former_customer_ids=former)
+async def _disclosures(connection: asyncpg.Connection, rows: Sequence[Mapping[str, Any]]) -> list[DisclosureAnswer]:
+    former = await repository.find_former_ids_of(connection, {row["customer_id"] for row in rows})
+    return [DisclosureAnswer(**row, former_customer_ids=former[row["customer_id"]]) for row in rows]
