@@ -266,7 +266,7 @@ def web_address(url: str) -> str:
         or parts.password is not None
     ):
         raise ValueError("A link is an absolute http or https URL without credentials.")
-    parts.port  # noqa: B018 - reading it raises ValueError for a port that is none
+    _ = parts.port  # reading it raises ValueError for a port that is none
     return url
 
 

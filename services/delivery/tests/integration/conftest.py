@@ -44,14 +44,14 @@ class Mailbox:
     before_answer: Callable[[str], Awaitable[None]] | None = None
     _server: asyncio.Server | None = None
 
-    async def handle_EHLO(  # noqa: N802
+    async def handle_EHLO(  # noqa: N802  # aiosmtpd calls it so
         self, _server: Any, session: Any, _envelope: Any, hostname: str, replies: list[str]
     ) -> list[str]:
         session.host_name = hostname
         self.connections += 1
         return [*replies[:-1], "250-PIPELINING", replies[-1]] if self.pipelining else replies
 
-    async def handle_RCPT(self, server: Any, _session: Any, envelope: Any, address: str, _options: list[str]) -> str:  # noqa: N802
+    async def handle_RCPT(self, server: Any, _session: Any, envelope: Any, address: str, _options: list[str]) -> str:  # noqa: N802  # aiosmtpd calls it so
         self.attempts[address] += 1
         if address.startswith("gone-"):
             return "550 5.1.1 no such user"
@@ -64,7 +64,7 @@ class Mailbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd calls it so
         address = envelope.rcpt_tos[0]
         if address.startswith("content-"):
             return "554 5.6.0 not this content"

@@ -74,7 +74,6 @@ async def test_request_waits_a_moment_for_a_contact_point_on_its_way(start_deliv
 async def test_silent_batches_end_as_unknown_or_are_due_again(delivery: Any) -> None:
     await delivery.configure()
     contacts = await delivery.reachable("reserved@example.com", "sending@example.com")
-    delivery.running.service.workers  # noqa: B018 - the sender runs; what is leased to nobody it must not touch
     ids = [uuid4(), uuid4()]
     connection = await delivery.running.database.connect()
     for message_id, contact, state in zip(ids, contacts, ("reserved", "sending"), strict=True):

