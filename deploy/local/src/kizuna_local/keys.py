@@ -28,10 +28,15 @@ ALL_SCOPES = (
     "identity:decide",
     "privacy:read",
     "privacy:write",
+    "insights:read",
+    "insights:write",
+    "exports:read",
+    "exports:write",
     "gateway:read",
 )
-"""`identity:decide`: to merge, split and undo. `privacy:*`: to erase, and to disclose all that is held. The gateway has
-no data of its own: its scope is for its metrics."""
+"""`identity:decide`: to merge, split and undo. `privacy:*`: to erase, and to disclose all that is held. `insights:*`:
+bought data about segments. `exports:*`: anonymised exports of our own. The gateway has no data of its own: its scope is
+for its metrics."""
 
 
 def signing_key_file(home: Home, name: str) -> Path:

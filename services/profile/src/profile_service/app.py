@@ -13,6 +13,7 @@ from profile_service.repository.conclusions import Conclusions
 from profile_service.routes import routers
 from profile_service.service.concluding import Concluder, LiveHints
 from profile_service.service.following import Follower
+from profile_service.service.insights import InsightSweeper
 from profile_service.service.recording import Recorder
 from profile_service.service.relations import RelationSweeper
 from profile_service.settings import Settings
@@ -54,6 +55,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     expiry = PeriodicWorker("expiry", settings.expiry_interval_seconds, follower.expire)
     backfill = PeriodicWorker("backfill", 5, follower.backfill)
     relations = RelationSweeper(database=database, clock=clock)
+    insights = InsightSweeper(database=database, clock=clock)
     consumers = [
         Consumer(
             stream=stream,
@@ -84,6 +86,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             expiry,
             backfill,
             PeriodicWorker("relations", 3600, relations.sweep),
+            PeriodicWorker("insights", 3600, insights.sweep),
             janitor(database, clock),
         ],
         checks=[Check("database", database.ping), Check("nats", nats.ping)],

@@ -22,5 +22,7 @@ class Settings(ServiceSettings):
     """Only amounts in this currency are summed; an event without `currency` is taken to be in it."""
     expiry_interval_seconds: float = Field(default=1.0, gt=0)
     """How often memberships whose time has come are looked for."""
+    minimum_cell_size: int = Field(default=10, ge=2)
+    """No cell of bought or exported data stands for fewer people."""
     backfill_chunk: int = Field(default=2000, ge=1, le=50_000)
     """Customers evaluated in one transaction of a backfill."""

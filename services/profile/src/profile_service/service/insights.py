@@ -1,0 +1,202 @@
+"""Bought, de-identified data: described, imported, read beside a segment. Nothing here knows a customer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from profile_service.repository import insights
+from profile_service.repository.insights import CellRow, DatasetRow, ReadRow
+from profile_service.rules.insights import FileKind, ReadFile, Shape, Unreadable, column_problem, read_file
+from servicekit.auth import Principal
+from servicekit.clock import Clock
+from servicekit.cursors import Page, cut_page
+from servicekit.database import Database
+from servicekit.errors import Conflict, Gone, Invalid, NotFound
+from servicekit.http import check_version
+
+_SHAPE = ("segment_keys", "dimensions", "measures")
+
+
+@dataclass(frozen=True)
+class SegmentInsights:
+    """What datasets say of a segment: cells, and the datasets they are of."""
+
+    datasets: list[DatasetRow]
+    cells: list[CellRow]
+    next: str | None
+
+
+async def put_dataset(
+    session: AsyncSession,
+    key: str,
+    values: dict[str, Any],
+    *,
+    by: str,
+    smallest_minimum: int,
+    demanded_revision: int | None,
+    now: datetime,
+) -> tuple[DatasetRow, bool]:
+    """Describe a dataset; returns it, and whether it is new. `values` as the columns of the table are named.
+
+    Raises:
+        Invalid: a column that identifies people, a segment nobody defined, a minimum below the setting, an end in the
+            past. Conflict: it has cells of another shape. PreconditionFailed: somebody edited it meanwhile.
+    """
+    await _check(session, values, smallest_minimum=smallest_minimum, now=now)
+    present = await insights.lock_dataset(session, key)
+    check_version(present.revision if present else None, demanded_revision)
+    if present is not None and present.cells:
+        for name in _SHAPE:
+            if getattr(present, name) != values[name]:
+                raise Conflict("There are cells of another shape. Delete the dataset, or take another key.", field=name)
+    if present is None or any(getattr(present, name) != value for name, value in values.items()):
+        await insights.write_dataset(session, key, values, by=by)
+    return await get_dataset(session, key), present is None
+
+
+async def _check(session: AsyncSession, values: dict[str, Any], *, smallest_minimum: int, now: datetime) -> None:
+    if values["minimum_cell_size"] < smallest_minimum:
+        raise Invalid(f"The minimum is never below {smallest_minimum}.", field="minimum_cell_size")
+    if values["expires_at"] <= now:
+        raise Invalid("It has expired already.", field="expires_at")
+    names = [
+        *((f"dimensions.{place}", name) for place, name in enumerate(values["dimensions"])),
+        *((f"measures.{place}.name", measure["name"]) for place, measure in enumerate(values["measures"])),
+    ]
+    seen: set[str] = set()
+    for field, name in names:
+        problem = "This column is there twice." if name in seen else column_problem(name)
+        if problem is not None:
+            raise Invalid(problem, field=field)
+        seen.add(name)
+    unknown = await insights.unknown_segments(session, values["segment_keys"])
+    for place, segment_key in enumerate(values["segment_keys"]):
+        if segment_key in unknown:
+            raise Invalid(f"There is no segment {segment_key}.", field=f"segment_keys.{place}")
+
+
+async def get_dataset(session: AsyncSession, key: str) -> DatasetRow:
+    """One dataset, without its cells.
+
+    Raises:
+        NotFound: there is none of that key.
+    """
+    found = await insights.get_dataset(session, key)
+    if found is None:
+        raise NotFound(f"There is no dataset {key}.")
+    return found
+
+
+async def list_datasets(session: AsyncSession, *, after: str | None, first: int) -> Page[DatasetRow]:
+    """A page of datasets by key."""
+    found = await insights.list_datasets(session, after=after, limit=first + 1)
+    return cut_page(found, first, lambda row: row.key)
+
+
+async def delete_dataset(session: AsyncSession, key: str) -> None:
+    """Delete a dataset with its cells.
+
+    Raises:
+        NotFound: there is none of that key.
+    """
+    if await insights.lock_dataset(session, key) is None:
+        raise NotFound(f"There is no dataset {key}.")
+    await insights.delete_dataset(session, key)
+
+
+async def import_cells(
+    session: AsyncSession, key: str, content: bytes, kind: FileKind, *, dry_run: bool, by: str, now: datetime
+) -> ReadFile:
+    """Put a file's cells in the place of the dataset's; a dry run only says what it would do.
+
+    One refused line refuses the whole file and changes nothing: a file with cells that are too small, or with what
+    looks like identifiers, was not de-identified as agreed, so the rest of it is not trusted either.
+
+    Raises:
+        NotFound: there is no such dataset. Gone: it has expired.
+        Invalid: the file, or its lines (`lines.<number>.<column>`).
+    """
+    dataset = await insights.lock_dataset(session, key)
+    if dataset is None:
+        raise NotFound(f"There is no dataset {key}.")
+    if dataset.expires_at <= now:
+        raise Gone(f"The dataset {key} has expired.", field="expires_at")
+    try:
+        read = read_file(content, kind, _shape(dataset))
+    except Unreadable as refusal:
+        raise Invalid(str(refusal), field="body") from None
+    if dry_run:
+        return read
+    if read.problems or not read.cells:
+        raise Invalid(
+            f"{read.refused} of {read.lines} lines are refused; nothing was changed."
+            if read.problems
+            else "The file has no lines.",
+            errors=[(f"lines.{each.line}.{each.column}", each.detail) for each in read.problems]
+            or [("body", "There must be at least one line.")],
+        )
+    await insights.replace_cells(session, key, read.cells, by=by, now=now)
+    return read
+
+
+def _shape(dataset: DatasetRow) -> Shape:
+    return Shape(
+        segment_keys=frozenset(dataset.segment_keys),
+        dimensions=dataset.dimensions,
+        measures={measure["name"]: measure["kind"] for measure in dataset.measures},
+        minimum_cell_size=dataset.minimum_cell_size,
+    )
+
+
+async def insights_of(
+    session: AsyncSession,
+    segment_key: str,
+    *,
+    reader: Principal,
+    after: tuple[str, int] | None,
+    first: int,
+    now: datetime,
+) -> SegmentInsights:
+    """What the datasets that may be used now say of a segment; who reads it is noted.
+
+    Raises:
+        NotFound: there is no such segment.
+    """
+    if await insights.unknown_segments(session, [segment_key]):
+        raise NotFound(f"There is no segment {segment_key}.")
+    datasets = await insights.datasets_about(session, segment_key, now=now)
+    found = await insights.cells_of(session, [each.key for each in datasets], segment_key, after=after, limit=first + 1)
+    page = cut_page(found, first, lambda row: (row.dataset_key, row.line))
+    shown = sorted({cell.dataset_key for cell in page.items})
+    await note_reads(session, [f"insights/{key}" for key in shown], reader=reader, now=now)
+    return SegmentInsights([each for each in datasets if each.key in shown], page.items, page.next)
+
+
+async def note_reads(session: AsyncSession, subjects: Sequence[str], *, reader: Principal, now: datetime) -> None:
+    """Note that somebody reads these."""
+    if subjects:
+        read_by = f"{reader.issuer}/{reader.subject}"
+        await insights.note_reads(session, subjects, read_by=read_by, department=reader.department, now=now)
+
+
+async def list_reads(session: AsyncSession, subject: str, *, before: int | None, first: int) -> Page[ReadRow]:
+    """Who read it, the newest first; also of what is deleted."""
+    found = await insights.list_reads(session, subject, before=before, limit=first + 1)
+    return cut_page(found, first, lambda row: row.read_id)
+
+
+class InsightSweeper:
+    """Deletes the cells of expired datasets. They are not served from that moment on, swept or not."""
+
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def sweep(self) -> bool:
+        """Delete what has expired by now."""
+        async with self._database.transaction() as session:
+            await insights.delete_expired_cells(session, now=self._clock.now())
+        return False

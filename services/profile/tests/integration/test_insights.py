@@ -1,0 +1,248 @@
+"""Bought data: at the level of segments only, under its licence, for its purpose, until its end."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import profile_service
+from profile_service.models import Base
+from servicekit.testing import RunningService
+
+BUYER = {"kind": "event_count", "event": "Order Completed", "comparison": "ge", "value": 1}
+PANEL = {
+    "title": "Household panel 2026",
+    "supplier": "Panel K.K.",
+    "purpose": "Decide where the florist's next shop opens.",
+    "hypothesis": "Buyers who live alone spend more on flowers for themselves.",
+    "licence": "Internal use until the end; no transfer to others.",
+    "segment_keys": ["buyer"],
+    "dimensions": ["prefecture", "household"],
+    "measures": [
+        {"name": "spend", "kind": "number", "unit": "JPY per year"},
+        {"name": "alone", "kind": "share", "unit": "people"},
+    ],
+    "expires_at": "2027-03-31T15:00:00Z",
+}
+FILE = """segment,prefecture,household,cell_size,spend,alone
+buyer,東京都,1,120,8200,0.8
+buyer,大阪府,2,10,6100.5,
+"""
+
+
+async def ask(profile: RunningService, method: str, path: str, *scopes: str, **more: Any) -> Any:
+    headers = profile.headers(*(scopes or ("insights:read", "insights:write"))) | more.pop("headers", {})
+    return await profile.client.request(method, path, headers=headers, **more)
+
+
+async def prepare(profile: RunningService, file: str = FILE) -> Any:
+    body = {"name": "buyer", "condition": BUYER}
+    await ask(profile, "PUT", "/v1/segments/buyer", "profile:write", json=body)
+    await ask(profile, "PUT", "/v1/insights/panel", json=PANEL)
+    return await send(profile, file)
+
+
+async def send(profile: RunningService, file: str, *, kind: str = "text/csv", dry_run: bool = False) -> Any:
+    return await ask(
+        profile,
+        "POST",
+        "/v1/insights/panel:import",
+        content=file.encode(),
+        headers={"Content-Type": kind},
+        params={"dry_run": dry_run},
+    )
+
+
+async def cells(profile: RunningService) -> list[tuple[str, int]]:
+    answer = await ask(profile, "GET", "/v1/segments/buyer/insights")
+    return [(cell["dimensions"]["prefecture"], cell["cell_size"]) for cell in answer.json()["cells"]]
+
+
+async def test_a_dataset_is_described_imported_and_read_beside_its_segment(profile: RunningService) -> None:
+    answer = await prepare(profile)
+    assert answer.json() == {"dry_run": False, "lines": 2, "accepted": 2, "refused": 0, "problems": []}
+    answer = (await ask(profile, "GET", "/v1/segments/buyer/insights", params={"first": 1})).json()
+    (dataset,) = answer["datasets"]
+    assert {name: dataset[name] for name in ("purpose", "licence", "supplier")} == {
+        name: PANEL[name] for name in ("purpose", "licence", "supplier")
+    }
+    assert (dataset["status"], dataset["cells"], dataset["minimum_cell_size"]) == ("usable", 2, 10)
+    assert answer["cells"] == [
+        {
+            "dataset": "panel",
+            "dimensions": {"prefecture": "東京都", "household": "1"},
+            "cell_size": 120,
+            "measures": {"spend": 8200, "alone": 0.8},
+        }
+    ]
+    params = {"after": answer["next"]}
+    answer = (await ask(profile, "GET", "/v1/segments/buyer/insights", params=params)).json()
+    assert [cell["measures"] for cell in answer["cells"]] == [{"spend": 6100.5, "alone": None}]
+    assert answer["next"] is None
+
+
+async def test_one_line_that_is_refused_refuses_the_file(profile: RunningService) -> None:
+    await prepare(profile)
+    bad = FILE + "buyer,京都府,1,9,1,1\nbuyer,090-1234-5678,1,20,1,1\n"
+    dry = await send(profile, bad, dry_run=True)
+    assert dry.status_code == 200
+    assert (dry.json()["accepted"], dry.json()["refused"]) == (2, 2)
+    assert [(each["line"], each["column"]) for each in dry.json()["problems"]] == [(4, "cell_size"), (5, "prefecture")]
+    answer = await send(profile, bad)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["lines.4.cell_size", "lines.5.prefecture"]
+    assert await cells(profile) == [("東京都", 120), ("大阪府", 10)]
+    line = {"segment": "buyer", "prefecture": "奈良県", "household": "3", "cell_size": 15, "spend": 1, "alone": 0}
+    for _ in range(2):  # a whole file takes the place of the former one, as often as it is sent
+        answer = await send(profile, json.dumps(line), kind="application/x-ndjson; charset=utf-8")
+        assert answer.status_code == 200, answer.text
+        assert await cells(profile) == [("奈良県", 15)]
+    for content, kind, field in [
+        ("", "text/csv", "body"),
+        (FILE, "application/json", "Content-Type"),
+        ("customer_id\n1\n", "text/csv", "body"),
+        ("", "application/x-ndjson", "body"),
+    ]:
+        answer = await send(profile, content, kind=kind)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+    assert await cells(profile) == [("奈良県", 15)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"dimensions": ["customer_id"]}, "dimensions.0"),
+        ({"dimensions": ["prefecture", "email"]}, "dimensions.1"),
+        ({"dimensions": ["spend"]}, "measures.0.name"),
+        ({"dimensions": ["segment"]}, "dimensions.0"),
+        ({"measures": [{"name": "phone", "kind": "integer", "unit": "x"}]}, "measures.0.name"),
+        ({"segment_keys": ["buyer", "nobody"]}, "segment_keys.1"),
+        ({"minimum_cell_size": 9}, "minimum_cell_size"),
+        ({"expires_at": "2026-11-20T03:00:00Z"}, "expires_at"),
+        ({"hypothesis": ""}, "hypothesis"),
+        ({"customer_id": "x"}, "customer_id"),
+    ],
+)
+async def test_a_description_that_does_not_fit_is_refused(
+    profile_at_rest: RunningService, wrong: dict[str, Any], field: str
+) -> None:
+    await prepare(profile_at_rest)
+    answer = await ask(profile_at_rest, "PUT", "/v1/insights/other", json=PANEL | wrong)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+
+
+async def test_versions_and_shapes(profile_at_rest: RunningService) -> None:
+    profile = profile_at_rest
+    await prepare(profile)
+    first = await ask(profile, "GET", "/v1/insights/panel")
+    again = await ask(profile, "PUT", "/v1/insights/panel", json=PANEL)
+    assert (again.status_code, again.headers["etag"]) == (200, first.headers["etag"])
+    changed = await ask(profile, "PUT", "/v1/insights/panel", json=PANEL | {"minimum_cell_size": 100})
+    assert changed.json()["revision"] == 2
+    assert await cells(profile) == [("東京都", 120)]
+    old = await ask(profile, "PUT", "/v1/insights/panel", json=PANEL, headers={"If-Match": first.headers["etag"]})
+    assert old.status_code == 412
+    other = await ask(profile, "PUT", "/v1/insights/panel", json=PANEL | {"dimensions": ["prefecture"]})
+    assert (other.status_code, other.json()["errors"][0]["field"]) == (409, "dimensions")
+    assert [row["key"] for row in (await ask(profile, "GET", "/v1/insights")).json()["items"]] == ["panel"]
+    assert (await ask(profile, "DELETE", "/v1/insights/panel")).status_code == 204
+    assert (await ask(profile, "GET", "/v1/insights/panel")).status_code == 404
+
+
+async def test_after_its_end_it_is_not_served_and_goes(profile: RunningService) -> None:
+    await prepare(profile)
+    profile.clock.advance(timedelta(days=132))
+    assert await cells(profile) == []
+    dataset = (await ask(profile, "GET", "/v1/insights/panel")).json()
+    assert (dataset["status"], dataset["licence"]) == ("expired", PANEL["licence"])
+    assert (await send(profile, FILE)).status_code == 410
+    sweeper = next(worker for worker in profile.service.workers if worker.name == "insights")
+    sweeper.wake()  # type: ignore[attr-defined]  # a PeriodicWorker
+    while (await ask(profile, "GET", "/v1/insights/panel")).json()["cells"]:
+        pass
+
+
+async def test_who_reads_it_is_known(profile_at_rest: RunningService) -> None:
+    profile = profile_at_rest
+    await prepare(profile)
+    token = profile.token("insights:read", department="store-planning")
+    await ask(profile, "GET", "/v1/segments/buyer/insights", headers={"Authorization": f"Bearer {token}"})
+    answer = await ask(profile, "GET", "/v1/insights/panel/reads", "privacy:read")
+    (read,) = answer.json()["items"]
+    assert (read["read_by"], read["department"]) == ("kizuna/tester", "store-planning")
+    assert (await ask(profile, "GET", "/v1/insights/panel/reads")).status_code == 403
+    assert (await ask(profile, "GET", "/v1/segments/buyer/insights", "profile:read")).status_code == 403
+    assert (await ask(profile, "PUT", "/v1/insights/panel", "insights:read", json=PANEL)).status_code == 403
+
+
+PERSONAL = {
+    "customer_id",
+    "customer_ids",
+    "anchor_id",
+    "anchor_ids",
+    "former_customer_ids",
+    "email",
+    "phone",
+    "user_id",
+}
+
+
+def schemas_of(document: dict[str, Any], node: Any, seen: set[str]) -> set[str]:
+    """Names of the schemas that a part of the document leads to."""
+    if isinstance(node, dict):
+        name = str(node.get("$ref", "")).rsplit("/", 1)[-1]
+        if name and name not in seen:
+            seen.add(name)
+            schemas_of(document, document["components"]["schemas"][name], seen)
+        for value in node.values():
+            schemas_of(document, value, seen)
+    elif isinstance(node, list):
+        for value in node:
+            schemas_of(document, value, seen)
+    return seen
+
+
+def fields_of(node: Any) -> set[str]:
+    """Names of all properties and parameters in a part of the document."""
+    if isinstance(node, list):
+        return set().union(*map(fields_of, node))
+    if not isinstance(node, dict):
+        return set()
+    named = {node["name"]} if "in" in node and isinstance(node.get("name"), str) else set()
+    properties = node.get("properties")
+    return named | (set(properties) if isinstance(properties, dict) else set()) | fields_of(list(node.values()))
+
+
+def test_no_endpoint_joins_insights_or_exports_to_a_customer() -> None:
+    document = json.loads((Path(__file__).parents[2] / "openapi.json").read_text())
+    schemas, found = document["components"]["schemas"], 0
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            reached = schemas_of(document, operation, set())
+            fields = fields_of(operation) | set().union(*(fields_of(schemas[name]) for name in reached))
+            if any(name.startswith(("Insight", "SegmentInsights", "Anonymised")) for name in reached):
+                found += 1
+                assert not fields & PERSONAL, path
+                assert "{customer_id}" not in path
+            elif fields & PERSONAL or "{customer_id}" in path:
+                assert "insight" not in path
+                assert "anonymised" not in path
+    assert found >= 5
+
+
+def test_no_table_of_them_has_a_customer_and_no_other_statement_reads_them() -> None:
+    tables = [table for name, table in Base.metadata.tables.items() if name.startswith(("insight_", "anonymised_"))]
+    assert len(tables) == 4
+    assert not PERSONAL & {column.name for table in tables for column in table.columns}
+    source = Path(profile_service.__file__).parent
+    readers = {
+        path.relative_to(source).as_posix()
+        for path in [*source.rglob("*.py"), *source.rglob("*.sql")]
+        if "insight_cells" in path.read_text()
+    }
+    assert readers == {"models/insights.py", "repository/insights.py"}
+    statements = (source / "repository/insights.py").read_text()
+    assert not any(table in statements for table in ("customers ", "segment_memberships", "events", "FROM traits"))
