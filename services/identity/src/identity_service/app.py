@@ -29,6 +29,7 @@ from identity_service.service.agreements import tell_untold
 from identity_service.service.configuration import reconcile_write_keys
 from identity_service.service.configuration import tell_untold as tell_untold_sources
 from identity_service.service.coverage import CoverageCounter
+from identity_service.service.digests import DigestFiller
 from identity_service.service.dry_run import DryRun
 from identity_service.service.imports import JOB_KIND as IMPORT_JOB
 from identity_service.service.imports import Importer
@@ -193,6 +194,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             PeriodicWorker("settle-imports", 60, settle),
             PeriodicWorker("tell-agreements", 60, tell_agreements),
             PeriodicWorker("tell-sources", 60, tell_sources),
+            PeriodicWorker("fill-digests", 3600, DigestFiller(database=database, secret=secret).fill),
             PeriodicWorker("count-coverage", settings.coverage_seconds, coverage.refresh),
             janitor(database, clock),
             erasures.worker,

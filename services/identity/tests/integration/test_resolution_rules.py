@@ -11,6 +11,7 @@ from services.identity.tests.integration.conftest import Sender
 
 from contracts.identity import AnchorMoved, IdentifierLinked, ResolvedEvent
 from identity_service.rules.hashing import digest_of_value, hashed_namespace, tombstones_of
+from identity_service.service.digests import DigestFiller
 from servicekit.clock import FrozenClock
 from servicekit.testing import RunningService
 
@@ -256,6 +257,37 @@ async def test_a_hashed_address_is_the_plain_one_once_that_is_known(
     assert EMAIL_SHA256 not in str(await query("SELECT value FROM identifiers"))
 
 
+async def test_digests_of_what_was_stored_without_are_filled_in_from_wherever_it_was_stopped(
+    identity: RunningService, shop: Sender, crm: Sender, query: Any
+) -> None:
+    secret = b"test secret, not used anywhere else"
+    emails = [EMAIL, *(f"{number}@example.jp" for number in range(6))]
+    await shop.resolve(*(identify(f"m{each}", userId=each[0], traits={"email": each}) for each in emails))
+    right = await query("SELECT anchor_id, digest FROM identifiers ORDER BY anchor_id")
+    await query("UPDATE identifiers SET digest = NULL WHERE anchor_id > $1", right[2][0])  # as before migration 0002
+    stopped = DigestFiller(database=identity.database, secret=lambda: secret, stretch=2)
+    assert await stopped.fill()
+    assert 0 < len(await query("SELECT FROM identifiers WHERE namespace = 'email' AND digest IS NULL")) < 5
+    others = [DigestFiller(database=identity.database, secret=lambda: secret, stretch=2) for _ in range(2)]
+    while any([await other.fill() for other in others]):
+        pass
+    assert await query("SELECT anchor_id, digest FROM identifiers ORDER BY anchor_id") == right
+    await crm.resolve(track("hashed", context=external(("partner", "p1"), email=EMAIL_SHA256)))
+    partner, user = await customers(identity, ("partner", "p1"), ("user_id", EMAIL[0]))
+    assert partner == user
+
+    body = {"priority": 3, "normaliser": "phone"}  # from now on partners may send these hashed, too
+    await shop.resolve(track("card", userId="0", context=external(("tel", "+819012345678"))))
+    assert await query("SELECT digest FROM identifiers WHERE namespace = 'tel'") == [(None,)]
+    assert not await stopped.fill()
+    answer = await identity.client.put("/v1/namespaces/tel", json=body, headers=identity.headers())
+    assert answer.status_code in {200, 201}, answer.text
+    while await stopped.fill():
+        pass
+    [(digest,)] = await query("SELECT digest FROM identifiers WHERE namespace = 'tel'")
+    assert digest == digest_of_value("+819012345678", secret=secret)
+
+
 async def test_both_forms_in_one_batch_meet(identity: RunningService, crm: Sender) -> None:
     await crm.resolve(
         track("m1", context=external(("partner", "p1"), email=EMAIL_SHA256)),
@@ -300,6 +332,27 @@ async def test_a_merge_by_a_rule_is_a_decision_that_says_what_it_moved(
     )
     former = await query("SELECT customer_id, anchor_id FROM former_customers")
     assert former == [(events["m2"].customer_id, min(one.anchor_id for one in moved))]
+
+
+async def test_who_comes_back_after_a_merge_by_a_rule_has_a_version_it_never_had(
+    identity: RunningService, shop: Sender, query: Any
+) -> None:
+    """A resolver that read it before the merge must not take it for unchanged."""
+    await shop.resolve(track("m1", anonymousId="a1"))
+    for number in range(5):  # each of them changes the younger customer
+        await shop.resolve(track(f"c{number}", userId="1", context=external((f"card{number}", "c"))))
+    [(old, quiet), (young, busy)] = await query("SELECT customer_id, version FROM customers ORDER BY customer_id")
+    assert quiet < busy - 2
+    anchors = await query("SELECT anchor_id, version FROM identifiers WHERE customer_id = $1 ORDER BY 1", young)
+    await shop.resolve(track("m2", userId="1", anonymousId="a1"))
+    [(stays, joined)] = await query("SELECT customer_id, version FROM customers")
+    assert stays == old and joined > busy
+    [(decision,)] = await query("SELECT decision_id FROM decisions")
+    path, headers = f"/v1/decisions/{decision}:undo", identity.headers("identity:decide")
+    assert (await identity.client.post(path, json={"why": "Two persons."}, headers=headers)).status_code == 201
+    assert await query("SELECT version > $2 FROM customers WHERE customer_id = $1", young, busy) == [(True,)]
+    moved = await query("SELECT anchor_id, version FROM identifiers WHERE customer_id = $1 ORDER BY 1", young)
+    assert moved == [(anchor_id, version + 2) for anchor_id, version in anchors], "facts count the moves of each anchor"
 
 
 async def test_what_a_person_separated_no_event_joins(identity: RunningService, shop: Sender, query: Any) -> None:
