@@ -166,7 +166,7 @@ def over_the_limits(query: str) -> set[str]:
     return {name for name, number in counted.items() if number > LIMITS[name]}
 
 
-@pytest.fixture(params=[pytest.param(25, id="some"), pytest.param(300, id="many", marks=pytest.mark.slow)])
+@pytest.fixture(params=[pytest.param(25, id="some"), pytest.param(150, id="many", marks=pytest.mark.slow)])
 def fuzzer(gateway: Gateway, request: pytest.FixtureRequest) -> Fuzzer:
     return Fuzzer(gateway, request.param)
 
