@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import count
 from typing import Any, TypeVar
 from uuid import UUID
@@ -23,7 +24,7 @@ from services.identity.tests.deciding import DECIDE
 from services.identity.tests.identity_model import Decision, IdentityModel, Name
 from services.identity.tests.integration.conftest import Sender, make_sender
 
-from contracts.identity import AnchorMoved, IdentifierLinked
+from contracts.identity import AnchorMoved, IdentifierLinked, ResolvedEvent
 from identity_service.app import build
 from identity_service.settings import Settings
 from servicekit.clock import FrozenClock
@@ -50,7 +51,8 @@ class Bench:
         self._ready, self._stop = threading.Event(), asyncio.Event()
         self._thread = threading.Thread(target=self.loop.run_until_complete, args=(self._work(),))
         self.messages = count()
-        self.first_sequence = 1
+        self.first_sequence = self.first_request = 1
+        self.requests = 0
 
     def __enter__(self) -> "Bench":
         self._thread.start()
@@ -92,11 +94,12 @@ class Bench:
             await self.connection.execute(
                 "UPDATE ingest_totals SET accepted = 0, rejected = 0, duplicates = 0, erased = 0"
             )
-            state = (await self.service.nats.jetstream.stream_info("identity")).state
-            self.first_sequence = state.last_seq + 1
+            jetstream = self.service.nats.jetstream
+            self.first_sequence = (await jetstream.stream_info("identity")).state.last_seq + 1
+            self.first_request = (await jetstream.stream_info("ingest")).state.last_seq + 1
 
         self.do(forget())
-        self.taken = 0
+        self.taken = self.requests = 0
 
     def send(self, batch: list[dict[str, Any]]) -> None:
         """Send events in one request, and wait until each is taken, dropped or rejected."""
@@ -104,11 +107,26 @@ class Bench:
         async def send() -> None:
             await self.sender.send(*batch)
             self.taken += len(batch)
+            self.requests += 1
             async with asyncio.timeout(20):
                 while await self.connection.fetchval(_TAKEN) < self.taken:  # noqa: ASYNC110 - nothing else to wait for
                     await asyncio.sleep(0.003)
 
         self.do(send())
+
+    def deliver_again(self, requests: list[int]) -> None:
+        """Let the event log deliver requests (0: the first since the beginning) once more."""
+
+        async def deliver() -> None:
+            jetstream = self.service.nats.jetstream
+            for number in requests:
+                message = await jetstream.get_msg("ingest", self.first_request + number)
+                headers = {name: value for name, value in (message.headers or {}).items() if name != "Nats-Msg-Id"}
+                self.requests += 1
+                await jetstream.publish(message.subject or "", message.data or b"", headers=headers)
+            await self.service.drain()
+
+        self.do(deliver())
 
     def post(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         headers = self.service.headers(*DECIDE, "privacy:read", "privacy:write")
@@ -116,7 +134,7 @@ class Bench:
         return answer.status_code, answer.json()
 
     def facts(self) -> list[Any]:
-        """Every fact of moves and new identifiers since the beginning, in the order of the stream."""
+        """Every fact of moves, new identifiers and events since the beginning, in the order of the stream."""
 
         async def read() -> list[Any]:
             await self.service.drain()
@@ -126,7 +144,7 @@ class Bench:
             return [
                 fact
                 for message in messages
-                for kind in (AnchorMoved, IdentifierLinked)
+                for kind in (AnchorMoved, IdentifierLinked, ResolvedEvent)
                 if (message.headers or {}).get("ce-type") == kind.fact_type
                 for fact in map(kind.model_validate, json.loads(message.data or b"{}")["facts"])
             ]
@@ -166,17 +184,32 @@ class IdentityMachine(RuleBasedStateMachine):
         """Repetitions, in any order, change nothing."""
         self.bench.send(data.draw(st.lists(st.sampled_from(self.sent), min_size=1, max_size=3)))
 
-    @precondition(lambda self: self.model.buried)
-    @rule(data=st.data(), event=events)
-    def send_what_occurred_before_an_erasure(self, data: st.DataObject, event: dict[str, str]) -> None:
-        """Nothing late resurrects anybody."""
-        kind, value = data.draw(st.sampled_from(sorted(self.model.buried)))
-        self._observe([event | {kind: value}], late=True)
+    @precondition(lambda self: self.bench.requests)
+    @rule(data=st.data())
+    def deliver_again(self, data: st.DataObject) -> None:
+        """The event log may deliver a request more than once."""
+        numbers = st.integers(0, self.bench.requests - 1)
+        self.bench.deliver_again(data.draw(st.lists(numbers, min_size=1, max_size=3)))
 
-    def _observe(self, batch: list[dict[str, str]], *, late: bool = False) -> None:
+    @rule(user=users, cookie=cookies, is_late=st.booleans())
+    def alias(self, user: str, cookie: str, is_late: bool) -> None:
+        """A cookie's owner signs in. It is as if one event named both, with no word of the kind of the cookie."""
+        self._observe([{"user_id": user, "anonymous_id": cookie}], late=is_late, is_alias=True)
+
+    @precondition(lambda self: self.model.buried)
+    @rule(data=st.data(), event=events, is_hashed=st.booleans())
+    def send_what_occurred_before_an_erasure(self, data: st.DataObject, event: dict[str, str], is_hashed: bool) -> None:
+        """Nothing late resurrects anybody, be it named in plain or, as partners do, hashed."""
+        kind, value = data.draw(st.sampled_from(sorted(self.model.buried)))
+        self._observe([event | {kind: value}], late=True, is_hashed=is_hashed)
+
+    def _observe(
+        self, batch: list[dict[str, str]], *, late: bool = False, is_alias: bool = False, is_hashed: bool = False
+    ) -> None:
         self.bench.clock.advance(timedelta(minutes=1))
         at = datetime(2026, 11, 19, tzinfo=UTC) if late else self.bench.clock.now()
-        messages = [self._message(event, at) for event in batch]
+        make = self._alias if is_alias else self._hashed if is_hashed else self._message
+        messages = [make(event, at) for event in batch]
         self.bench.send(messages)
         self.sent += messages
         self._learn([list(event.items()) for event in batch], at)
@@ -188,6 +221,20 @@ class IdentityMachine(RuleBasedStateMachine):
         fields = {"user_id": "userId", "anonymous_id": "anonymousId"}
         message |= {fields[kind]: value for kind, value in event.items() if kind in fields}
         return message | ({"traits": {"email": f"{event['email']}@example.jp"}} if "email" in event else {})
+
+    def _alias(self, event: dict[str, str], at: datetime) -> dict[str, Any]:
+        return self._message({"user_id": event["user_id"]}, at) | {
+            "type": "alias", "previousId": event["anonymous_id"],
+        }  # fmt: skip
+
+    def _hashed(self, event: dict[str, str], at: datetime) -> dict[str, Any]:
+        message = self._message(event, at)
+        address = message.pop("traits", {}).get("email")
+        if address is None:
+            return message
+        return message | {
+            "context": {"externalIds": [{"type": "email", "sha256": sha256(address.encode()).hexdigest()}]}
+        }
 
     def _learn(self, batch: list[list[tuple[str, str]]], at: datetime) -> None:
         """Follow the events in the model, which is told the ids of what is new."""
@@ -290,13 +337,25 @@ class IdentityMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.model.customers()) > 2)
     @rule(data=st.data(), is_meant=st.integers(0, 2))
     def erase(self, data: st.DataObject, is_meant: int) -> None:
+        """By a former id, too; what was sent before may be sent again after it as at any time."""
         if is_meant:
             return  # seldom, or nothing would be left to go on with
-        customer_id = data.draw(st.sampled_from(self.model.customers()))
+        asked = data.draw(st.sampled_from([*self.model.customers(), *self.model.former]))
+        customer_id = self.model.resolve(asked)
+        assert customer_id is not None
         self.bench.clock.advance(timedelta(minutes=1))
-        status, answer = self.bench.post(f"/v1/customers/{customer_id}:erase", {"why": "Asked for."})
-        assert status == 202, answer
+        status, answer = self.bench.post(f"/v1/customers/{asked}:erase", {"why": "Asked for."})
+        assert (status, answer["customer_id"]) == (202, str(customer_id)), answer
         self.model.erase(customer_id, self.bench.clock.now())
+
+    @precondition(lambda self: self.model.erased)
+    @rule(data=st.data())
+    def erase_again(self, data: st.DataObject) -> None:
+        """It is the same erasure: what came after it stays."""
+        self.bench.clock.advance(timedelta(minutes=1))
+        asked = data.draw(st.sampled_from(sorted(self.model.erased)))
+        status, answer = self.bench.post(f"/v1/customers/{asked}:erase", {"why": "Asked again."})
+        assert (status, answer["why"]) == (202, "Asked for.")
 
     @precondition(lambda self: self.model.holders)
     @rule(data=st.data())
@@ -338,7 +397,9 @@ class IdentityMachine(RuleBasedStateMachine):
             assert row["version"] > version or (row["version"], row["customer_id"]) == (version, holder)
             self.anchor_versions[row["anchor_id"]] = (row["version"], row["customer_id"])
         present = {row["customer_id"] for row in customers}
-        self.customer_versions = {one: known for one, known in self.customer_versions.items() if one in present}
+        for customer_id in self.customer_versions.keys() - present:  # should it come back, then with a higher one
+            version, _ = self.customer_versions[customer_id]
+            self.customer_versions[customer_id] = version, frozenset()
         for row in customers:
             held = frozenset(self.model.anchors_of(row["customer_id"]))
             version, before = self.customer_versions.get(row["customer_id"], (0, frozenset()))
@@ -362,9 +423,13 @@ class IdentityMachine(RuleBasedStateMachine):
         }
 
     def teardown(self) -> None:
-        """Somebody who only reads facts, in whatever order, ends where identity is."""
+        """Somebody who only reads facts, in whatever order, ends where identity is, and hears of no event twice."""
         holders: dict[UUID, tuple[int, UUID]] = {}
+        events: dict[UUID, UUID] = {}
         for fact in self.bench.facts():
+            if isinstance(fact, ResolvedEvent):
+                assert events.setdefault(fact.event_id, fact.anchor_id) == fact.anchor_id
+                continue
             version = getattr(fact, "version", 1)
             if version > holders.get(fact.anchor_id, (0, None))[0]:
                 holders[fact.anchor_id] = version, fact.customer_id
