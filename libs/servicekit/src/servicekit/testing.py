@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -39,37 +39,34 @@ from servicekit.workers import run_all
 
 USER_ISSUER = "kizuna"
 MEMORY = Path("/dev/shm")  # noqa: S108  # directories in it have random names of their own
-MEMORY_FREE_BYTES = 4 * 2**30
+MEMORY_FREE_BYTES = 2 * 2**30
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[EmbeddedPostgres]:
-    """One real PostgreSQL for the session, without fsync, in memory where there is room.
+def parts_directory() -> Iterator[Path]:
+    """A short directory (sockets!) for the session's PostgreSQL and NATS, in memory where there is room.
 
     A database is some 400 files. Tests make and drop thousands of databases, and a busy disk takes a second over each.
     """
     has_room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_FREE_BYTES
-    with (
-        _directory(MEMORY if has_room else None) as directory,
-        EmbeddedPostgres(directory / "postgres", durable=False) as server,
-    ):
+    directory = Path(tempfile.mkdtemp(prefix="kizuna-", dir=MEMORY if has_room else None))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(parts_directory: Path) -> Iterator[EmbeddedPostgres]:
+    """One real PostgreSQL for the session, without fsync."""
+    with EmbeddedPostgres(parts_directory / "postgres", durable=False) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def nats_server() -> Iterator[EmbeddedNats]:
+def nats_server(parts_directory: Path) -> Iterator[EmbeddedNats]:
     """One real NATS with JetStream for the session, without fsync."""
-    with _directory(None) as directory, EmbeddedNats(directory / "nats", durable=False) as server:
+    with EmbeddedNats(parts_directory / "nats", durable=False) as server:
         yield server
-
-
-@contextmanager
-def _directory(parent: Path | None) -> Iterator[Path]:
-    """A fresh directory, its path short (sockets!), which the account of PostgreSQL can enter; removed at the end."""
-    directory = Path(tempfile.mkdtemp(prefix="kizuna-", dir=parent))
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 @dataclass

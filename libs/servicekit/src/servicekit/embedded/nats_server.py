@@ -24,7 +24,10 @@ from servicekit.embedded.errors import EmbeddedServerError
 HOST = "127.0.0.1"
 MAX_PAYLOAD_BYTES = 1024 * 1024
 START_SECONDS = 60.0
-NOT_DURABLE_SYNC_INTERVAL = "2m"
+NOT_DURABLE = {
+    "sync_interval": "2m",
+    "max_file_store": 2**42,  # the streams reserve more than a directory in memory may have
+}
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ class EmbeddedNats:
             "max_payload": MAX_PAYLOAD_BYTES,
             "jetstream": {
                 "store_dir": str(self.store_directory),
-                "sync_interval": "always" if self.durable else NOT_DURABLE_SYNC_INTERVAL,
+                **({"sync_interval": "always"} if self.durable else NOT_DURABLE),
             },
         }
         if self.users is not None:
