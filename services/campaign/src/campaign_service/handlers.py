@@ -30,21 +30,21 @@ def _wake_after_commit(session: AsyncSession, wake: Wake) -> None:
     after_commit(session, call)
 
 
-class EntryHandler:
-    """A handler of facts that let customers in: it learns whom they name beside whose their anchors are now."""
+class NamingHandler:
+    """A handler of facts that let customers in or out: it learns whom they name beside whose their anchors are now."""
 
     takes_erased = True  # as they were published; facts of erased customers are dropped here
 
     def __init__(
-        self, let_in: Callable[[AsyncSession, list[Any], NamedCustomers], Awaitable[None]]
+        self, handle: Callable[[AsyncSession, list[Any], NamedCustomers], Awaitable[None]]
     ) -> None:  # the facts' type is the handler's own
-        self._let_in = let_in
+        self._handle = handle
 
     async def __call__(self, session: AsyncSession, facts: list[Any]) -> None:  # as above
         """Take new facts of one type."""
         living = await of_living_customers(session, facts)
         if living:
-            await self._let_in(session, living, {fact.event_id: fact.customer_id for fact in facts})
+            await self._handle(session, living, {fact.event_id: fact.customer_id for fact in facts})
 
 
 def segment_handlers(*, clock: Clock, first_reading: timedelta, wake: Wake) -> dict[type[Any], Handler]:
@@ -54,10 +54,10 @@ def segment_handlers(*, clock: Clock, first_reading: timedelta, wake: Wake) -> d
         if await entries.enter_by_segments(session, facts, named, now=clock.now(), first_reading=first_reading):
             _wake_after_commit(session, wake)
 
-    async def on_exited(session: AsyncSession, facts: list[SegmentExited]) -> None:
-        await entries.leave_by_segments(session, facts, now=clock.now())
+    async def on_exited(session: AsyncSession, facts: list[SegmentExited], named: NamedCustomers) -> None:
+        await entries.leave_by_segments(session, facts, named, now=clock.now())
 
-    return {SegmentEntered: EntryHandler(on_entered), SegmentExited: on_exited}
+    return {SegmentEntered: NamingHandler(on_entered), SegmentExited: NamingHandler(on_exited)}
 
 
 def event_handler(*, clock: Clock, first_reading: timedelta, wake: Wake) -> Handler:
@@ -68,7 +68,7 @@ def event_handler(*, clock: Clock, first_reading: timedelta, wake: Wake) -> Hand
         if await entries.enter_by_events(session, events, named, now=clock.now(), first_reading=first_reading):
             _wake_after_commit(session, wake)
 
-    return EntryHandler(on_events)
+    return NamingHandler(on_events)
 
 
 def awaited_events(database: Database) -> AwaitedNames:

@@ -193,9 +193,9 @@ async def test_an_exit_ends_the_runs_that_are_moving_to_the_customer_and_no_othe
             text("INSERT INTO anchors VALUES (:anchor, :one, :other, 1, 1)"),
             {"anchor": anchor, "one": one, "other": other},
         )
-        await entries.leave_by_segments(session, [exited(other)], now=START)
+        await entries.leave_by_segments(session, [exited(other)], {}, now=START)
         assert list(await session.scalars(statuses, {"anchor": anchor})) == ["active", "active"]
-        await entries.leave_by_segments(session, [exited(one)], now=START)
+        await entries.leave_by_segments(session, [exited(one)], {}, now=START)
         assert list(await session.scalars(statuses, {"anchor": anchor})) == ["ended", "ended"]
         await session.rollback()
 

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from services.campaign.tests.integration.campaign_world import SEND, START, Marketer, Settle, entered, later
+from services.campaign.tests.integration.campaign_world import SEND, START, Marketer, Settle, entered, exited, later
 from services.campaign.tests.integration.test_moves import moved
 from sqlalchemy import text
 
@@ -88,6 +88,45 @@ async def test_an_event_before_its_move_too(overtaking: Overtaking, is_early: bo
     fact = event(overtaking.third, overtaking.anchor)
     await overtaking.publish(*([fact, overtaking.move] if is_early else [overtaking.move, fact]))
     assert await overtaking.active() == [[], ["active"], ["active"]]
+
+
+LEAVING = {"kind": "segment_entered", "segment_key": "going_dormant", "exit_on_segment_exit": True}
+
+
+@pytest.mark.parametrize("is_early", [False, True])
+async def test_an_exit_before_its_move_ends_no_run_of_whoever_has_the_anchor_still(
+    overtaking: Overtaking, is_early: bool
+) -> None:
+    await overtaking.begin(trigger=LEAVING)
+    await overtaking.publish(entered(overtaking.third))
+    fact = exited(overtaking.third, anchor=overtaking.anchor)
+    await overtaking.publish(*([fact, overtaking.move] if is_early else [overtaking.move, fact]))
+    assert await overtaking.active() == [[], ["active"], ["ended"]]
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_an_exit_after_its_move_ends_what_hangs_on_its_anchor_only(
+    overtaking: Overtaking, marketer: Marketer, is_late: bool
+) -> None:
+    await marketer.set_up(trigger=LEAVING, steps=REST_AND_SEND)
+    await overtaking.publish(entered(overtaking.first, anchor=overtaking.anchor), entered(overtaking.second))
+    fact = exited(overtaking.first, anchor=overtaking.anchor)
+    move = moved(overtaking.anchor, former=overtaking.first, to=overtaking.second)
+    await overtaking.publish(*([move, fact] if is_late else [fact, move]))
+    async with overtaking.service.database.transaction() as session:
+        goes_on = await session.scalars(text("SELECT anchor_id FROM runs WHERE status = 'active'"))
+        assert list(goes_on) == [overtaking.second]
+
+
+@pytest.mark.parametrize("are_early", [False, True])
+async def test_who_enters_and_leaves_before_the_move_has_left_after_it(overtaking: Overtaking, are_early: bool) -> None:
+    await overtaking.begin(trigger=LEAVING)
+    facts = [entered(overtaking.third, anchor=overtaking.anchor), exited(overtaking.third, anchor=overtaking.anchor)]
+    await overtaking.publish(*([*facts, overtaking.move] if are_early else [overtaking.move, *facts]))
+    first, second, third = await overtaking.active()
+    assert (first, second) == ([], ["active"])
+    assert "active" not in third
+    assert await overtaking.waiting() == 0
 
 
 async def test_of_two_entries_in_one_batch_none_is_lost(overtaking: Overtaking) -> None:

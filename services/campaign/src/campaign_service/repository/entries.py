@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from campaign_service.repository.runs import SegmentExit
 from servicekit.database import raw
 
 
@@ -97,3 +98,21 @@ async def take_arrived(
         list(customer_ids),
     )
     return [EarlyEntryRow(**row) for row in rows]
+
+
+async def forget_left(session: AsyncSession, exits: Sequence[SegmentExit]) -> None:
+    """Forget the waiting entries of customers who have left the segment since, where the journey asks for it."""
+    await (await raw(session)).execute(
+        """
+        DELETE FROM early_entries e
+        USING unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t (customer_id, segment_key, left_at),
+            journeys j, journey_versions v
+        WHERE e.named_customer_id = t.customer_id AND e.triggered_at <= t.left_at
+          AND j.key = e.journey_key AND j.segment_key = t.segment_key
+          AND v.journey_key = j.key AND v.version = j.published_version
+          AND (v.definition #>> '{trigger,exit_on_segment_exit}')::boolean
+        """,
+        [each.customer_id for each in exits],
+        [each.segment_key for each in exits],
+        [each.left_at for each in exits],
+    )

@@ -50,6 +50,16 @@ class Entrant:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentExit:
+    """A customer left a segment. `anchor_id`: that of the fact, where it belongs to somebody else than it names."""
+
+    customer_id: UUID
+    segment_key: str
+    left_at: datetime
+    anchor_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EndedRun:
     """A run that was ended from outside."""
 
@@ -135,12 +145,17 @@ async def save_runs(session: AsyncSession, runs: Sequence[RunInHand]) -> None:
     )
 
 
-async def exit_runs(
-    session: AsyncSession, exits: Sequence[tuple[UUID, str, datetime]], *, now: datetime
-) -> list[EndedRun]:
-    """End the runs of customers who left a segment (customer, segment key, when), where the journey asks for it."""
-    customers, segments, moments = (list(column) for column in zip(*exits, strict=True))
-    return _ended(await (await raw(session)).fetch(_EXIT, customers, segments, moments, now))
+async def exit_runs(session: AsyncSession, exits: Sequence[SegmentExit], *, now: datetime) -> list[EndedRun]:
+    """End the runs of customers who left a segment, where the journey asks for it."""
+    rows = await (await raw(session)).fetch(
+        _EXIT,
+        [each.customer_id for each in exits],
+        [each.segment_key for each in exits],
+        [each.left_at for each in exits],
+        now,
+        [each.anchor_id for each in exits],
+    )
+    return _ended(rows)
 
 
 async def unite_runs(session: AsyncSession, customer_ids: Sequence[UUID], *, now: datetime) -> list[EndedRun]:

@@ -13,7 +13,7 @@ from campaign_service.repository import assignments, configuration, runs
 from campaign_service.repository import entries as repository
 from campaign_service.repository.configuration import Published
 from campaign_service.repository.entries import EarlyEntryRow
-from campaign_service.repository.runs import Entrant
+from campaign_service.repository.runs import Entrant, SegmentExit
 from campaign_service.rules.definition import WaitStep
 from campaign_service.rules.filters import matches
 from campaign_service.rules.names import run_id
@@ -177,9 +177,20 @@ async def enter_arrived(
     return started
 
 
-async def leave_by_segments(session: AsyncSession, facts: Sequence[SegmentExited], *, now: datetime) -> None:
-    """End runs of customers who left the segment, in journeys that ask for it."""
-    exits = [(fact.customer_id, fact.segment_key, fact.occurred_at) for fact in facts]
+async def leave_by_segments(
+    session: AsyncSession, facts: Sequence[SegmentExited], named: NamedCustomers, *, now: datetime
+) -> None:
+    """End runs of customers who left the segment, in journeys that ask for it.
+
+    Where a move lies between whom a fact names and who has its anchor, the latter did not leave by it: only what hangs
+    on the anchor ends. Profile concludes about both after the move, and says so.
+    """
+    exits = []
+    for fact in facts:
+        whom = named.get(fact.event_id, fact.customer_id)
+        anchor_id = None if whom == fact.customer_id else fact.anchor_id
+        exits.append(SegmentExit(whom, fact.segment_key, fact.occurred_at, anchor_id))
+    await repository.forget_left(session, exits)
     await publish_ended(session, await runs.exit_runs(session, exits, now=now), now=now)
 
 

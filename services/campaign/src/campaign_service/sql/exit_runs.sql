@@ -1,9 +1,11 @@
 -- Customers who left a segment end their runs in the journeys that ask for it, unless they came in after they left. A run
 -- whose anchor is moving is that of the customer it moves to. Runs set aside (unite_runs.sql) do not come back either.
--- Returns the runs that ended now.
+-- $4 now; $5: where a move lies between whom the fact names and who has its anchor, this anchor: of whoever has it only what
+-- hangs on it is meant. Returns the runs that ended now.
 WITH exits AS MATERIALIZED (
-    SELECT t.customer_id, t.segment_key, max(t.left_at) AS left_at
-    FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t (customer_id, segment_key, left_at) GROUP BY 1, 2
+    SELECT t.customer_id, t.segment_key, t.anchor_id, max(t.left_at) AS left_at
+    FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $5::uuid[])
+        AS t (customer_id, segment_key, left_at, anchor_id) GROUP BY 1, 2, 3
 ), own AS (
     SELECT e.*, r.run_id, r.status FROM exits e JOIN runs r ON r.customer_id = e.customer_id
     WHERE NOT EXISTS (SELECT FROM anchors a
@@ -12,6 +14,8 @@ WITH exits AS MATERIALIZED (
     SELECT e.*, r.run_id, r.status FROM exits e
     JOIN anchors a ON a.customer_id = e.customer_id AND a.pending > 0
     JOIN runs r ON r.anchor_id = a.anchor_id AND r.customer_id <> a.customer_id
+    UNION ALL
+    SELECT e.*, r.run_id, r.status FROM exits e JOIN runs r ON r.anchor_id = e.anchor_id
 ), changed AS (
     UPDATE runs r
     SET status = 'ended', wake_at = NULL,
