@@ -15,6 +15,8 @@ class Ratio:
     against: str
     target: float | None
     unit: str
+    at_most: bool = False
+    """The less the better: the target is a limit."""
     ours: list[float] = field(default_factory=list)
     limit: list[float] = field(default_factory=list)
 
@@ -40,7 +42,9 @@ class Ratio:
         ratios = self.ratios
         verdict = ""
         if self.target is not None:
-            verdict = f"  target {self.target:g}: {'met' if statistics.median(ratios) >= self.target else 'NOT met'}"
+            median = statistics.median(ratios)
+            is_met = median <= self.target if self.at_most else median >= self.target
+            verdict = f"  target {'<= ' if self.at_most else ''}{self.target:g}: {'met' if is_met else 'NOT met'}"
         median_ours, median_limit = statistics.median(self.ours), statistics.median(self.limit)
         return (
             f"{self.id:4} {statistics.median(ratios):6.2f}  ({min(ratios):.2f} - {max(ratios):.2f})  {self.what}: "

@@ -7,16 +7,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from contracts.fact import Fact
 from profile_service.app import build
 from profile_service.conditions import Compiler
 from profile_service.handlers import TRANSLATIONS
 from profile_service.repository.conclusions import CONDITION, Conclusions
-from profile_service.service import configuring
+from profile_service.service import configuring, segments
+from profile_service.service.backfilling import Backfiller
 from profile_service.service.concluding import Concluder, LiveHints
 from profile_service.service.following import Follower
 from profile_service.service.recording import Recorder
+from profile_service.service.static_lists import StaticLists
+from profile_service.service.trait_work import TraitWork
 from profile_service.settings import Settings
 from servicekit.clock import FrozenClock
 from servicekit.database import Database, raw
@@ -35,6 +39,9 @@ class Desk:
     clock: FrozenClock
     recorder: Recorder
     follower: Follower
+    trait_work: TraitWork
+    backfiller: Backfiller
+    lists: StaticLists
 
     async def record(self, facts: Sequence[Fact]) -> None:
         """One batch, one transaction."""
@@ -44,15 +51,17 @@ class Desk:
     async def publish_segment(self, key: str, condition: dict[str, Any]) -> UUID:
         """Create or edit, and publish."""
         async with self.database.transaction() as session:
-            row, _ = await configuring.put_segment(
+            row, _ = await segments.put_segment(
                 session,
                 key,
                 name=key,
                 description=None,
                 condition=CONDITION.validate_python(condition),
                 demanded_revision=None,
+                published_by="tester",
+                now=self.clock.now(),
             )
-            await configuring.publish_segment(session, key, now=self.clock.now())
+            await segments.publish_segment(session, key, published_by="tester", why=None, now=self.clock.now())
             return row.segment_id
 
     async def put_ranks(self, ranks: Sequence[tuple[str, dict[str, Any]]]) -> None:
@@ -63,7 +72,12 @@ class Desk:
 
     async def backfill(self) -> None:
         """Until there is nothing left."""
-        while await self.follower.backfill():
+        while await self.backfiller.step():
+            pass
+
+    async def work_on_traits(self) -> None:
+        """Until everybody is folded and everything retracted."""
+        while await self.trait_work.step():
             pass
 
     async def expire(self) -> None:
@@ -93,11 +107,14 @@ async def desk(postgres: EmbeddedPostgres, *, start: datetime, **settings: Any) 
     database, clock = Database(url, pool_size=6), FrozenClock(start)
     hints = LiveHints(NatsConnection(chosen.nats_url, name="test"), clock=clock)
     compiler = Compiler(promoted={chosen.revenue_property: "revenue"})
-    concluder = Concluder(Conclusions(compiler), hints=hints, clock=clock, partitions=4)
+    concluder = Concluder(Conclusions(compiler), hints=hints, clock=clock, partitions=4, zone=ZoneInfo("Asia/Tokyo"))
     yield Desk(
         database=database,
         clock=clock,
         recorder=Recorder(chosen, concluder=concluder, hints=hints),
         follower=Follower(chosen, database=database, concluder=concluder, clock=clock),
+        trait_work=TraitWork(database=database, concluder=concluder, clock=clock, chunk=chosen.backfill_chunk),
+        backfiller=Backfiller(chosen, database=database, compiler=compiler, concluder=concluder, clock=clock),
+        lists=StaticLists(concluder=concluder, clock=clock),
     )
     await database.close()

@@ -1,21 +1,29 @@
 """Profile's composition root: everything is built here, top down."""
 
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.identity import AnchorMoved, CustomerErased
+from contracts.identity import AnchorMoved, CustomerErased, IdentifierLinked, SourceChanged
 from contracts.profile import ProfileCustomerErased
 from profile_service.conditions import Compiler
 from profile_service.handlers import TRANSLATIONS, recording
 from profile_service.models import Base
 from profile_service.repository.conclusions import Conclusions
 from profile_service.routes import routers
+from profile_service.service.backfilling import Backfiller
 from profile_service.service.concluding import Concluder, LiveHints
 from profile_service.service.following import Follower
+from profile_service.service.identifiers import IdentifierKeeper
 from profile_service.service.insights import InsightSweeper
+from profile_service.service.previewing import Previewer
 from profile_service.service.recording import Recorder
 from profile_service.service.relations import RelationSweeper
+from profile_service.service.segment_sizes import SizeKeeper, forgetting_memberships
+from profile_service.service.sources import SourceKeeper
+from profile_service.service.static_lists import StaticLists
+from profile_service.service.trait_work import TraitWork
 from profile_service.settings import Settings
 from servicekit.clock import Clock, SystemClock
 from servicekit.consumers import Consumer
@@ -39,9 +47,10 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     database = Database(settings.database_url, pool_size=settings.database_pool_size, application_name=settings.service)
     nats = NatsConnection(settings.nats_url, name=settings.service)
 
-    compiler = Compiler(promoted={settings.revenue_property: "revenue"})
+    compiler = Compiler(promoted={settings.revenue_property: "revenue"}, zone=settings.time_zone)
     hints = LiveHints(nats, clock=clock)
-    concluder = Concluder(Conclusions(compiler), hints=hints, clock=clock, partitions=settings.partitions)
+    zone = ZoneInfo(settings.time_zone)
+    concluder = Concluder(Conclusions(compiler), hints=hints, clock=clock, partitions=settings.partitions, zone=zone)
     recorder = Recorder(settings, concluder=concluder, hints=hints)
     follower = Follower(settings, database=database, concluder=concluder, clock=clock)
 
@@ -51,9 +60,15 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         base=Base,
         finish=receipt(ProfileCustomerErased, clock=clock, partitions=settings.partitions),
         clock=clock,
+        more=[forgetting_memberships(clock, zone=zone)],
     )
     expiry = PeriodicWorker("expiry", settings.expiry_interval_seconds, follower.expire)
-    backfill = PeriodicWorker("backfill", 5, follower.backfill)
+    backfiller = Backfiller(settings, database=database, compiler=compiler, concluder=concluder, clock=clock)
+    backfill = PeriodicWorker("backfill", 5, backfiller.step)
+    trait_work = TraitWork(database=database, concluder=concluder, clock=clock, chunk=settings.backfill_chunk)
+    trait_worker = PeriodicWorker("trait-work", 5, trait_work.step)
+    sources = SourceKeeper(clock=clock, wake_trait_work=_waking(trait_worker))
+    identifiers = IdentifierKeeper(concluder=concluder)
     relations = RelationSweeper(database=database, clock=clock)
     insights = InsightSweeper(database=database, clock=clock)
     consumers = [
@@ -61,7 +76,16 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             stream=stream,
             service=settings.service,
             handlers={
-                **({AnchorMoved: moves, CustomerErased: erasures} if stream == "identity" else {}),
+                **(
+                    {
+                        IdentifierLinked: identifiers,
+                        SourceChanged: sources,
+                        AnchorMoved: moves,
+                        CustomerErased: erasures,
+                    }
+                    if stream == "identity"
+                    else {}
+                ),
                 **{kind: recording(translation, recorder) for kind, translation in translations.items()},
             },
             database=database,
@@ -85,12 +109,22 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             erasures.worker,
             expiry,
             backfill,
+            PeriodicWorker("sizes", 5, SizeKeeper(database=database).step),
+            trait_worker,
             PeriodicWorker("relations", 3600, relations.sweep),
             PeriodicWorker("insights", 3600, insights.sweep),
             janitor(database, clock),
         ],
         checks=[Check("database", database.ping), Check("nats", nats.ping)],
-        resources={"compiler": compiler, "recorder": recorder, "wake_backfill": _waking(backfill)},
+        resources={
+            "compiler": compiler,
+            "previewer": Previewer(settings, compiler=compiler),
+            "static_lists": StaticLists(concluder=concluder, clock=clock),
+            "recorder": recorder,
+            "wake_backfill": _waking(backfill),
+            "trait_work": trait_work,
+            "wake_trait_work": _waking(trait_worker),
+        },
     )
 
 

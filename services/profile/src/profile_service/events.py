@@ -1,39 +1,45 @@
 """What profile says happened: members entering and leaving, ranks changing; and the live hint, which nobody stores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID, uuid4
 
-from contracts.profile import CustomersChanged, MembershipReason, RankChanged, SegmentEntered, SegmentExited
-from profile_service.repository.conclusions import Definition, RankChange, SegmentChange
+from contracts.profile import CustomersChanged, MembershipReason, RankChanged
+from profile_service.repository.conclusions import RankChange, SegmentChange
 
 HINT_SUBJECT = CustomersChanged.fact_type
 HINT_CUSTOMERS = 2000
 """At most so many customers in one hint: it must fit in a message."""
 
 
-def segment_facts(
-    changes: Sequence[SegmentChange], segments: Sequence[Definition], *, reason: MembershipReason, now: datetime
-) -> list[SegmentEntered | SegmentExited]:
-    """One fact per change of membership."""
-    published = {segment.segment_id: segment for segment in segments}
-    facts: list[SegmentEntered | SegmentExited] = []
+class SegmentAtVersion(Protocol):
+    """What a fact says of its segment."""
+
+    @property
+    def segment_id(self) -> UUID | None: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+
+
+def encoded_segment_facts(
+    changes: Iterable[SegmentChange], segment: SegmentAtVersion, *, reason: MembershipReason, now: datetime
+) -> Iterator[tuple[UUID, str]]:
+    """(customer, fact) for each change of membership of one segment and one direction.
+
+    Written by hand: a backfill has hundreds of thousands of them, all alike.
+    """
+    same = (
+        f'"occurred_at":"{now.isoformat()}","segment_id":"{segment.segment_id}","segment_key":"{segment.key}",'
+        f'"segment_version":{segment.version},"reason":"{reason}"'
+    )
     for change in changes:
-        kind = SegmentEntered if change.is_member else SegmentExited
-        segment = published[change.segment_id]
-        facts.append(
-            kind(
-                event_id=uuid4(),
-                customer_id=change.customer_id,
-                anchor_id=change.anchor_id,
-                occurred_at=now,
-                segment_id=change.segment_id,
-                segment_key=segment.key,
-                segment_version=segment.version,
-                reason=reason,
-            )
+        yield (
+            change.customer_id,
+            f'{{"event_id":"{uuid4()}","customer_id":"{change.customer_id}","anchor_id":"{change.anchor_id}",{same}}}',
         )
-    return facts
 
 
 def rank_facts(changes: Sequence[RankChange], *, now: datetime) -> list[RankChanged]:

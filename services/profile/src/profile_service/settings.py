@@ -24,5 +24,9 @@ class Settings(ServiceSettings):
     """How often memberships whose time has come are looked for."""
     minimum_cell_size: int = Field(default=10, ge=2)
     """No cell of bought or exported data stands for fewer people."""
-    backfill_chunk: int = Field(default=2000, ge=1, le=50_000)
-    """Customers evaluated in one transaction of a backfill."""
+    backfill_chunk: int = Field(default=5000, ge=1, le=50_000)
+    """Customers whose answers one transaction of a backfill keeps (or, for the ranks, evaluates)."""
+    estimate_sample: int = Field(default=10_000, ge=100, le=100_000)
+    """Customers that an estimate is made from: 10,000 leave it 1 % of everybody off, at most, in 95 of 100 cases."""
+    max_condition_cost: float = Field(default=20_000_000, gt=0)
+    """By the planner's estimate (see docs/store.md); a condition that costs more for everybody must be forced."""

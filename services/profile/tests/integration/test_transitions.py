@@ -192,12 +192,14 @@ async def test_a_backfill_goes_on_where_it_was_and_publishing_again_changes_noth
     facts = [purchase(UUID(int=number), START - timedelta(days=1), 90) for number in range(1, 21)]
     await a_desk.record(facts)
     await a_desk.publish_segment("near-gold", SEGMENTS["near-gold"])
-    assert await a_desk.follower.backfill()  # one chunk of 7, then "killed"
-    [row] = await a_desk.fetch("SELECT evaluated, finished_at FROM backfills")
-    assert (row["evaluated"], row["finished_at"]) == (7, None)
+    assert await a_desk.backfiller.step()  # a look at everybody
+    assert await a_desk.backfiller.step()  # one chunk of 7, then "killed"
+    [row] = await a_desk.fetch("SELECT remaining, evaluated, finished_at FROM backfills")
+    assert (row["remaining"], row["evaluated"], row["finished_at"]) == (13, 7, None)
     await a_desk.backfill()
-    [row] = await a_desk.fetch("SELECT evaluated, finished_at FROM backfills")
-    assert row["evaluated"] == 20 and row["finished_at"] is not None
+    [row] = await a_desk.fetch("SELECT remaining, evaluated, finished_at FROM backfills")
+    assert (row["remaining"], row["evaluated"]) == (0, 20) and row["finished_at"] is not None
+    assert await a_desk.fetch("SELECT FROM backfill_answers") == []
     await a_desk.publish_segment("near-gold", SEGMENTS["near-gold"])
     await a_desk.backfill()
     entered = await a_desk.facts(SegmentEntered)

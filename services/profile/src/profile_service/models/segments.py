@@ -14,8 +14,8 @@ from servicekit.tables import RowsFollow
 class Segment(Base, table=True):
     """A segment: the edited condition, and the published one which memberships follow.
 
-    The condition of a static list (`kind` static) is to be on it: `{"kind": "segment", "segment": <its own key>}`, the
-    leaf over its rows in `static_list_members`. So a list is evaluated, moved and referred to like any segment.
+    The condition of a static list (`kind` static) is the leaf over its rows in `static_list_members`:
+    `{"kind": "static_list", "segment_id": ...}`; so a list is evaluated, moved and referred to like any segment.
     An archived segment counts no more: whoever reads what is published leaves it out.
     """
 

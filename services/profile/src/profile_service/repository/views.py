@@ -9,8 +9,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from profile_service.conditions import CompiledConditions, CompiledPredicate
-from profile_service.repository.definitions import FIRST_ID
+from profile_service.conditions import CompiledPredicate
+from profile_service.repository.backfills import FIRST_ID
+from profile_service.repository.previews import count_customers
 from servicekit.database import load_sql, raw
 
 _LIST_TIMELINES = load_sql("profile_service", "list_timelines")
@@ -19,11 +20,14 @@ _SUM_TOTALS = load_sql("profile_service", "sum_totals")
 
 @dataclass(frozen=True)
 class TraitView:
-    """A folded trait and where it comes from."""
+    """A folded trait and where it comes from; the department is the one its source belonged to then."""
 
     name: str
     value: Any  # any JSON value
     source_id: str
+    department: str | None
+    brand: str | None
+    legal_entity: str | None
     observed_at: datetime
 
 
@@ -63,6 +67,9 @@ class EventView:
     name: str
     kind: str
     source_id: str
+    department: str | None
+    brand: str | None
+    legal_entity: str | None
     occurred_at: datetime
     properties: dict[str, Any]
 
@@ -92,18 +99,20 @@ class ConversionWindow:
 async def traits_of(
     session: AsyncSession, customer_ids: Sequence[UUID], *, names: Sequence[str] | None = None
 ) -> dict[UUID, list[TraitView]]:
-    """Folded traits by customer, in order of name; a trait whose latest value is null is no longer there."""
+    """Folded traits by customer, in order of name; a trait that is null is not there."""
     rows = await (await raw(session)).fetch(
-        "SELECT customer_id, name, value, source_id, observed_at FROM traits "
-        "WHERE customer_id = ANY($1::uuid[]) AND ($2::text[] IS NULL OR name = ANY($2)) AND value <> 'null' "
-        "ORDER BY customer_id, name",
+        "SELECT t.customer_id, t.name, t.value, t.source_id, s.department, s.brand, s.legal_entity, t.observed_at "
+        "FROM traits t LEFT JOIN sources s "
+        "ON s.source_id = t.source_id AND s.valid_from <= t.observed_at AND t.observed_at < s.valid_until "
+        "WHERE t.customer_id = ANY($1::uuid[]) AND ($2::text[] IS NULL OR t.name = ANY($2)) AND t.value <> 'null' "
+        "ORDER BY t.customer_id, t.name",
         list(customer_ids),
         None if names is None else list(names),
     )
     traits: dict[UUID, list[TraitView]] = {}
     for row in rows:
-        view = TraitView(row["name"], row["value"], row["source_id"], row["observed_at"])
-        traits.setdefault(row["customer_id"], []).append(view)
+        customer_id, *rest = row
+        traits.setdefault(customer_id, []).append(TraitView(*rest))
     return traits
 
 
@@ -159,6 +168,9 @@ async def timelines_of(
                 name=row["name"],
                 kind=row["kind"],
                 source_id=row["source_id"],
+                department=row["department"],
+                brand=row["brand"],
+                legal_entity=row["legal_entity"],
                 occurred_at=row["occurred_at"],
                 properties=row["properties"],
             )
@@ -185,39 +197,22 @@ async def list_customers(
         after or FIRST_ID,
         limit,
     )
-    total = await connection.fetchval("SELECT count(*) FROM customers")
+    total, _ = await count_customers(session)
     return [tuple(row) for row in rows], total
 
 
 async def list_members(
     session: AsyncSession, segment_id: UUID, *, after: UUID | None, limit: int
-) -> tuple[list[tuple[UUID, UUID, datetime]], int]:
-    """A segment's members in order of their id with their latest anchor and since when, and the number of all."""
-    connection = await raw(session)
-    rows = await connection.fetch(
+) -> list[tuple[UUID, UUID, datetime]]:
+    """A segment's members in order of their id, with their latest anchor and since when."""
+    rows = await (await raw(session)).fetch(
         "SELECT m.customer_id, c.latest_anchor_id, m.since "
-        "FROM segment_memberships m JOIN customers c USING (customer_id) "
-        "WHERE m.segment_id = $1 AND m.is_member AND m.customer_id > $2 ORDER BY m.customer_id LIMIT $3",
+        "FROM (SELECT customer_id, since FROM segment_memberships "
+        "      WHERE segment_id = $1 AND is_member AND customer_id > $2 ORDER BY customer_id LIMIT $3) AS m "
+        "JOIN customers c USING (customer_id) ORDER BY m.customer_id",
         segment_id, after or FIRST_ID, limit,
     )  # fmt: skip
-    total = await connection.fetchval(
-        "SELECT count(*) FROM segment_memberships WHERE segment_id = $1 AND is_member", segment_id
-    )
-    return [tuple(row) for row in rows], total
-
-
-async def preview(
-    session: AsyncSession, compiled: CompiledConditions, *, now: datetime, sample: int
-) -> tuple[int, int, list[UUID]]:
-    """How many fulfil a condition, of how many, and some of them."""
-    limit = f"${2 + len(compiled.parameters)}::int"
-    row = await (await raw(session)).fetchrow(
-        f"WITH matching AS MATERIALIZED ({compiled.sql}) "  # noqa: S608  # compiled, with parameters
-        "SELECT (SELECT count(*) FROM matching) AS count, (SELECT count(*) FROM customers) AS total, "
-        f"ARRAY(SELECT customer_id FROM matching ORDER BY customer_id LIMIT {limit}) AS sample",
-        now, *compiled.parameters, sample,
-    )  # fmt: skip
-    return row["count"], row["total"], row["sample"]
+    return [tuple(row) for row in rows]
 
 
 async def conversions(

@@ -1,17 +1,20 @@
 """Concluding about customers and saying what changed."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.profile import MembershipReason
-from profile_service.events import HINT_SUBJECT, hint_bodies, rank_facts, segment_facts
-from profile_service.repository.conclusions import Conclusions, Definitions, non_members
+from contracts.profile import MembershipReason, SegmentEntered, SegmentExited
+from profile_service.events import HINT_SUBJECT, SegmentAtVersion, encoded_segment_facts, hint_bodies, rank_facts
+from profile_service.repository import sizes
+from profile_service.repository.conclusions import Conclusions, Definitions, SegmentChange, non_members
 from servicekit.clock import Clock
 from servicekit.database import after_commit
 from servicekit.nats import PUBLISH_ERRORS, NatsConnection
-from servicekit.outbox import publish
+from servicekit.outbox import publish, publish_encoded
 
 
 class LiveHints:
@@ -41,11 +44,14 @@ class LiveHints:
 class Concluder:
     """Evaluates definitions for customers that this transaction has locked, and publishes what changed."""
 
-    def __init__(self, conclusions: Conclusions, *, hints: LiveHints, clock: Clock, partitions: int) -> None:
+    def __init__(
+        self, conclusions: Conclusions, *, hints: LiveHints, clock: Clock, partitions: int, zone: ZoneInfo
+    ) -> None:
         self._conclusions = conclusions
         self._hints = hints
         self._clock = clock
         self._partitions = partitions
+        self._zone = zone
 
     async def definitions(self, session: AsyncSession) -> Definitions:
         """What is published now. Ask only after the customers are locked."""
@@ -66,10 +72,61 @@ class Concluder:
         `partings` (customer, segment) are said to have left as well, unless they are members now.
         """
         now = self._clock.now()
-        segments, ranks = await self._conclusions.evaluate(session, customer_ids, definitions, now=now)
+        changes, ranks = await self._conclusions.evaluate(session, customer_ids, definitions, now=now)
         published = {segment.segment_id for segment in definitions.segments}
-        segments += await non_members(session, [pair for pair in partings if pair[1] in published])
-        facts = [*segment_facts(segments, definitions.segments, reason=reason, now=now), *rank_facts(ranks, now=now)]
-        await publish(session, facts, partitions=self._partitions)
+        departed = await non_members(session, [pair for pair in partings if pair[1] in published])
+        await self._note_sizes(session, changes, reason=reason, now=now)
+        await self._publish_segments(session, [*changes, *departed], definitions.segments, reason=reason, now=now)
+        await publish(session, rank_facts(ranks, now=now), partitions=self._partitions)
         if hint:
-            self._hints.send(session, {fact.customer_id: fact.anchor_id for fact in facts})
+            anchors = {change.customer_id: change.anchor_id for change in (*changes, *departed)}
+            self._hints.send(session, anchors | {change.customer_id: change.anchor_id for change in ranks})
+
+    async def announce(
+        self,
+        session: AsyncSession,
+        changes: Sequence[SegmentChange],
+        segment: SegmentAtVersion,
+        *,
+        reason: MembershipReason,
+    ) -> None:
+        """Note and publish changes of one segment's memberships that this transaction has kept."""
+        now = self._clock.now()
+        await self._note_sizes(session, changes, reason=reason, now=now)
+        await self._publish_segments(session, changes, [segment], reason=reason, now=now)
+        self._hints.send(session, {change.customer_id: change.anchor_id for change in changes})
+
+    async def note_departures(self, session: AsyncSession, customer_ids: Sequence[UUID], *, reason: str) -> None:
+        """Note in the sizes that these customers are no more, before their memberships go without a fact."""
+        await sizes.note_departures(session, customer_ids, reason=reason, day=self._day(self._clock.now()))
+
+    async def _note_sizes(
+        self, session: AsyncSession, changes: Sequence[SegmentChange], *, reason: str, now: datetime
+    ) -> None:
+        pairs = [(change.segment_id, change.is_member) for change in changes]
+        await sizes.note_changes(session, pairs, reason=reason, day=self._day(now))
+
+    def _day(self, now: datetime) -> date:
+        return now.astimezone(self._zone).date()
+
+    async def _publish_segments(
+        self,
+        session: AsyncSession,
+        changes: Sequence[SegmentChange],
+        segments: Sequence[SegmentAtVersion],
+        *,
+        reason: MembershipReason,
+        now: datetime,
+    ) -> None:
+        known = {segment.segment_id: segment for segment in segments}
+        for kind, is_member in ((SegmentEntered, True), (SegmentExited, False)):
+            by_segment: dict[UUID, list[SegmentChange]] = {}
+            for change in changes:
+                if change.is_member == is_member:
+                    by_segment.setdefault(change.segment_id, []).append(change)
+            facts = [
+                fact
+                for segment_id, group in by_segment.items()
+                for fact in encoded_segment_facts(group, known[segment_id], reason=reason, now=now)
+            ]
+            await publish_encoded(session, kind.fact_type, facts, occurred_at=now, partitions=self._partitions)

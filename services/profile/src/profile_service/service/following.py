@@ -1,17 +1,17 @@
-"""Following what changes without an event: time passes, anchors move, a definition is published."""
+"""Following what changes without an event: time passes, anchors move. (Definitions: see backfilling.)"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from profile_service.repository import conclusions, definitions, relations, timeline
+from profile_service.repository import conclusions, relations, retractions, timeline, traits
 from profile_service.repository.conclusions import Definitions
 from profile_service.service.concluding import Concluder
 from profile_service.settings import Settings
 from servicekit.clock import Clock
 from servicekit.database import Database
-from servicekit.moves import Group, customers_in_motion, hold_moves
+from servicekit.moves import Group, hold_moves
 
 DUE_CUSTOMERS = 500
 """Customers whose time has come that are concluded about in one transaction."""
@@ -46,33 +46,6 @@ class Follower:
             )
             return True
 
-    async def backfill(self) -> bool:
-        """Evaluate one chunk of customers for a published definition; True while there is more.
-
-        The cursor is kept in the chunk's own transaction. Customers who come behind it are evaluated live, with the
-        published condition, because a live batch reads definitions only after it has locked its customers. Customers in
-        motion are concluded about when they have arrived, with every definition.
-        """
-        async with self._database.transaction() as session:
-            await hold_moves(session)
-            work = await definitions.claim_backfill(session)
-            if work is None:
-                return False
-            limit = self._settings.backfill_chunk
-            customer_ids = await definitions.next_customers(session, after=work.cursor, limit=limit)
-            moving = await customers_in_motion(session, customer_ids)
-            still = [customer_id for customer_id in customer_ids if customer_id not in moving]
-            published = await self._concluder.definitions(session)
-            await self._concluder.conclude(session, still, _subject_of(work.subject, published), reason="backfill")
-            await definitions.advance_backfill(
-                session,
-                work.subject,
-                cursor=customer_ids[-1] if customer_ids else None,
-                evaluated=len(customer_ids),
-                finished_at=self._clock.now() if len(customer_ids) < limit else None,
-            )
-            return True
-
     async def recompute(self, session: AsyncSession, groups: Sequence[Group]) -> None:
         """Conclude anew about customers among whom anchors moved, once all their facts are re-keyed.
 
@@ -86,9 +59,12 @@ class Follower:
         await timeline.lock_customers(session, customer_ids, now=self._clock.now())
         members = await conclusions.members_among(session, customer_ids)
         counts = await timeline.recount_customers(session, customer_ids, purchase_event=self._settings.purchase_event)
-        await timeline.forget_customers(session, [customer_id for customer_id, count in counts.items() if not count])
+        gone = [customer_id for customer_id, count in counts.items() if not count]
+        await self._concluder.note_departures(session, gone, reason="move")
+        await timeline.forget_customers(session, gone)
         alive = sorted(customer_id for customer_id, count in counts.items() if count)
-        await timeline.refold_traits(session, alive)
+        await retractions.retract_arrived(session, alive)
+        await traits.refold_customers(session, alive)
         await relations.refold_relations(session, alive)
         await self._concluder.conclude(
             session,
@@ -109,10 +85,3 @@ def partings(
             if group & inside:
                 found += [(customer_id, segment_id) for customer_id in sorted((group - inside) & alive)]
     return found
-
-
-def _subject_of(subject: str, published: Definitions) -> Definitions:
-    if subject == definitions.RANKS:
-        return Definitions(segments=(), ranks=published.ranks)
-    chosen = tuple(each for each in published.segments if str(each.segment_id) == subject)
-    return Definitions(segments=chosen, ranks=())

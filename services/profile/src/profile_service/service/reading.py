@@ -1,4 +1,4 @@
-"""What is asked of profile: views of customers, timelines, previews, conversions."""
+"""What is asked of profile: views of customers, timelines, conversions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.conditions import Condition, PropertyFilter
-from profile_service.conditions import Compiler, check_condition
+from contracts.conditions import PropertyFilter
+from profile_service.conditions import Compiler
 from profile_service.conditions.checking import check_filters
 from profile_service.repository import views
 from profile_service.repository.views import (
@@ -20,10 +20,7 @@ from profile_service.repository.views import (
     SegmentView,
     TraitView,
 )
-from profile_service.service.configuring import get_segment
-
-SAMPLE = 10
-"""Customers shown by a preview."""
+from profile_service.service.segments import get_segment
 
 
 @dataclass(frozen=True)
@@ -89,20 +86,8 @@ async def list_customers(
         rows, total = await views.list_customers(session, after=after, limit=first + 1)
     else:
         segment = await get_segment(session, segment_key)
-        rows, total = await views.list_members(session, segment.segment_id, after=after, limit=first + 1)
+        rows, total = await views.list_members(session, segment.segment_id, after=after, limit=first + 1), segment.size
     return rows[:first], len(rows) > first, total
-
-
-async def preview(
-    session: AsyncSession, condition: Condition, *, compiler: Compiler, now: datetime
-) -> tuple[int, int, list[UUID]]:
-    """How many customers fulfil a condition now, of how many, and some of them.
-
-    Raises:
-        Invalid: the condition, with the path in its tree.
-    """
-    check_condition(condition)
-    return await views.preview(session, compiler.members(condition), now=now, sample=SAMPLE)
 
 
 async def get_conversions(

@@ -1,0 +1,138 @@
+"""Evaluating everybody for a definition that was published, changed by what it refers to, or archived."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from profile_service.conditions import Compiler
+from profile_service.repository import backfills, segments
+from profile_service.repository.backfills import RANKS, BackfillRow
+from profile_service.repository.conclusions import Definition, Definitions
+from profile_service.service.concluding import Concluder
+from profile_service.settings import Settings
+from servicekit.clock import Clock
+from servicekit.database import Database
+from servicekit.moves import customers_in_motion, hold_moves, wait_for_writers
+
+
+class Backfiller:
+    """Works on one backfill after the other; each piece is one transaction, so a kill loses nothing.
+
+    A segment's is one look at everybody, which keeps nobody waiting, and then the answers that differ, a chunk of
+    customers at a time; see `repository.backfills` for why that is exact. The ranks' goes by chunks from the start.
+    """
+
+    def __init__(
+        self, settings: Settings, *, database: Database, compiler: Compiler, concluder: Concluder, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._compiler = compiler
+        self._concluder = concluder
+        self._clock = clock
+
+    async def step(self) -> bool:
+        """Do one piece of the oldest backfill; True while there is more."""
+        async with self._database.transaction() as session:
+            work = await backfills.claim_backfill(session)
+            if work is None:
+                return False
+            if work.subject == RANKS:
+                await self._evaluate_chunk(session, work)
+                return True
+            segment = await self._segment(session, work)
+            if segment is None:
+                await self._let_go(session, work)
+            elif work.remaining is None:
+                await self._look(session, work, segment)
+            else:
+                await self._keep_chunk(session, work, segment)
+            return True
+
+    async def _segment(self, session: AsyncSession, work: BackfillRow) -> Definition | None:
+        """The published definition; None: archived."""
+        published = await self._concluder.definitions(session)
+        return next((each for each in published.segments if str(each.segment_id) == work.subject), None)
+
+    async def _look(self, session: AsyncSession, work: BackfillRow, segment: Definition) -> None:
+        """Look at everybody. Nobody is held and no move kept out: this may take long.
+
+        What is written about somebody who is erased meanwhile is a random number, and goes with its chunk.
+        """
+        await wait_for_writers(session)
+        compiled = self._compiler.everybody([segment.condition])
+        found = await backfills.look_at_everybody(session, UUID(work.subject), compiled, now=self._clock.now())
+        if not await backfills.note_look(session, work, found=found):
+            await session.rollback()
+
+    async def _keep_chunk(self, session: AsyncSession, work: BackfillRow, segment: Definition) -> None:
+        """Keep the next answers found, or evaluate those customers live whose answers may not hold any more."""
+        await hold_moves(session)
+        work_now = await backfills.lock_backfill(session, work)
+        if work_now is None:
+            return
+        limit, segment_id = self._settings.backfill_chunk, UUID(work.subject)
+        customer_ids = await backfills.next_found(session, segment_id, after=work_now.cursor, limit=limit)
+        if not customer_ids and work_now.remaining:
+            await backfills.look_again(session, work.subject)
+            return
+        kept = await backfills.keep_found(session, segment_id, customer_ids, now=self._clock.now())
+        await self._concluder.announce(session, kept.changes, segment, reason=work.reason)
+        if kept.stale:
+            await self._concluder.conclude(
+                session, kept.stale, Definitions(segments=(segment,), ranks=()), reason=work.reason
+            )
+        await backfills.advance_backfill(
+            session,
+            work.subject,
+            cursor=customer_ids[-1] if customer_ids else None,
+            evaluated=len(customer_ids),
+            finished_at=self._clock.now() if len(customer_ids) < limit else None,
+        )
+
+    async def _let_go(self, session: AsyncSession, work: BackfillRow) -> None:
+        """The segment is archived: the next of its members exit."""
+        await hold_moves(session)
+        work_now = await backfills.lock_backfill(session, work)
+        archived = await segments.get_archived(session, UUID(work.subject))
+        if work_now is None or archived is None:
+            return
+        changes, cursor = await backfills.leave(
+            session, archived.segment_id, after=work_now.cursor, limit=self._settings.backfill_chunk
+        )
+        await self._concluder.announce(session, changes, archived, reason="definition")
+        await backfills.advance_backfill(
+            session,
+            work.subject,
+            cursor=cursor,
+            evaluated=len(changes),
+            finished_at=self._clock.now() if cursor is None else None,
+        )
+
+    async def _evaluate_chunk(self, session: AsyncSession, work: BackfillRow) -> None:
+        """Evaluate the ranks for one chunk of customers.
+
+        Customers who come behind the cursor are evaluated live, with what is published, because a live batch reads
+        definitions only after it has locked its customers. Those in motion are concluded about when they have arrived.
+        """
+        await hold_moves(session)
+        work_now = await backfills.lock_backfill(session, work)
+        if work_now is None:
+            return
+        limit = self._settings.backfill_chunk
+        customer_ids = await backfills.next_customers(session, after=work_now.cursor, limit=limit)
+        moving = await customers_in_motion(session, customer_ids)
+        published = await self._concluder.definitions(session)
+        await self._concluder.conclude(
+            session,
+            [customer_id for customer_id in customer_ids if customer_id not in moving],
+            Definitions(segments=(), ranks=published.ranks),
+            reason=work.reason,
+        )
+        await backfills.advance_backfill(
+            session,
+            work.subject,
+            cursor=customer_ids[-1] if customer_ids else None,
+            evaluated=len(customer_ids),
+            finished_at=self._clock.now() if len(customer_ids) < limit else None,
+        )

@@ -1,0 +1,94 @@
+"""What definitions refer to: conditions are checked with it, and whoever refers to what changes is evaluated anew."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.conditions import Condition, StaticListCondition
+from profile_service.conditions import Predicate, Reference, check_condition, dependents_of, expand, references_of
+from profile_service.conditions.reading import walk_tree
+from profile_service.repository import definitions, segments
+from profile_service.repository.backfills import RANKS
+from profile_service.repository.library import CONDITION, read_library
+from servicekit.errors import Invalid
+
+OF_RANKS: Reference = ("ranks", "default")
+
+_Trees = Mapping[Reference, tuple[Condition, ...]]
+
+
+@dataclass(frozen=True)
+class References:
+    """Who refers to whom."""
+
+    subjects: Mapping[Reference, str]
+    """What a backfill of each is called."""
+    published: _Trees
+    edited: _Trees
+
+    @classmethod
+    async def read(cls, session: AsyncSession) -> Self:
+        """As it stands; what is archived refers to nothing."""
+        living = [row for row in await segments.list_segments(session) if row.archived_at is None]
+        ranks = await definitions.list_ranks(session)
+        return cls(
+            subjects={of_segment(row.key): str(row.segment_id) for row in living} | {OF_RANKS: RANKS},
+            published={of_segment(row.key): _parsed(row.published_condition) for row in living}
+            | {OF_RANKS: tuple(tree for rank in ranks for tree in _parsed(rank.condition))},
+            edited={of_segment(row.key): _parsed(row.condition) for row in living},
+        )
+
+    def direct_referrers(self, reference: Reference) -> list[str]:
+        """The keys of who names a definition, in the edited or in the published condition."""
+        found = {
+            own
+            for trees_by_own in (self.published, self.edited)
+            for own, trees in trees_by_own.items()
+            if any(reference in references_of(tree) for tree in trees)
+        }
+        return sorted(" ".join(own) for own in found)
+
+    def subjects_that_reach(self, reference: Reference) -> set[str]:
+        """Backfill subjects of the published definitions that name a definition, directly or through others."""
+        return {self.subjects[each] for each in dependents_of(reference, dict(self.published)) if each in self.subjects}
+
+
+def of_segment(key: str) -> Reference:
+    """A segment as something to refer to."""
+    return ("segment", key)
+
+
+def _parsed(tree: dict[str, Any] | None) -> tuple[Condition, ...]:
+    return () if tree is None else (CONDITION.validate_python(tree),)
+
+
+def list_condition(segment_id: UUID) -> dict[str, Any]:
+    """The condition of a static list: to be on it."""
+    return {"kind": "static_list", "segment_id": str(segment_id)}
+
+
+def as_json(condition: Condition) -> dict[str, Any]:
+    """The tree as it is stored: JSON with what is left out at its default."""
+    tree: dict[str, Any] = CONDITION.dump_python(condition, mode="json")
+    return tree
+
+
+async def resolve(
+    session: AsyncSession, condition: Condition | dict[str, Any], *, own: Reference | None, field: str = "condition"
+) -> Predicate:
+    """Check a condition and put what is published in the place of what it refers to.
+
+    `own` is the definition it is of, None for one that nothing can refer to.
+
+    Raises:
+        Invalid: the condition; something that is not there, not published or archived; a way back to the definition.
+            With the path in the tree.
+    """
+    parsed = CONDITION.validate_python(condition)
+    check_condition(parsed, field=field)
+    if any(isinstance(node, StaticListCondition) for node in walk_tree(parsed)):
+        raise Invalid('Name a static list by its key: {"kind": "segment", "segment": ...}.', field=field)
+    return expand(parsed, await read_library(session), field=field, own=own)
