@@ -20,7 +20,7 @@ from contracts.identity import AgreementChanged, AnchorMoved, IdentifierLinked, 
 from contracts.identity import ResolvedEvent as ResolvedEventContract
 from identity_service.ids import derived_id
 from identity_service.models import Agreement, Source
-from identity_service.rules.resolution import Changes, Move
+from identity_service.rules.changes import Changes, Move
 from servicekit.nats import MAX_PAYLOAD_BYTES, Envelope
 from servicekit.outbox import partition_of
 

@@ -8,21 +8,9 @@ from uuid import UUID
 import hypothesis.strategies as st
 from hypothesis import given
 
+from identity_service.rules.changes import Anchor, Customer, Evidence, Merge, customers_of, in_layers
 from identity_service.rules.identifiers import Identifier, Namespace, Namespaces
-from identity_service.rules.resolution import (
-    ALIAS,
-    LIMIT,
-    SEPARATED,
-    SHARED,
-    UNIQUE,
-    Anchor,
-    Customer,
-    Evidence,
-    Graph,
-    Merge,
-    customers_of,
-    in_layers,
-)
+from identity_service.rules.resolution import ALIAS, LIMIT, SEPARATED, SHARED, UNIQUE, Graph
 
 EVIDENCE = Evidence("shop", UUID(int=0))
 NAMESPACES = [

@@ -10,8 +10,9 @@ from uuid import UUID
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from identity_service.rules.changes import Evidence
 from identity_service.rules.identifiers import Identifier, Namespace, Namespaces
-from identity_service.rules.resolution import Evidence, Graph
+from identity_service.rules.resolution import Graph
 from identity_service.rules.simulation import (
     Difference,
     Part,

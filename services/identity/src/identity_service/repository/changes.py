@@ -9,16 +9,8 @@ from uuid import UUID
 
 import asyncpg
 
+from identity_service.rules.changes import Anchor, Changes, Evidence, Merge, Move, customers_of, in_layers
 from identity_service.rules.identifiers import Identifier
-from identity_service.rules.resolution import (
-    Anchor,
-    Changes,
-    Evidence,
-    Merge,
-    Move,
-    customers_of,
-    in_layers,
-)
 
 DECIDED_BY = "identity"
 """Who decides when a rule does."""

@@ -10,13 +10,9 @@ import asyncpg
 from identity_service.repository.agreements import load_agreements
 from identity_service.repository.changes import ChangedMeanwhile
 from identity_service.rules.admission import EventSource, Permissions, owners_by_name
+from identity_service.rules.changes import NOBODY, Anchor, Customer
 from identity_service.rules.identifiers import Identifier, Namespace, Namespaces
-from identity_service.rules.resolution import (
-    NOBODY,
-    UNCOUNTED_RULES,
-    Anchor,
-    Customer,
-)
+from identity_service.rules.resolution import UNCOUNTED_RULES
 
 _FORMS_LOCK = 0x6964656E74697479
 

@@ -18,8 +18,9 @@ from itertools import count
 from typing import NamedTuple
 from uuid import UUID
 
+from identity_service.rules.changes import Anchor, Customer, Evidence
 from identity_service.rules.identifiers import Identifier, Namespace, Namespaces, identifier
-from identity_service.rules.resolution import ALIAS, SEPARATED, Anchor, Customer, Evidence, Graph
+from identity_service.rules.resolution import ALIAS, SEPARATED, Graph
 
 DECIDED = frozenset({"decision", "probabilistic"})
 """Rules of links that are no event's: somebody, or the probabilistic model, joined two customers."""

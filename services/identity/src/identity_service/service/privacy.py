@@ -20,6 +20,7 @@ from contracts.identity import CustomerErased
 from contracts.profile import ProfileCustomerErased
 from contracts.survey import SurveyCustomerErased
 from contracts.topology import CONSUMERS, STREAMS
+from identity_service.repository import audit
 from identity_service.repository import privacy as repository
 from identity_service.repository.decisions import lock_customers, resolve_customers
 from identity_service.repository.messages import NewRejection
@@ -76,7 +77,7 @@ async def erase_customer(
     """
     connection = await raw(session)
     await repository.keep_resolvers_out(connection)
-    known = await repository.find_erasure_of(connection, customer_id)
+    known = await audit.find_erasure_of(connection, customer_id)
     if known is not None:
         return await get_erasure(session, known)
     current = await _lock_customer(connection, customer_id)
@@ -85,7 +86,7 @@ async def erase_customer(
     erasure_id, now = new_id(), clock.now()
     buried = digests_of([one[1:4] for one in held if not one.is_others_now], secret=secret)
     await repository.bury(connection, buried, erased_at=now, erasure_id=erasure_id)
-    await repository.insert_erasure(
+    await audit.insert_erasure(
         connection,
         erasure_id,
         customer_ids,
@@ -126,7 +127,7 @@ async def get_erasure(session: AsyncSession, erasure_id: UUID) -> ErasureAnswer:
     Raises:
         NotFound: there is none with this id.
     """
-    row = await repository.find_erasure(await raw(session), erasure_id)
+    row = await audit.find_erasure(await raw(session), erasure_id)
     if row is None:
         raise NotFound(f"There is no erasure {erasure_id}.", field="erasure_id")
     return _erasure(row)
@@ -135,7 +136,7 @@ async def get_erasure(session: AsyncSession, erasure_id: UUID) -> ErasureAnswer:
 async def list_erasures(session: AsyncSession, *, first: int, after: str | None) -> Page[ErasureAnswer]:
     """Return erasures, the newest first, and the cursor of the following page."""
     cursor = decode_cursor(after, datetime, UUID) if after is not None else None
-    rows = await repository.list_erasures(await raw(session), after=cursor, limit=first + 1)
+    rows = await audit.list_erasures(await raw(session), after=cursor, limit=first + 1)
     page = cut_page(rows, first, lambda row: (row["requested_at"], row["erasure_id"]))
     return Page([_erasure(row) for row in page.items], page.next)
 
@@ -199,9 +200,9 @@ async def _take_receipt(
     session: AsyncSession, erasure_id: UUID, service: str, *, erased_at: datetime, rows: dict[str, int], clock: Clock
 ) -> None:
     connection, now = await raw(session), clock.now()
-    await repository.insert_receipt(connection, erasure_id, service, erased_at=erased_at, rows=rows)
+    await audit.insert_receipt(connection, erasure_id, service, erased_at=erased_at, rows=rows)
     # until its last receipt a service may have said something about the customer: the streams keep it that long
-    await repository.complete_erasure(
+    await audit.complete_erasure(
         connection, erasure_id, SERVICES, completed_at=now, streams_expire_at=now + STREAMS_KEEP
     )
 
@@ -280,7 +281,7 @@ async def begin_disclosure(
     """
     current, _ = await _ids_of(session, customer_id)
     disclosure_id = new_id()
-    await repository.insert_disclosure(
+    await audit.insert_disclosure(
         await raw(session), disclosure_id, current, requested_by=requested_by, why=why, requested_at=clock.now()
     )
     return await get_disclosure(session, disclosure_id)
@@ -301,11 +302,11 @@ async def complete_disclosure(
         Conflict: it was completed with something else.
     """
     connection = await raw(session)
-    row = await repository.find_disclosure(connection, disclosure_id, lock=True)
+    row = await audit.find_disclosure(connection, disclosure_id, lock=True)
     if row is None:
         raise NotFound(f"There is no disclosure {disclosure_id}.", field="disclosure_id")
     if row["completed_at"] is None:
-        await repository.complete_disclosure(
+        await audit.complete_disclosure(
             connection, disclosure_id, services=services, missing=missing, completed_at=clock.now()
         )
     elif (row["services"], row["missing"]) != (list(services), list(missing)):
@@ -320,7 +321,7 @@ async def get_disclosure(session: AsyncSession, disclosure_id: UUID) -> Disclosu
         NotFound: there is none with this id.
     """
     connection = await raw(session)
-    row = await repository.find_disclosure(connection, disclosure_id)
+    row = await audit.find_disclosure(connection, disclosure_id)
     if row is None:
         raise NotFound(f"There is no disclosure {disclosure_id}.", field="disclosure_id")
     [disclosure] = await _disclosures(connection, [row])
@@ -333,7 +334,7 @@ async def list_disclosures(
     """Return disclosures (of one customer), the newest first, and the cursor of the following page."""
     cursor = decode_cursor(after, datetime, UUID) if after is not None else None
     connection = await raw(session)
-    rows = await repository.list_disclosures(connection, customer_id=customer_id, after=cursor, limit=first + 1)
+    rows = await audit.list_disclosures(connection, customer_id=customer_id, after=cursor, limit=first + 1)
     page = cut_page(rows, first, lambda row: (row["requested_at"], row["disclosure_id"]))
     return Page(await _disclosures(connection, page.items), page.next)
 

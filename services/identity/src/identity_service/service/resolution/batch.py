@@ -14,7 +14,8 @@ from identity_service.repository.messages import NewMessage
 from identity_service.repository.privacy import hold_erasures
 from identity_service.repository.resolution import Rules
 from identity_service.rules.admission import Admission, EventSource, Refused
-from identity_service.rules.resolution import ALIAS, SAME_EVENT, Anchor, Evidence, Graph
+from identity_service.rules.changes import SAME_EVENT, Anchor, Evidence
+from identity_service.rules.resolution import ALIAS, Graph
 from identity_service.rules.tracking import (
     EVENT_NAMES,
     ID_SYNC,

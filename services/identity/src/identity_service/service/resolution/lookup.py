@@ -12,9 +12,10 @@ from identity_service.repository.changes import ChangedMeanwhile
 from identity_service.repository.resolution import Circumstances, Rules
 from identity_service.rules.admission import Admission, Permissions
 from identity_service.rules.agreements import Agreements
+from identity_service.rules.changes import Anchor, Customer
 from identity_service.rules.hashing import digest_of_value, hashed_namespace, tombstone_digest
 from identity_service.rules.identifiers import Identifier
-from identity_service.rules.resolution import Anchor, Customer, Graph
+from identity_service.rules.resolution import Graph
 from identity_service.service.resolution.arrivals import FreshEvent, SortedOut
 
 
