@@ -325,8 +325,8 @@ def test_what_another_company_may_use(platform: RunningPlatform, keys: dict[str,
     [shop, _] = two_customers(platform, keys, "mika")
     query = """query($id: ID!, $entity: String, $purpose: String) { customer(id: $id) {
       identifiers(legalEntity: $entity, purpose: $purpose) { namespace } } }"""
-    own = data(platform, query, id=shop, entity="Kizuna K.K.", purpose="marketing")["customer"]["identifiers"]
-    assert {each["namespace"] for each in own} == {"user_id", "email", "anonymous_id"}
+    ours = data(platform, query, id=shop, entity="Kizuna K.K.", purpose="marketing")["customer"]["identifiers"]
+    assert {each["namespace"] for each in ours} == {"user_id", "email", "anonymous_id"}
     others = data(platform, query, id=shop, entity="Another K.K.", purpose="marketing")["customer"]["identifiers"]
     assert others == []
     assert code_and_field(ask(platform, query, id=shop, entity="Kizuna K.K.")) == ("BAD_USER_INPUT", "purpose")
@@ -345,7 +345,8 @@ def test_what_another_company_may_use(platform: RunningPlatform, keys: dict[str,
     ended = change(platform, end, agreementId="kizuna-another", validUntil="2026-02-01T00:00:00+09:00")["agreement"]
     assert ended["version"] == 2
     listed = data(platform, "{ agreements { edges { node { id validUntil evidence } } } }")["agreements"]["edges"]
-    assert [(edge["node"]["id"], edge["node"]["validUntil"] is None) for edge in listed] == [("kizuna-another", False)]
+    [own] = [edge["node"] for edge in listed if edge["node"]["id"] == "kizuna-another"]
+    assert (own["validUntil"] is None, own["evidence"]) == (False, "Binder 7")
 
 
 def test_imports_are_seen(platform: RunningPlatform, keys: dict[str, str]) -> None:
