@@ -17,6 +17,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Literal, Self
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -319,7 +320,7 @@ class TraitCondition(_Node):
 
 
 class TraitChanged(_Node):
-    """A source said in the window something else of the trait than was said before; the first word is no change."""
+    """A source said in the window something else of the trait than it had said before; its first word is no change."""
 
     kind: Literal["trait_changed"]
     trait: Name
@@ -429,6 +430,13 @@ class SegmentCondition(_Node):
     segment: Name
 
 
+class StaticListCondition(_Node):
+    """The customer is on the static list of that id: what the condition of a static list's own segment says."""
+
+    kind: Literal["static_list"]
+    segment_id: UUID
+
+
 class RankCondition(_Node):
     """The customer's rank. No rank (null) is below every rank."""
 
@@ -453,7 +461,7 @@ class IdentifierCondition(_Node):
 
 
 class PercentileCondition(_Node):
-    """Among the `top` or `bottom` `percent` of all customers, by the latest cut points, ties included; none yet: false."""
+    """Among the `top` or `bottom` `percent` of all customers, by the latest cut points, with ties; none yet: false."""
 
     kind: Literal["percentile"]
     of: Literal["recency", "frequency", "monetary"] | ComputedValue
@@ -517,6 +525,7 @@ Condition = Annotated[
     | DateCondition
     | AnniversaryCondition
     | SegmentCondition
+    | StaticListCondition
     | RankCondition
     | LifecycleCondition
     | IdentifierCondition

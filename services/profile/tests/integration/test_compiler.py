@@ -1,28 +1,40 @@
-"""The compiler against the plain reading: random trees, events, traits and clocks, on the real PostgreSQL."""
+"""The compiler against the plain reading: random trees, facts and clocks, time passing, on the real PostgreSQL."""
 
 import json
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis.strategies import lists, tuples
-from services.profile.tests.plain_reading import PlainCustomer, PlainEvent, holds
-from services.profile.tests.random_conditions import CURRENCY, NOW, counts, customers, recencies, trees
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+from services.profile.tests import random_conditions as r
+from services.profile.tests.plain_reading import PlainCustomer, PlainEvent, Reading, holds
 
-from contracts.conditions import Condition
+from contracts.conditions import Condition, Value
 from profile_service.app import build
-from profile_service.conditions import Compiler, check_condition
-from profile_service.repository.conclusions import CONDITION
+from profile_service.conditions import Compiler, Predicate, check_condition, check_value, expand, expand_value
+from profile_service.repository.library import CONDITION
 from servicekit.database import Database, raw
 from servicekit.embedded.postgres import EmbeddedPostgres
 from servicekit.testing import create_database
 
-DAY = timedelta(days=1)
+VALUE: TypeAdapter[Value] = TypeAdapter(Value)
+MICROSECOND = timedelta(microseconds=1)
+COMPILER = Compiler(promoted={"revenue": "revenue"}, zone=r.ZONE)
+STEPS = 4
+"""How often a test lets time pass to where an answer may change first."""
+
+normally = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+at_length = settings(normally, max_examples=1500)
 
 
 @pytest.fixture
@@ -32,63 +44,216 @@ async def database(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
     await database.close()
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-@given(
-    trees=tuples(
-        lists(trees, min_size=1, max_size=3),
-        lists(counts, min_size=3, max_size=3),
-        lists(recencies, min_size=2, max_size=2),
-    ),
-    people=lists(customers, min_size=2, max_size=5),
-)
-async def test_the_compiler_reads_like_plain_python(
-    database: Database, trees: tuple[list[dict[str, Any]], ...], people: list[PlainCustomer]
-) -> None:
-    """Live answers, everybody's answers, and: nothing changes by time alone before valid_until."""
-    conditions = [CONDITION.validate_python(tree) for some in trees for tree in some]
+@dataclass(frozen=True)
+class World:
+    """Trees over customers at a moment."""
+
+    now: datetime
+    trees: list[dict[str, Any]]
+    people: list[PlainCustomer]
+
+
+@st.composite
+def worlds(
+    draw: st.DrawFn, trees: st.SearchStrategy[dict[str, Any]] = r.trees, when: st.SearchStrategy[timedelta] = r.offsets
+) -> World:
+    now = draw(st.sampled_from(r.CLOCKS))
+    people = draw(st.lists(r.customers_at(now, when=when), min_size=2, max_size=4))
+    return World(now, draw(st.lists(trees, min_size=2, max_size=5)), people)
+
+
+async def _the_compiler_reads_like_plain_python(database: Database, world: World) -> None:
+    """Live answers, everybody's with and without times; what time alone changes, and when."""
+    conditions = [CONDITION.validate_python(tree) for tree in world.trees]
     for condition in conditions:
         check_condition(condition)
-    known = {uuid4(): customer for customer in people}
+    expanded = [expand(condition, r.LIBRARY) for condition in conditions]
+    known = {uuid4(): customer for customer in world.people}
     stranger = uuid4()
-    compiler = Compiler(promoted={"revenue": "revenue"})
     async with database.transaction() as session:
         connection = await raw(session)
         await _store(connection, known)
-        answers = await _live(connection, compiler, conditions, [*known, stranger])
-        everybody = [await _members(connection, compiler, condition) for condition in conditions]
-        await connection.execute("TRUNCATE events, traits, customers")
+        answers = await _live(connection, expanded, [*known, stranger], now=world.now)
+        assert await _everybody(connection, expanded, now=world.now) == {key: answers[key] for key in known}
+        for position, condition in enumerate(conditions):
+            expected = {key: _holds(condition, customer, world.now) for key, customer in known.items()}
+            assert {key: answers[key][position][0] for key in known} == expected, condition
+            members = await _members(connection, expanded[position], now=world.now)
+            assert members == {key for key, matches in expected.items() if matches}, condition
+            assert answers[stranger][position][0] == _holds(condition, PlainCustomer(), world.now)
+            for key, customer in known.items():
+                matches, until = answers[key][position]
+                _assert_unchanged(condition, customer, matches, since=world.now, until=until)
+        await _let_time_pass(connection, conditions, expanded, known, answers, now=world.now)
+        await session.rollback()
+
+
+async def _let_time_pass(
+    connection: asyncpg.Connection,
+    conditions: list[Condition],
+    expanded: list[Predicate],
+    known: dict[UUID, PlainCustomer],
+    answers: dict[UUID, list[tuple[bool, datetime | None]]],
+    *,
+    now: datetime,
+) -> None:
+    """Ask again when an answer says so: between two such moments nothing changes, and at each the answers are right."""
+    for _ in range(STEPS):
+        moments = [until for key in known for _, until in answers[key] if until is not None]
+        if not moments:
+            return
+        upcoming = min(moments)
+        assert upcoming > now
+        for position, condition in enumerate(conditions):
+            for key, customer in known.items():
+                just_before = _holds(condition, customer, upcoming - MICROSECOND)
+                assert just_before == answers[key][position][0], (condition, upcoming)
+        now = upcoming
+        answers = await _live(connection, expanded, list(known), now=now)
+        for position, condition in enumerate(conditions):
+            for key, customer in known.items():
+                assert answers[key][position][0] == _holds(condition, customer, now), (condition, now)
+
+
+@normally
+@given(world=worlds())
+async def test_the_compiler_reads_like_plain_python(database: Database, world: World) -> None:
+    await _the_compiler_reads_like_plain_python(database, world)
+
+
+@normally
+@given(world=worlds(st.one_of(r.counts, r.recencies, r.anniversaries, r.dated, r.sequences, r.value_conditions)))
+async def test_what_the_edges_of_time_decide(database: Database, world: World) -> None:
+    await _the_compiler_reads_like_plain_python(database, world)
+
+
+@pytest.mark.slow
+@at_length
+@given(world=worlds())
+async def test_the_compiler_reads_like_plain_python_at_length(database: Database, world: World) -> None:
+    await _the_compiler_reads_like_plain_python(database, world)
+
+
+_LAST_DAYS = st.none() | r.last_days
+_BOUGHT = {"event": r.EVENTS[0], "where": []}
+exact = st.one_of(
+    r._fixed(kind="event_count", event=r.EVENTS[0], comparison=r.orders, value=st.integers(0, 3), window=_LAST_DAYS),
+    r.recencies,
+    r._fixed(
+        kind="value",
+        of=r._fixed(
+            kind="time_since",
+            of=r._fixed(kind="events", function=st.sampled_from(["first", "last"]), event=r.EVENTS[0]),
+            unit=st.sampled_from(["days", "hours", "calendar_days"]),
+        ),
+        comparison=r.orders,
+        value=st.integers(0, 40),
+    ),
+    r._fixed(
+        kind="sequence", first=_BOUGHT, then={**_BOUGHT, "event": r.EVENTS[1]}, within=r.durations, window=_LAST_DAYS
+    ),
+    r._fixed(kind="without", event=_BOUGHT, without={**_BOUGHT, "event": r.EVENTS[1]}, for_at_least=r.durations),
+    r._fixed(
+        kind=st.sampled_from(["anniversary", "date"]),
+        of=st.one_of(st.just({"trait": "born"}), st.just({**_BOUGHT, "which": "last"})),
+        position=st.sampled_from(["days_before", "days_after", "within_next", "within_last"]),
+        days=r.day_offsets,
+    ),
+)
+
+
+@normally
+@given(world=worlds(exact, r.past_offsets))
+async def test_without_events_to_come_these_change_at_the_very_moment(database: Database, world: World) -> None:
+    conditions = [CONDITION.validate_python(tree) for tree in world.trees]
+    known = {uuid4(): customer for customer in world.people}
+    async with database.transaction() as session:
+        connection = await raw(session)
+        await _store(connection, known)
+        expanded = [expand(condition, r.LIBRARY) for condition in conditions]
+        answers = await _live(connection, expanded, list(known), now=world.now)
+        await session.rollback()
     for position, condition in enumerate(conditions):
-        expected = {key: holds(condition, customer, now=NOW, currency=CURRENCY) for key, customer in known.items()}
-        assert {key: answers[key][position][0] for key in known} == expected
-        assert everybody[position] == {key for key, matches in expected.items() if matches}
-        unknown = holds(condition, PlainCustomer([], {}), now=NOW, currency=CURRENCY)
-        assert answers[stranger][position] == (unknown, None)
         for key, customer in known.items():
-            matches, valid_until = answers[key][position]
-            assert valid_until is None or (valid_until > NOW and valid_until in _edges(customer))
-            _assert_unchanged(condition, customer, matches, until=valid_until)
+            matches, until = answers[key][position]
+            if until is not None:
+                assert _holds(condition, customer, until) != matches, (condition, until)
 
 
-def _assert_unchanged(condition: Condition, customer: PlainCustomer, matches: bool, *, until: datetime | None) -> None:
-    """Look at every moment around which anything could change, up to the promised one."""
-    moments = [edge + slip * timedelta(microseconds=1) for edge in _edges(customer) for slip in (-1, 0, 1)]
-    for moment in [*moments, NOW + 400 * DAY]:
-        if moment >= NOW and (until is None or moment < until):
-            assert holds(condition, customer, now=moment, currency=CURRENCY) == matches, (moment, until)
+async def _values_read_like_plain_python(database: Database, trees: list[dict[str, Any]], world: World) -> None:
+    parsed = [VALUE.validate_python(tree) for tree in trees]
+    for value in parsed:
+        check_value(value)
+    compiled = COMPILER.values([expand_value(value, r.LIBRARY) for value in parsed])
+    known = {uuid4(): customer for customer in world.people}
+    async with database.transaction() as session:
+        connection = await raw(session)
+        await _store(connection, known)
+        for now in (world.now, world.now + r.DAY):
+            rows = await connection.fetch(
+                _finite(compiled.sql, "u", len(parsed)), now, list(known), *compiled.parameters
+            )
+            for row in rows:
+                customer = known[row["customer_id"]]
+                for position, value in enumerate(parsed):
+                    expected = _value(value, customer, now)
+                    assert row[f"x{position}"] == expected, (value, now)
+                    until = row[f"u{position}"]
+                    assert until is None or until > now
+                    for moment in _moments(customer, since=now, until=until):
+                        assert _value(value, customer, moment) == expected, (value, now, moment, until)
+        await session.rollback()
 
 
-def _edges(customer: PlainCustomer) -> set[datetime]:
-    """When an event begins to count, or leaves one of the windows."""
-    return {event.occurred_at + days * DAY for event in customer.events for days in (0, 1, 2, 7, 30)}
+@normally
+@given(trees=st.lists(r.any_values, min_size=2, max_size=5), world=worlds(r.counts))
+async def test_values_read_like_plain_python(database: Database, trees: list[dict[str, Any]], world: World) -> None:
+    await _values_read_like_plain_python(database, trees, world)
+
+
+@pytest.mark.slow
+@at_length
+@given(trees=st.lists(r.any_values, min_size=2, max_size=5), world=worlds(r.counts))
+async def test_values_read_like_plain_python_at_length(
+    database: Database, trees: list[dict[str, Any]], world: World
+) -> None:
+    await _values_read_like_plain_python(database, trees, world)
+
+
+def _holds(condition: Condition, customer: PlainCustomer, now: datetime) -> bool:
+    return holds(condition, customer, now=now, currency=r.CURRENCY, zone=r.ZONE, library=r.LIBRARY)
+
+
+def _value(value: Value, customer: PlainCustomer, now: datetime) -> Any:
+    return Reading(customer, now, r.CURRENCY, ZoneInfo(r.ZONE), r.LIBRARY).value(value)
+
+
+def _assert_unchanged(
+    condition: Condition, customer: PlainCustomer, matches: bool, *, since: datetime, until: datetime | None
+) -> None:
+    assert until is None or until > since
+    for moment in _moments(customer, since=since, until=until):
+        assert _holds(condition, customer, moment) == matches, (condition, moment, until)
+
+
+def _moments(customer: PlainCustomer, *, since: datetime, until: datetime | None) -> list[datetime]:
+    """Moments from now to the promised one around which anything could change: just before, at it, just after."""
+    facts = [event.occurred_at for event in customer.events] + [each.observed_at for each in customer.observations]
+    spans = [timedelta(), *(timedelta(hours=hours) for hours in r.HOURS), *(days * r.DAY for days in r.DAYS)]
+    edges = {fact + span for fact in facts for span in spans}
+    for zone in (ZoneInfo(r.ZONE), ZoneInfo(r.OTHER_ZONE)):
+        today = since.astimezone(zone).date()
+        edges |= {datetime.combine(today + n * r.DAY, time(), tzinfo=zone) for n in (1, 2, 7, 12, 31, 42, 100, 366)}
+    edges |= {each.ends_at for each in customer.relations if each.ends_at is not None}
+    moments = {edge.astimezone(UTC) + slip * MICROSECOND for edge in edges for slip in (-1, 0)} | {since + 400 * r.DAY}
+    return sorted(moment for moment in moments if moment >= since and (until is None or moment < until))
 
 
 async def _store(connection: asyncpg.Connection, known: dict[UUID, PlainCustomer]) -> None:
     await connection.executemany(
         "INSERT INTO customers (customer_id, first_event_at, latest_event_at, latest_event_id, latest_anchor_id, "
         "event_count) VALUES ($1, $2, $2, $1, $1, 0)",
-        [(customer_id, NOW) for customer_id in known],
+        [(customer_id, r.NOW) for customer_id in known],
     )
     await connection.executemany(
         "INSERT INTO events (customer_id, occurred_at, event_id, anchor_id, kind, name, source_id, revenue, "
@@ -100,13 +265,55 @@ async def _store(connection: asyncpg.Connection, known: dict[UUID, PlainCustomer
         ],
     )
     await connection.executemany(
-        "INSERT INTO traits VALUES ($1, $2, $3, 'test', $4, $1)",
-        [
-            (customer_id, name, json.dumps(value), NOW)
-            for customer_id, customer in known.items()
-            for name, value in customer.traits.items()
-        ],
+        "INSERT INTO traits (customer_id, name, value, source_id, observed_at, event_id) "
+        "VALUES ($1, $2, $3, 'test', $4, $1)",
+        _rows(known, lambda customer: [(name, json.dumps(value), r.NOW) for name, value in customer.traits.items()]),
     )
+    await connection.executemany(
+        "INSERT INTO trait_observations (customer_id, name, source_id, observed_at, event_id, anchor_id, value) "
+        "VALUES ($1, $2, $3, $4, $5, $1, $6)",
+        _rows(
+            known,
+            lambda customer: [
+                (each.trait, each.source, each.observed_at, uuid4(), json.dumps(each.value))
+                for each in customer.observations
+            ],
+        ),
+    )
+    await connection.executemany(
+        "INSERT INTO relations (customer_id, relation_id, anchor_id, event_id, source_id, given_at, relation, "
+        "occasion, purpose, month, day, year, ends_at) VALUES ($1, $2, $1, $1, 'test', $3, $4, $5, $6, $7, $8, $9, $10)",
+        _rows(
+            known,
+            lambda customer: [
+                (
+                    uuid4(),
+                    r.NOW,
+                    each.relation,
+                    each.occasion,
+                    each.purpose,
+                    each.month,
+                    each.day,
+                    each.year,
+                    each.ends_at,
+                )
+                for each in customer.relations
+            ],
+        ),
+    )
+    await connection.executemany(
+        "INSERT INTO customer_identifiers (customer_id, namespace, anchor_id) VALUES ($1, $2, $1)",
+        _rows(known, lambda customer: [(namespace,) for namespace in customer.namespaces]),
+    )
+    await connection.executemany(
+        "INSERT INTO static_list_members (customer_id, segment_id, anchor_id, added_at, added_by) "
+        "VALUES ($1, $2, $1, $3, 'test')",
+        _rows(known, lambda customer: [(segment_id, r.NOW) for segment_id in customer.lists]),
+    )
+
+
+def _rows(known: dict[UUID, PlainCustomer], of: Any) -> list[tuple[Any, ...]]:  # rows of any table
+    return [(customer_id, *row) for customer_id, customer in known.items() for row in of(customer)]
 
 
 def _revenue(event: PlainEvent) -> Decimal | None:
@@ -116,21 +323,32 @@ def _revenue(event: PlainEvent) -> Decimal | None:
     return Decimal(str(value))
 
 
+def _finite(sql: str, column: str, count: int) -> str:
+    moments = ", ".join(f"NULLIF({column}{i}, 'infinity') AS {column}{i}" for i in range(count))
+    others = ", ".join(f"{'m' if column == 'v' else 'x'}{i}" for i in range(count))
+    return f"SELECT customer_id, {others}, {moments} FROM ({sql}) AS live"
+
+
 async def _live(
-    connection: asyncpg.Connection, compiler: Compiler, conditions: list[Condition], customer_ids: list[UUID]
+    connection: asyncpg.Connection, conditions: Sequence[Predicate], customer_ids: list[UUID], *, now: datetime
 ) -> dict[UUID, list[tuple[bool, datetime | None]]]:
-    compiled = compiler.live(conditions)
-    moments = ", ".join(f"NULLIF(v{i}, 'infinity') AS v{i}" for i in range(len(conditions)))
-    matches = ", ".join(f"m{i}" for i in range(len(conditions)))
-    rows = await connection.fetch(
-        f"SELECT customer_id, {matches}, {moments} FROM ({compiled.sql}) AS live",
-        NOW,
-        customer_ids,
-        *compiled.parameters,
-    )
-    return {row["customer_id"]: [(row[f"m{i}"], row[f"v{i}"]) for i in range(len(conditions))] for row in rows}
+    compiled = COMPILER.live(conditions)
+    sql = _finite(compiled.sql, "v", len(conditions))
+    return _answers(await connection.fetch(sql, now, customer_ids, *compiled.parameters), len(conditions))
 
 
-async def _members(connection: asyncpg.Connection, compiler: Compiler, condition: Condition) -> set[UUID]:
-    compiled = compiler.members(condition)
-    return {row["customer_id"] for row in await connection.fetch(compiled.sql, NOW, *compiled.parameters)}
+async def _everybody(
+    connection: asyncpg.Connection, conditions: Sequence[Predicate], *, now: datetime
+) -> dict[UUID, list[tuple[bool, datetime | None]]]:
+    compiled = COMPILER.everybody(conditions)
+    sql = _finite(compiled.sql, "v", len(conditions))
+    return _answers(await connection.fetch(sql, now, *compiled.parameters), len(conditions))
+
+
+def _answers(rows: list[asyncpg.Record], count: int) -> dict[UUID, list[tuple[bool, datetime | None]]]:
+    return {row["customer_id"]: [(row[f"m{i}"], row[f"v{i}"]) for i in range(count)] for row in rows}
+
+
+async def _members(connection: asyncpg.Connection, condition: Predicate, *, now: datetime) -> set[UUID]:
+    compiled = COMPILER.members(condition)
+    return {row["customer_id"] for row in await connection.fetch(compiled.sql, now, *compiled.parameters)}

@@ -10,7 +10,7 @@ from services.profile.tests.profile_facts import purchase
 from services.profile.tests.recording import Desk
 
 from profile_service.app import build
-from profile_service.conditions import Compiler
+from profile_service.conditions import Compiler, Library, expand
 from profile_service.models import Base
 from profile_service.repository.conclusions import CONDITION
 from profile_service.settings import Settings
@@ -54,7 +54,7 @@ async def test_hot_questions_are_answered_by_indexes_alone(a_desk: Desk) -> None
     await connection.execute("VACUUM ANALYZE events")
     await connection.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
     tree = {"kind": "event_sum", "event": "Order Completed", "property": "revenue", "comparison": "ge", "value": 1}
-    condition = CONDITION.validate_python({**tree, "window": {"days": 1}})
+    condition = expand(CONDITION.validate_python({**tree, "window": {"days": 1}}), Library())
     compiler = Compiler(promoted={"revenue": "revenue"})
     live, everybody = compiler.live([condition]), compiler.members(condition)
     plan = str(await connection.fetch(f"EXPLAIN {live.sql}", START, people[:3], *live.parameters))

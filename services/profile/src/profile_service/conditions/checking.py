@@ -1,6 +1,8 @@
 """What a condition must fulfil beyond its schema; every refusal names the path in the tree."""
 
-from contracts.conditions import Condition, EventCount, EventRecency, EventSum, PropertyFilter, TraitCondition
+from contracts.conditions import Condition, PropertyFilter, Value
+from profile_service.conditions import translating
+from profile_service.conditions.expanding import check_leaves, check_value_leaves
 from profile_service.conditions.reading import children_of
 from servicekit.errors import Invalid
 
@@ -9,39 +11,19 @@ MAX_LEVELS = 12
 
 
 def check_condition(condition: Condition, *, field: str = "condition") -> None:
-    """Refuse a tree that is too big or deep, or compares what has no order.
+    """Refuse a tree that is too big or deep, or that compares what does not compare, whatever is published.
 
     Raises:
         Invalid: with the path of the node, e.g. `condition.conditions.2.where.0.value`.
     """
-    count = 0
-    pending = [(field, 1, condition)]
-    while pending:
-        path, level, node = pending.pop()
-        count += 1
-        if count > MAX_NODES:
-            raise Invalid(f"A condition has at most {MAX_NODES} nodes.", field=field)
-        if level > MAX_LEVELS:
-            raise Invalid(f"A condition has at most {MAX_LEVELS} levels.", field=path)
-        _check_leaf(node, path=path)
-        pending.extend((f"{path}.{place}", level + 1, child) for place, child in children_of(node))
+    _check_size(condition, field=field)
+    check_leaves(condition, field=field)
 
 
-def _check_leaf(node: Condition, *, path: str) -> None:
-    if isinstance(node, TraitCondition):
-        _check_trait(node, path=path)
-    elif isinstance(node, EventCount | EventSum | EventRecency):
-        check_filters(node.where, field=f"{path}.where")
-
-
-def _check_trait(node: TraitCondition, *, path: str) -> None:
-    if node.comparison == "exists":
-        if node.value is not None:
-            raise Invalid("`exists` takes no value.", field=f"{path}.value")
-    elif node.value is None:
-        raise Invalid("This comparison needs a value.", field=f"{path}.value")
-    else:
-        _check_order(node.comparison, node.value, path=path)
+def check_value(value: Value, *, field: str = "value") -> None:
+    """The same for a Value."""
+    _check_size(value, field=field)
+    check_value_leaves(value, field=field)
 
 
 def check_filters(filters: list[PropertyFilter], *, field: str = "where") -> None:
@@ -50,10 +32,17 @@ def check_filters(filters: list[PropertyFilter], *, field: str = "where") -> Non
     Raises:
         Invalid: with the path of the filter's comparison.
     """
-    for position, each in enumerate(filters):
-        _check_order(each.comparison, each.value, path=f"{field}.{position}")
+    translating.filters(filters, field=field)
 
 
-def _check_order(comparison: str, value: object, *, path: str) -> None:
-    if isinstance(value, bool) and comparison not in {"eq", "ne"}:
-        raise Invalid("true and false compare with `eq` and `ne` only.", field=f"{path}.comparison")
+def _check_size(tree: Condition | Value, *, field: str) -> None:
+    count = 0
+    pending = [(field, 1, tree)]
+    while pending:
+        path, level, node = pending.pop()
+        count += 1
+        if count > MAX_NODES:
+            raise Invalid(f"A condition has at most {MAX_NODES} nodes.", field=field)
+        if level > MAX_LEVELS:
+            raise Invalid(f"A condition has at most {MAX_LEVELS} levels.", field=path)
+        pending.extend((f"{path}.{place}", level + 1, child) for place, child in children_of(node))

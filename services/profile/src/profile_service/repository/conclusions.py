@@ -6,20 +6,30 @@ a READ COMMITTED transaction sees what was committed before it, so whoever comes
 a transition is found once. Nobody locks customers in another order, so nobody waits in a circle.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from pydantic import TypeAdapter
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.conditions import Condition
-from profile_service.conditions import Compiler, Dependencies, dependencies_of, holds_for_stranger
+from profile_service.conditions import (
+    Compiler,
+    Dependencies,
+    Library,
+    Predicate,
+    Reference,
+    dependencies_of,
+    expand,
+    holds_for_stranger,
+)
+from profile_service.repository.library import CONDITION, Published, read_published
 from servicekit.database import load_sql, raw
+from servicekit.errors import Invalid
 
-CONDITION: TypeAdapter[Condition] = TypeAdapter(Condition)
+log = structlog.get_logger(__name__)
+__all__ = ["CONDITION", "Conclusions", "Definition", "Definitions", "RankChange", "SegmentChange"]
 _CLAIM_DUE = load_sql("profile_service", "claim_due")
 _REMEMBERED_STATEMENTS = 64
 
@@ -32,7 +42,8 @@ class Definition:
     """None: a rank."""
     key: str
     version: int
-    condition: Condition
+    condition: Predicate
+    """In leaves: what it refers to stands in it."""
     dependencies: Dependencies
     for_stranger: bool
 
@@ -73,39 +84,56 @@ class RankChange:
 
 
 class Conclusions:
-    """Reads definitions and evaluates them, remembering parsed conditions and compiled statements."""
+    """Reads definitions and evaluates them, remembering expanded conditions and compiled statements."""
 
     def __init__(self, compiler: Compiler) -> None:
         self._compiler = compiler
-        self._parsed: dict[tuple[UUID | str, int], Definition] = {}
+        self._published = Published()
+        self._definitions: dict[tuple[UUID | str, int], Definition] = {}
+        self._all = Definitions((), ())
         self._statements: dict[tuple[Definition, ...], tuple[str, tuple[object, ...]]] = {}
 
     async def definitions(self, session: AsyncSession) -> Definitions:
         """All published segments and the ranks. Read after the customers are locked: see this module's text."""
-        rows = await (await raw(session)).fetch(
-            "SELECT segment_id, key, version, published_condition AS condition, 0 AS position "
-            "FROM segments WHERE version > 0 AND archived_at IS NULL UNION ALL "
-            "SELECT NULL, r.key, t.version, r.condition, r.position FROM ranks r, rank_tables t ORDER BY position, key"
-        )
-        parsed = [self._parse(row) for row in rows]
-        return Definitions(
-            segments=tuple(each for each in parsed if each.segment_id is not None),
-            ranks=tuple(each for each in parsed if each.segment_id is None),
-        )
-
-    def _parse(self, row: Any) -> Definition:  # an asyncpg record
-        place = (row["segment_id"] or row["key"], row["version"])
-        if place not in self._parsed:
-            condition = CONDITION.validate_python(row["condition"])
-            self._parsed[place] = Definition(
-                segment_id=row["segment_id"],
-                key=row["key"],
-                version=row["version"],
-                condition=condition,
-                dependencies=dependencies_of(condition),
-                for_stranger=holds_for_stranger(condition),
+        published = await read_published(session, known=self._published)
+        if published is not self._published:
+            self._definitions = dict(self._expanded(published))
+            self._published = published
+            self._all = Definitions(
+                segments=tuple(each for each in self._definitions.values() if each.segment_id is not None),
+                ranks=tuple(each for each in self._definitions.values() if each.segment_id is None),
             )
-        return self._parsed[place]
+        return self._all
+
+    async def library(self, session: AsyncSession) -> Library:
+        """What a condition may refer to now."""
+        await self.definitions(session)
+        return self._published.library
+
+    def _expanded(self, published: Published) -> Iterator[tuple[tuple[UUID | str, int], Definition]]:
+        """Each definition in leaves; the one known before where it means the same, as statements are kept by it.
+
+        What leads nowhere any more is left out: its answers stay as they are until it is published anew.
+        """
+        for each in published.definitions:
+            place = (each.segment_id or each.key, each.version)
+            own: Reference = ("segment", each.key) if each.segment_id else ("ranks", "default")
+            try:
+                condition = expand(each.condition, published.library, own=own)
+            except Invalid as refusal:
+                log.error("definition_leads_nowhere", key=each.key, version=each.version, why=refusal.detail)
+                continue
+            known = self._definitions.get(place)
+            if known is None or known.condition != condition:
+                known = Definition(
+                    segment_id=each.segment_id,
+                    key=each.key,
+                    version=each.version,
+                    condition=condition,
+                    dependencies=dependencies_of(condition),
+                    for_stranger=holds_for_stranger(condition),
+                )
+            yield place, known
 
     async def evaluate(
         self, session: AsyncSession, customer_ids: Sequence[UUID], definitions: Definitions, *, now: datetime

@@ -1,12 +1,12 @@
 """Recording what happened: timelines, traits, purchases, and at once what follows from them."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from profile_service.repository import relations, timeline
+from profile_service.repository import relations, timeline, traits
 from profile_service.repository.conclusions import Definition, Definitions
 from profile_service.rules import TimelineEvent
 from profile_service.rules.relations import Statement, take_statements
@@ -41,18 +41,24 @@ class Recorder:
             purchase_event=self._settings.purchase_event,
         )
         if any(event.traits for event in events):
-            await timeline.record_traits(session)
+            await traits.record_traits(session)
         if statements:
             zone = ZoneInfo(self._settings.time_zone)
             await relations.record_statements(session, statements, zone=zone)
-        await self._conclude(session, events, recorded)
+        related = {statement.customer_id for statement in statements}
+        await self._conclude(session, events, recorded, related=related)
         self._hints.send(session, {event.customer_id: event.anchor_id for event in events})
 
     async def _conclude(
-        self, session: AsyncSession, events: Sequence[TimelineEvent], recorded: dict[UUID, bool]
+        self,
+        session: AsyncSession,
+        events: Sequence[TimelineEvent],
+        recorded: dict[UUID, bool],
+        *,
+        related: set[UUID],
     ) -> None:
         definitions = await self._concluder.definitions(session)
-        touched = touched_by(events, recorded, definitions)
+        touched = touched_by(events, recorded, definitions, related=related)
         affected = Definitions(
             segments=tuple(each for each in definitions.segments if each in touched),
             ranks=definitions.ranks if any(each in touched for each in definitions.ranks) else (),
@@ -64,11 +70,16 @@ class Recorder:
 
 
 def touched_by(
-    events: Sequence[TimelineEvent], recorded: dict[UUID, bool], definitions: Definitions
+    events: Sequence[TimelineEvent],
+    recorded: dict[UUID, bool],
+    definitions: Definitions,
+    *,
+    related: Set[UUID] = frozenset(),
 ) -> dict[Definition, set[UUID]]:
     """Which recorded customers (value: is new) may have another answer to which definition.
 
-    A definition is touched by the names it asks for, and by a new customer if it holds for a stranger.
+    A definition is touched by the names it asks for, by those `related` of whom a related person's date was said if it
+    asks for such, and by a new customer if it holds for a stranger or asks for what may have been known before.
     """
     by_event: dict[str, set[UUID]] = {}
     by_trait: dict[str, set[UUID]] = {}
@@ -84,7 +95,8 @@ def touched_by(
         customers = set().union(
             *(by_event.get(name, set()) for name in definition.dependencies.events),
             *(by_trait.get(name, set()) for name in definition.dependencies.traits),
-            new if definition.for_stranger else set(),
+            related & recorded.keys() if definition.dependencies.purposes else set(),
+            new if definition.for_stranger or definition.dependencies.asks_beside_events else set(),
         )
         if customers:
             touched[definition] = customers
