@@ -12,6 +12,7 @@ from profile_service.handlers import TRANSLATIONS, recording
 from profile_service.models import Base
 from profile_service.repository.conclusions import Conclusions
 from profile_service.routes import routers
+from profile_service.service.anonymising import Anonymiser
 from profile_service.service.backfilling import Backfiller
 from profile_service.service.concluding import Concluder, LiveHints
 from profile_service.service.following import Follower
@@ -71,6 +72,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     identifiers = IdentifierKeeper(concluder=concluder)
     relations = RelationSweeper(database=database, clock=clock)
     insights = InsightSweeper(database=database, clock=clock)
+    anonymiser = Anonymiser(settings, database=database, clock=clock)
+    anonymising = PeriodicWorker("anonymising", 5, anonymiser.work)
     consumers = [
         Consumer(
             stream=stream,
@@ -113,6 +116,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             trait_worker,
             PeriodicWorker("relations", 3600, relations.sweep),
             PeriodicWorker("insights", 3600, insights.sweep),
+            anonymising,
+            PeriodicWorker("anonymised", 3600, anonymiser.sweep),
             janitor(database, clock),
         ],
         checks=[Check("database", database.ping), Check("nats", nats.ping)],
@@ -122,6 +127,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             "static_lists": StaticLists(concluder=concluder, clock=clock),
             "recorder": recorder,
             "wake_backfill": _waking(backfill),
+            "wake_anonymiser": _waking(anonymising),
             "trait_work": trait_work,
             "wake_trait_work": _waking(trait_worker),
         },

@@ -2,6 +2,13 @@
 
 from fastapi import APIRouter
 
-from profile_service.routes import customers, insights, ranks, relations, segments
+from profile_service.routes import anonymising, customers, insights, ranks, relations, segments
 
-routers: list[APIRouter] = [customers.router, segments.router, ranks.router, relations.router, insights.router]
+routers: list[APIRouter] = [
+    customers.router,
+    segments.router,
+    ranks.router,
+    relations.router,
+    insights.router,
+    anonymising.router,
+]
