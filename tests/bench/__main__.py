@@ -14,7 +14,7 @@ from kizuna_local.addresses import Addresses
 from kizuna_local.home import Home
 from kizuna_local.real_parts import build_nats, build_postgres
 from servicekit.embedded.postgres import EmbeddedPostgres
-from tests.bench import ingest, pipeline, relay, resolution
+from tests.bench import ingest, pipeline, relay, resolution, segments
 from tests.bench.collector import forgetful_collector
 from tests.bench.linking import measure as linking
 from tests.bench.report import progress
@@ -22,14 +22,21 @@ from tests.running_platform import RunningPlatform, create_source, running_platf
 
 IDLE_SECONDS = 20
 START_LIMIT_SECONDS = 45.0
-FIGURES = ("P1", "P2", "P7", "P7-large", "P8", "P9", "P11", "P12", "tracing")
+FIGURES = ("P1", "P2", "P5", "P6", "P7", "P7-large", "P8", "P9", "P10", "P11", "P12", "tracing")
+LARGE = ("P10-large",)
+"""Measured only when asked for: ten million customers take hours and 120 GB."""
+NO_PLATFORM = {"P5", "P6", "P7", "P7-large", "P8", "P9", "P10", "P10-large", "tracing"}
 
 
 def main() -> None:
     """Measure what was asked for, print one line each."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
-        "figures", nargs="*", default=FIGURES, metavar="figure", help=f"of {', '.join(FIGURES)} (default: all)"
+        "figures",
+        nargs="*",
+        default=FIGURES,
+        metavar="figure",
+        help=f"of {', '.join(FIGURES)} (default: these), {', '.join(LARGE)}",
     )
     wanted = set(parser.parse_args().figures)
     say(f"{psutil.cpu_count()} cores; ratios: median (lowest - highest) of 5 interleaved pairs")
@@ -40,16 +47,32 @@ def main() -> None:
         say(resolution.measure_large())
     if "P9" in wanted:
         say(relay.measure().line())
+    measure_segments(wanted)
     if "P8" in wanted:
         for comparison in linking.measure():
             say(comparison.line())
     with tempfile.TemporaryDirectory(prefix="kizuna-bench-") as directory:
         Path(directory).chmod(0o755)
-        if wanted - {"P7", "P7-large", "P8", "P9", "tracing"}:
+        if wanted - NO_PLATFORM:
             with running_platform(Path(directory) / "home") as platform:
                 measure_platform(platform, wanted)
         if "tracing" in wanted:
             measure_tracing(Path(directory))
+
+
+def measure_segments(wanted: set[str]) -> None:
+    """What profile's database answers for, on populations that are made once."""
+    if "P5" in wanted:
+        for ratio in segments.measure_p5():
+            say(ratio.line())
+    if "P6" in wanted:
+        say(segments.measure_p6().line())
+    if "P10" in wanted:
+        for line in segments.measure_p10():
+            say(line)
+    if "P10-large" in wanted:
+        for line in segments.measure_p10([10_000, 10 * segments.MILLION]):
+            say(line)
 
 
 def measure_platform(platform: RunningPlatform, wanted: set[str]) -> None:

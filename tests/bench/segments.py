@@ -1,8 +1,8 @@
 """P5 and P6: segments over everybody and live, against SQL written by hand in the same database; P10: how that grows.
 
-Everything is measured on `population`: P5 over a million customers and twenty million events, P10 from ten thousand to a
-million (`make bench-large`: ten million). Both sides of a pair run in the same session settings, warm (one turn before
-is not counted).
+Everything is measured on `population`: P5 over a million customers and twenty million events, P10 from ten thousand to
+a million (`make bench-large`: ten million). Both sides of a pair run in the same session settings, warm (one turn
+before is not counted).
 """
 
 import asyncio
@@ -10,13 +10,10 @@ import random
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
-
-import asyncpg
 
 from profile_service.conditions import Compiler
 from profile_service.handlers import from_resolved_event
@@ -52,8 +49,11 @@ ASKED = (
     Asked(
         "two orders in 30 days",
         {"kind": "event_count", "event": ORDER, "comparison": "ge", "value": 2, "window": {"days": 30}},
-        "SELECT customer_id FROM events WHERE name = 'Order Completed' AND occurred_at > $1 - interval '30 days' "
-        "AND occurred_at <= $1 GROUP BY customer_id HAVING count(*) >= 2",
+        """
+        SELECT customer_id FROM events
+        WHERE name = 'Order Completed' AND occurred_at > $1::timestamptz - interval '30 days' AND occurred_at <= $1
+        GROUP BY customer_id HAVING count(*) >= 2
+        """,
     ),
     Asked(
         "spent 500 in all",
@@ -79,10 +79,14 @@ ASKED = (
                 },
             ],
         },
-        "SELECT customer_id FROM events v WHERE name = 'Product Viewed' AND occurred_at > $1 - interval '90 days' "
-        "AND occurred_at <= $1 AND NOT EXISTS (SELECT FROM events o WHERE o.customer_id = v.customer_id "
-        "AND o.name = 'Order Completed' AND o.occurred_at > $1 - interval '90 days' AND o.occurred_at <= $1) "
-        "GROUP BY customer_id HAVING count(*) >= 3",
+        """
+        SELECT customer_id FROM events v
+        WHERE name = 'Product Viewed' AND occurred_at > $1::timestamptz - interval '90 days' AND occurred_at <= $1
+          AND NOT EXISTS (
+              SELECT FROM events o WHERE o.customer_id = v.customer_id AND o.name = 'Order Completed'
+              AND o.occurred_at > $1::timestamptz - interval '90 days' AND o.occurred_at <= $1)
+        GROUP BY customer_id HAVING count(*) >= 3
+        """,
     ),
 )
 
@@ -91,7 +95,7 @@ BACKFILL = ASKED[0]
 BACKFILL_BY_HAND = """
 INSERT INTO by_hand (customer_id, segment_id, is_member, since, valid_until)
 SELECT customer_id, $2, true, $1, (array_agg(occurred_at ORDER BY occurred_at DESC))[2] + interval '30 days'
-FROM events WHERE name = 'Order Completed' AND occurred_at > $1 - interval '30 days' AND occurred_at <= $1
+FROM events WHERE name = 'Order Completed' AND occurred_at > $1::timestamptz - interval '30 days' AND occurred_at <= $1
 GROUP BY customer_id HAVING count(*) >= 2
 """
 LARGE_BACKFILL = ASKED[1]
@@ -189,7 +193,7 @@ async def counted_by_hand(desk: Desk, sql: str) -> None:
     async with desk.database.transaction() as session:
         connection = await raw(session)
         await connection.execute(SCAN_MEMORY)
-        await connection.fetchval(f"SELECT count(*) FROM ({sql}) AS members", NOW)  # noqa: S608  # our own text
+        await connection.fetchval(f"SELECT count(*) FROM ({sql}) AS members", NOW)  # our own text
 
 
 async def backfilled(desk: Desk, condition: dict[str, Any]) -> float:
@@ -248,3 +252,189 @@ async def _measure_p5(desk: Desk) -> list[Ratio]:
     await desk.empty()
     await desk.database.close()
     return ratios
+
+
+def fifty_conditions() -> list[dict[str, Any]]:
+    """Fifty segments as shops have them: counts, sums, recency and their combinations over six events."""
+    chance, conditions = random.Random(6), list[dict[str, Any]]()
+    events = ["Order Completed", "Product Viewed", "Email Opened", "Product Added", "Survey Answered", "Page Viewed"]
+    for number in range(50):
+        event, days = events[number % len(events)], chance.choice([7, 14, 30, 60, 90, 180, 365])
+        count: dict[str, Any] = {
+            "kind": "event_count",
+            "event": event,
+            "comparison": chance.choice(["ge", "lt"]),
+            "value": chance.randrange(1, 6),
+            "window": {"days": days},
+        }
+        recent = {"kind": "event_last", "event": chance.choice(events[:5]), "position": "within", "days": days}
+        spent = {
+            "kind": "event_sum",
+            "event": ORDER,
+            "property": "revenue",
+            "comparison": "ge",
+            "value": chance.randrange(50, 900),
+        }
+        conditions.append(
+            [count, recent, spent, {"kind": "and", "conditions": [count, recent]}, {"kind": "not", "condition": count}][
+                number % 5
+            ]
+        )
+    return conditions
+
+
+def batch_of(chance: random.Random, customers: int) -> list[UUID]:
+    """The customers of one batch of 500 events: about 400."""
+    return sorted({UUID(customer_id(1 + int(customers * chance.random() ** 1.5))) for _ in range(BATCH * 4 // 5)})
+
+
+def measure_p6(customers: int = MILLION) -> Ratio:
+    """Live re-evaluation of fifty segments for the customers of one 500-event batch, against all fifty recomputed."""
+    with population(customers) as url:
+        return asyncio.run(_measure_p6(Desk.on(url), customers))
+
+
+async def _fifty(desk: Desk) -> Definitions:
+    await desk.empty()
+    for number, condition in enumerate(fifty_conditions()):
+        await desk.publish(f"bench-{number}", condition)
+    connection = await desk.database.connect()
+    await connection.execute("TRUNCATE backfills")
+    await connection.close()
+    async with desk.database.transaction() as session:
+        return await desk.conclusions.definitions(session)
+
+
+async def _measure_p6(desk: Desk, customers: int) -> Ratio:
+    definitions, chance = await _fifty(desk), random.Random(60)
+    conditions = [each.condition for each in definitions.segments]
+
+    async def batch() -> float:
+        people = batch_of(chance, customers)
+
+        async def evaluate() -> None:
+            async with desk.database.transaction() as session:
+                connection = await raw(session)
+                await connection.execute(
+                    "SELECT FROM customers WHERE customer_id = ANY($1::uuid[]) ORDER BY customer_id FOR UPDATE", people
+                )
+                await desk.conclusions.evaluate(session, people, definitions, now=NOW)
+
+        return await seconds(evaluate)
+
+    async def everybody() -> float:
+        compiled = desk.compiler.everybody(conditions)
+        answers = ", ".join(f"count(*) FILTER (WHERE m{position})" for position in range(len(conditions)))
+        sql = f"SELECT {answers} FROM ({compiled.sql}) AS answers"  # compiled, with parameters
+        return await seconds(lambda: by_hand(desk, sql, NOW, *compiled.parameters))
+
+    ratio = Ratio("P6", "50 segments for one batch of 500 events", "for everybody", 0.02, "ms", at_most=True)
+    limit = [await everybody() * 1000 for _ in range(2)][-1:]  # takes minutes, and hardly varies
+    progress("P6: everybody looked at")
+    for _ in range(10):
+        await batch()
+    ratio.ours = [await batch() * 1000 for _ in range(9)]
+    ratio.limit = limit * len(ratio.ours)
+    await desk.empty()
+    await desk.database.close()
+    return ratio
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What the same things cost on a population of some size, in milliseconds (medians)."""
+
+    customers: int
+    batch: float
+    preview: float
+    backfill: float
+    timeline: float
+
+    def line(self, base: "Growth") -> str:
+        """One line, against the smallest population."""
+        return (
+            f"P10  {self.customers:>10,} customers: batch of {BATCH} with 50 segments {self.batch:,.0f} ms "
+            f"({self.batch / base.batch:.2f}x), preview {self.preview:,.0f} ms, backfill {self.backfill:,.0f} ms, "
+            f"a page of the longest timeline {self.timeline:.1f} ms"
+        )
+
+
+def measure_p10(sizes: Sequence[int] = (10_000, 100_000, MILLION)) -> list[str]:
+    """How recording a batch with fifty live segments (P2's part in the database), preview and backfill grow."""
+    grown = []
+    for customers in sizes:
+        with population(customers) as url:
+            grown.append(asyncio.run(_measure_growth(Desk.on(url), customers)))
+    return [each.line(grown[0]) for each in grown]
+
+
+async def _measure_growth(desk: Desk, customers: int) -> Growth:
+    await _fifty(desk)
+    chance = random.Random(10)
+
+    async def batch() -> float:
+        people = [UUID(customer_id(1 + int(customers * chance.random() ** 1.5))) for _ in range(BATCH)]
+        names = [ORDER, "Product Viewed", "Page Viewed", "Email Opened", "Page Viewed"]
+        facts = [from_resolved_event(_event(person, names[n % 5], n)) for n, person in enumerate(people)]
+
+        async with desk.database.transaction() as session:  # rolled back: the population stays what it is
+            taken = await seconds(lambda: desk.recorder.record(session, facts))
+            await session.rollback()
+        return taken
+
+    batches = [await batch() for _ in range(25)][10:]
+    previews = [await seconds(lambda: previewed(desk, ASKED[1].condition)) for _ in range(4)][1:]
+    timelines = await _page_of_the_longest(desk)
+    backfills = [await backfilled(desk, ASKED[1].condition) for _ in range(3)][1:]
+    await desk.empty()
+    await desk.database.close()
+    progress(f"P10: {customers:,} customers measured")
+    return Growth(customers, *(statistics.median(each) * 1000 for each in (batches, previews, backfills, timelines)))
+
+
+def _event(person: UUID, name: str, number: int) -> Any:  # a contract's fact
+    from contracts.identity import ResolvedEvent
+
+    return ResolvedEvent(
+        event_id=uuid4(),
+        customer_id=person,
+        anchor_id=person,
+        occurred_at=NOW,
+        source_id="bench",
+        message_id=str(number),
+        kind="track",
+        name=name,
+        received_at=NOW,
+        properties={"revenue": number % 90 + 0.5} if name == ORDER else {"path": f"/pages/{number}"},
+    )
+
+
+LONGEST = UUID(int=1)
+FILL_LONGEST = """
+INSERT INTO events (customer_id, occurred_at, event_id, anchor_id, kind, name, source_id, properties)
+SELECT $1, $2::timestamptz - n * interval '5 minutes', gen_random_uuid(), $1, 'track', 'Page Viewed', 'web',
+       '{"path": "/pages/1", "referrer": "https://search.example"}'
+FROM generate_series(1, 100000) AS n
+"""
+
+
+async def _page_of_the_longest(desk: Desk) -> list[float]:
+    """A page of 50 from the middle of a timeline of 100,000 events, which is taken away again."""
+    from profile_service.service import reading
+
+    connection = await desk.database.connect()
+    await connection.execute("DELETE FROM events WHERE customer_id = $1", LONGEST)
+    await connection.execute(FILL_LONGEST, LONGEST, NOW)
+    places = await connection.fetch(
+        "SELECT occurred_at, event_id FROM events WHERE customer_id = $1 ORDER BY random() LIMIT 20", LONGEST
+    )
+
+    async def page(place: Any) -> None:  # an asyncpg record
+        async with desk.database.transaction() as session:
+            pages = await reading.get_timelines(session, [LONGEST], first=50, before=(place[0], place[1]))
+            assert pages[0].events
+
+    taken = [await seconds(lambda place=place: page(place)) for place in places]  # type: ignore[misc]  # a default binds it
+    await connection.execute("DELETE FROM events WHERE customer_id = $1", LONGEST)
+    await connection.close()
+    return taken

@@ -1,6 +1,7 @@
 """Anchors move: facts move with them, conclusions are drawn anew, and a move back gives everything back."""
 
 from datetime import timedelta
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -83,3 +84,66 @@ async def test_merge_and_undo_give_back_timeline_traits_purchases_rank_and_segme
         (visitor, cookie, "move"),
     }
     assert len(exited) == 2
+
+
+async def test_segments_after_merges_and_splits_are_those_of_customers_never_merged(profile: RunningService) -> None:
+    """Each moved pair has a twin pair with the same facts that nothing ever happens to."""
+    client, headers, now, random = profile.client, profile.headers(), profile.clock.now(), Random(5)
+    conditions: dict[str, dict[str, Any]] = {
+        "two-orders": TWO_ORDERS,
+        "no-order": NO_ORDER,
+        "lately": {**TWO_ORDERS, "window": {"days": 3}},
+        "osaka": {"kind": "trait", "trait": "city", "comparison": "eq", "value": "Osaka"},
+        "guests-who-bought": {
+            "kind": "and",
+            "conditions": [{"kind": "segment", "segment": "guests"}, {"kind": "not", "condition": NO_ORDER}],
+        },
+    }
+    assert (await client.put("/v1/segments/guests", json={"name": "g", "kind": "static"}, headers=headers)).is_success
+    for key, condition in conditions.items():
+        body = {"name": key, "condition": condition}
+        assert (await client.put(f"/v1/segments/{key}", json=body, headers=headers)).is_success
+        assert (await client.post(f"/v1/segments/{key}:publish", headers=headers)).is_success
+    moved_pairs, twin_pairs, facts, guests = [], [], list[Any](), list[str]()
+    for _ in range(6):
+        pair, twins = (uuid4(), uuid4()), (uuid4(), uuid4())
+        moved_pairs.append(pair)
+        twin_pairs.append(twins)
+        for side in (0, 1):
+            recipe = [(random.random(), random.randrange(1, 9)) for _ in range(4)]
+            is_guest = random.random() < 0.5
+            for person in (pair[side], twins[side]):
+                facts += [
+                    purchase(person, now - timedelta(days=days), 10)
+                    if kind < 0.4
+                    else identify(person, now - timedelta(days=days), city="Osaka" if kind < 0.7 else "Kobe")
+                    for kind, days in recipe
+                ]
+                guests += [str(person)] if is_guest else []
+    await profile.publish(facts)
+    await profile.drain()
+    added = await client.post("/v1/segments/guests:addMembers", json={"customer_ids": guests}, headers=headers)
+    assert {each["outcome"] for each in added.json()["results"]} == {"added"}
+    before = await _segments_of(profile, moved_pairs)
+    assert before == await _segments_of(profile, twin_pairs)
+    await profile.publish([moved(two, former=two, to=one, occurred_at=now) for one, two in moved_pairs])
+    await profile.drain()
+    merged = await _segments_of(profile, moved_pairs)
+    assert merged != before and all(gone == [] for _, gone in merged)
+    await profile.publish(
+        [moved(two, former=one, to=two, version=2, occurred_at=now, reason="split") for one, two in moved_pairs]
+    )
+    await profile.drain()
+    assert await _segments_of(profile, moved_pairs) == before
+    sizes = {row["key"]: row["size"] for row in (await client.get("/v1/segments", headers=headers)).json()["items"]}
+    everybody = [keys for pairs in (moved_pairs, twin_pairs) for keys in await _segments_of(profile, pairs)]
+    assert sizes == {
+        key: sum(key in one for one, _ in everybody) + sum(key in two for _, two in everybody)
+        for key in [*conditions, "guests"]
+    }
+
+
+async def _segments_of(profile: RunningService, pairs: list[tuple[UUID, UUID]]) -> list[tuple[list[str], list[str]]]:
+    views = await _view(profile, *(person for pair in pairs for person in pair))
+    keys = [view["segments"] for view in views]
+    return list(zip(keys[::2], keys[1::2], strict=True))

@@ -15,6 +15,8 @@ from contracts.identity import ResolvedEvent
 from contracts.profile import RankChanged, SegmentEntered, SegmentExited
 from profile_service.handlers import from_resolved_event
 from profile_service.repository.conclusions import CONDITION
+from profile_service.repository.segments import list_segments
+from profile_service.service.segment_sizes import SizeKeeper
 from servicekit.database import raw
 
 ORDER = "Order Completed"
@@ -93,6 +95,9 @@ async def _assert_in_turn(desk: Desk) -> None:
         assert history == [(SegmentEntered, SegmentExited)[turn % 2].fact_type for turn in range(len(history))]
         assert (UUID(customer_id) in kept[key]) == (len(history) % 2 == 1)
     assert {(key, str(customer)) for key, members in kept.items() for customer in members} <= set(histories)
+    await SizeKeeper(database=desk.database).step()
+    async with desk.database.transaction() as session:
+        assert {row.key: row.size for row in await list_segments(session)} == {key: len(kept[key]) for key in kept}
 
 
 async def test_live_answers_and_those_by_time_equal_the_plain_reading(a_desk: Desk) -> None:
@@ -205,6 +210,44 @@ async def test_a_backfill_goes_on_where_it_was_and_publishing_again_changes_noth
     entered = await a_desk.facts(SegmentEntered)
     assert [(fact.reason, fact.segment_version) for fact in entered] == [("backfill", 1)] * 20
     assert {fact.anchor_id for fact in entered} == {UUID(int=number) for number in range(1, 21)}
+
+
+async def test_what_a_backfill_found_is_not_kept_once_it_does_not_hold_any_more(a_desk: Desk) -> None:
+    changed, passed, same = UUID(int=1), UUID(int=2), UUID(int=3)
+    await a_desk.record([purchase(person, START - timedelta(days=1), 85) for person in (changed, same)])
+    await a_desk.record([purchase(passed, START - timedelta(days=29, hours=23), 85)])
+    window = {"kind": "event_sum", "event": ORDER, "property": "revenue", "comparison": "ge", "value": 80}
+    less = {"kind": "event_sum", "event": ORDER, "property": "revenue", "comparison": "lt", "value": 100}
+    tree = {"kind": "and", "conditions": [{**window, "window": {"days": 30}}, less]}
+    await a_desk.publish_segment("near-gold", tree)
+    assert await a_desk.backfiller.step()  # the look finds all three
+    await a_desk.record([purchase(changed, START, 90)])  # a member no more; nothing was kept that this could change
+    a_desk.clock.advance(timedelta(hours=2))
+    await a_desk.backfill()
+    assert (await _kept(a_desk))["near-gold"] == {same}
+    assert {fact.customer_id for fact in await a_desk.facts(SegmentEntered)} == {same}
+
+
+async def test_a_backfill_whose_findings_are_lost_looks_again(a_desk: Desk) -> None:
+    people = [UUID(int=number) for number in range(1, 21)]
+    await a_desk.record([purchase(person, START - timedelta(days=1), 90) for person in people])
+    await a_desk.publish_segment("near-gold", SEGMENTS["near-gold"])
+    assert await a_desk.backfiller.step()
+    assert await a_desk.backfiller.step()
+    await a_desk.fetch("TRUNCATE backfill_answers")  # as a crash of the server does
+    await a_desk.backfill()
+    assert (await _kept(a_desk))["near-gold"] == set(people)
+    assert len(await a_desk.facts(SegmentEntered)) == 20
+
+
+async def test_publishing_while_somebody_looks_throws_away_what_was_found(a_desk: Desk) -> None:
+    await a_desk.record([purchase(UUID(int=1), START - timedelta(days=1), 90)])
+    await a_desk.publish_segment("near-gold", SEGMENTS["near-gold"])
+    await a_desk.backfiller.step()
+    await a_desk.publish_segment("near-gold", SEGMENTS["never-bought"])
+    await a_desk.backfill()
+    assert (await _kept(a_desk))["near-gold"] == set()
+    assert await a_desk.facts(SegmentEntered) == []
 
 
 async def test_the_highest_fulfilled_rank_wins_and_falls_when_its_window_passes(a_desk: Desk) -> None:
