@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from contracts.identity import AnchorMoved, ResolvedEvent
+from contracts.identity import AnchorMoved, ResolvedEvent, SourceChanged
 
 
 def event(
@@ -44,6 +44,7 @@ def identify(
     anchor_id: UUID | None = None,
     event_id: UUID | None = None,
     source_id: str = "crm",
+    received_at: datetime | None = None,
     **traits: Any,
 ) -> ResolvedEvent:
     """What a source says of a customer."""
@@ -56,7 +57,7 @@ def identify(
         message_id=str(uuid4()),
         kind="identify",
         name="Identified",
-        received_at=occurred_at,
+        received_at=received_at or occurred_at,
         traits=traits,
     )
 
@@ -79,4 +80,20 @@ def moved(
         former_customer_id=former,
         version=version,
         reason=reason,
+    )
+
+
+def source_changed(
+    source_id: str, department: str, occurred_at: datetime, *, version: int = 1, brand: str = "kizuna"
+) -> SourceChanged:
+    """What a source is from now on."""
+    return SourceChanged(
+        event_id=uuid4(),
+        occurred_at=occurred_at,
+        source_id=source_id,
+        version=version,
+        name=source_id,
+        department=department,
+        brand=brand,
+        legal_entity=f"{department} K.K.",
     )

@@ -42,6 +42,7 @@ def from_resolved_event(fact: ResolvedEvent) -> TimelineEvent:
         source_id=fact.source_id,
         properties={**fact.traits, **fact.properties} if fact.kind in {"identify", "group"} else fact.properties,
         traits={} if fact.kind in _ABOUT_OTHERS else fact.traits,
+        received_at=fact.received_at,
     )
 
 

@@ -77,10 +77,12 @@ async def test_a_trait_says_where_it_comes_from_and_null_takes_it_away(profile: 
     [view] = (await profile.client.post("/v1/customers:batchGet", json=body, headers=profile.headers())).json()[
         "customers"
     ]
-    assert view["traits"] == [
-        {"name": "name", "value": "山田", "source_id": "crm", "observed_at": "2026-11-20T00:00:00Z"}
-    ]
+    nobody_told = {"department": None, "brand": None, "legal_entity": None}
+    said = {"source_id": "crm", "observed_at": "2026-11-20T00:00:00Z", **nobody_told}
+    assert view["traits"] == [{"name": "name", "value": "山田", **said}]
     values = await profile.client.post(
         "/v1/traits:batchGet", json={**body, "names": ["name", "plan"]}, headers=profile.headers()
     )
-    assert values.json() == {"customers": [{"customer_id": str(customer), "traits": {"name": "山田"}}]}
+    assert values.json() == {
+        "customers": [{"customer_id": str(customer), "traits": {"name": "山田"}, "provenance": {"name": said}}]
+    }

@@ -2,11 +2,16 @@
 
 from profile_service.models.base import Base
 from profile_service.models.customers import Customer, Trait
+from profile_service.models.identifiers import CustomerIdentifier
 from profile_service.models.insights import AnonymisedCell, AnonymisedExport, AuditedRead, InsightCell, InsightDataset
 from profile_service.models.ranks import CustomerRank, Rank, RankTable
 from profile_service.models.relations import Relation, RelationStatement
+from profile_service.models.remarks import RemarkOpinion, RemarkReading, RemarkTopic
 from profile_service.models.segments import Backfill, Segment, SegmentMembership
+from profile_service.models.signs import CustomerSign, Sign, SignDetection, SignVersion
+from profile_service.models.sources import Source
 from profile_service.models.timeline import Event, TraitObservation
+from profile_service.models.traits import RetractedAnchor, TraitDefinition, TraitRefold, TraitRetraction
 
 __all__ = [
     "AnonymisedCell",
@@ -15,7 +20,9 @@ __all__ = [
     "Backfill",
     "Base",
     "Customer",
+    "CustomerIdentifier",
     "CustomerRank",
+    "CustomerSign",
     "Event",
     "InsightCell",
     "InsightDataset",
@@ -23,8 +30,19 @@ __all__ = [
     "RankTable",
     "Relation",
     "RelationStatement",
+    "RemarkOpinion",
+    "RemarkReading",
+    "RemarkTopic",
+    "RetractedAnchor",
     "Segment",
     "SegmentMembership",
+    "Sign",
+    "SignDetection",
+    "SignVersion",
+    "Source",
     "Trait",
+    "TraitDefinition",
     "TraitObservation",
+    "TraitRefold",
+    "TraitRetraction",
 ]

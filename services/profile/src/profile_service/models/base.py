@@ -16,8 +16,8 @@ else:
     Base = service_base()
 
 
-def moment(*, nullable: bool = False) -> Any:  # SQLModel types Field() as Any itself
-    return Field(sa_column=Column(DateTime(timezone=True), nullable=nullable))
+def moment(*, nullable: bool = False, default: str | None = None) -> Any:  # SQLModel types Field() as Any itself
+    return Field(sa_column=Column(DateTime(timezone=True), nullable=nullable, server_default=default))
 
 
 def text_column(*, primary_key: bool = False, nullable: bool = False) -> Any:

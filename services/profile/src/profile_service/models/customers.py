@@ -13,7 +13,10 @@ from servicekit.tables import RowsFollow
 
 
 class Trait(Base, table=True):
-    """The fold: per customer and name the latest observation over all anchors, by (observed_at, event_id)."""
+    """The fold of a customer's observations of one name over all anchors, by the trait's policy.
+
+    There is a row for whatever was ever observed: with the value null where nothing counts.
+    """
 
     __tablename__ = "traits"
     __rows_follow__: ClassVar[RowsFollow] = "recompute"
@@ -25,6 +28,8 @@ class Trait(Base, table=True):
     source_id: str = text_column()
     observed_at: datetime = moment()
     event_id: UUID
+    """Of the observation that won (of the latest one where several did, or none)."""
+    received_at: datetime = moment(default="-infinity")
 
 
 class Customer(Base, table=True):

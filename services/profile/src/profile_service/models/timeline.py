@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Column, DateTime, Index, Numeric, Uuid
 from sqlmodel import Field
 
-from profile_service.models.base import Base, json_column, number, text_column
+from profile_service.models.base import Base, json_column, moment, number, text_column
 from servicekit.tables import RowsFollow
 
 
@@ -38,7 +38,10 @@ class Event(Base, table=True):
 
 
 class TraitObservation(Base, table=True):
-    """What a source said of a customer at a moment. Nothing is overwritten, so any set of anchors folds exactly."""
+    """What a source said of a customer at a moment. Nothing is overwritten, so any set of anchors folds exactly.
+
+    The key leads from a customer's trait to each source that spoke of it, and there to the latest it said.
+    """
 
     __tablename__ = "trait_observations"
     __rows_follow__: ClassVar[RowsFollow] = "move"
@@ -46,8 +49,12 @@ class TraitObservation(Base, table=True):
 
     customer_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     name: str = text_column(primary_key=True)
+    source_id: str = text_column(primary_key=True)
     observed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
     event_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     anchor_id: UUID
-    source_id: str = text_column()
     value: Any = json_column()
+    received_at: datetime = moment(default="-infinity")
+    """By Kizuna; '-infinity': before this was kept. Of what was said of one moment, the later received wins."""
+    retraction_id: UUID | None = Field(default=None, sa_column=Column(Uuid, nullable=True))
+    """The source took it back: it is kept, but counts no more."""

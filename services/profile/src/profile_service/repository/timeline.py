@@ -1,4 +1,4 @@
-"""Writing timelines: COPY into a temporary table, then one statement for all events of a batch, one for all traits."""
+"""Writing timelines: COPY into a temporary table, then one statement for all events of a batch."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,15 +18,14 @@ _COLUMNS = (
     "kind",
     "name",
     "source_id",
+    "received_at",
     "properties",
     "traits",
 )
 _CREATE_INCOMING = load_sql("profile_service", "create_incoming")
 _RECORD_EVENTS = load_sql("profile_service", "record_events")
-_RECORD_TRAITS = load_sql("profile_service", "record_traits")
 _LOCK_CUSTOMERS = load_sql("profile_service", "lock_customers")
 _RECOUNT_CUSTOMERS = load_sql("profile_service", "recount_customers")
-_REFOLD_TRAITS = load_sql("profile_service", "refold_traits")
 
 
 async def copy_incoming(session: AsyncSession, events: Sequence[TimelineEvent]) -> None:
@@ -50,6 +49,7 @@ def _record(event: TimelineEvent) -> tuple[object, ...]:
         event.kind,
         storable_text(event.name),
         storable_text(event.source_id),
+        event.received_at or event.occurred_at,
         _jsonb(event.properties),
         _jsonb(event.traits) if event.traits else None,
     )
@@ -74,11 +74,6 @@ async def record_events(
     return {row["customer_id"]: row["is_new"] for row in rows}
 
 
-async def record_traits(session: AsyncSession) -> None:
-    """Keep the incoming traits as observations and fold them into the customers' traits."""
-    await (await raw(session)).execute(_RECORD_TRAITS)
-
-
 async def lock_customers(session: AsyncSession, customer_ids: Sequence[UUID], *, now: datetime) -> None:
     """Lock these customers in order, making rows for those that have none."""
     await (await raw(session)).execute(_LOCK_CUSTOMERS, list(customer_ids), now)
@@ -90,13 +85,6 @@ async def recount_customers(
     """Count locked customers' timelines anew; returns each one's number of events."""
     rows = await (await raw(session)).fetch(_RECOUNT_CUSTOMERS, list(customer_ids), purchase_event)
     return {row["customer_id"]: row["event_count"] for row in rows}
-
-
-async def refold_traits(session: AsyncSession, customer_ids: Sequence[UUID]) -> None:
-    """Fold locked customers' observations anew."""
-    connection = await raw(session)
-    await connection.execute("DELETE FROM traits WHERE customer_id = ANY($1::uuid[])", list(customer_ids))
-    await connection.execute(_REFOLD_TRAITS, list(customer_ids))
 
 
 async def forget_customers(session: AsyncSession, customer_ids: Sequence[UUID]) -> None:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from profile_service.routes import anonymising, customers, insights, ranks, relations, segments
+from profile_service.routes import anonymising, customers, insights, ranks, relations, segments, traits
 
 routers: list[APIRouter] = [
     customers.router,
@@ -11,4 +11,5 @@ routers: list[APIRouter] = [
     relations.router,
     insights.router,
     anonymising.router,
+    traits.router,
 ]

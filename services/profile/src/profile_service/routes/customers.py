@@ -90,6 +90,9 @@ def _timeline(page: TimelinePage) -> schemas.TimelineAnswer:
                 name=event.name,
                 kind=event.kind,
                 source_id=event.source_id,
+                department=event.department,
+                brand=event.brand,
+                legal_entity=event.legal_entity,
                 occurred_at=event.occurred_at,
                 properties=event.properties,
                 cursor=encode_cursor(event.occurred_at, event.event_id),
@@ -103,12 +106,16 @@ def _timeline(page: TimelinePage) -> schemas.TimelineAnswer:
 
 @router.post("/traits:batchGet", dependencies=reads)
 async def get_traits(body: schemas.TraitsQuery, session: Session) -> schemas.TraitsAnswer:
-    """Trait values of many customers, by name."""
+    """Trait values of many customers, by name, with where they come from."""
     traits = await views.traits_of(session, body.customer_ids, names=body.names)
     return schemas.TraitsAnswer(
         customers=[
             schemas.TraitValuesAnswer(
-                customer_id=customer_id, traits={trait.name: trait.value for trait in traits.get(customer_id, [])}
+                customer_id=customer_id,
+                traits={trait.name: trait.value for trait in traits.get(customer_id, [])},
+                provenance={
+                    trait.name: schemas.TraitProvenance.model_validate(trait) for trait in traits.get(customer_id, [])
+                },
             )
             for customer_id in body.customer_ids
         ]

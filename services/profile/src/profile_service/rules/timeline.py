@@ -23,6 +23,8 @@ class TimelineEvent:
     source_id: str
     properties: Mapping[str, Any] = field(default_factory=dict)  # free JSON by the Segment specification
     traits: Mapping[str, Any] = field(default_factory=dict)  # free JSON by the Segment specification
+    received_at: datetime | None = None
+    """By Kizuna; None: when it happened."""
 
 
 def storable_text(text: str) -> str:

@@ -11,13 +11,29 @@ from contracts.conditions import Name, PropertyFilter
 from servicekit.http import Answer, BatchGet, Body
 
 
-class TraitAnswer(Answer):
+class Provenance(Answer):
+    """Where something comes from: the source, and whose it was then.
+
+    Department, brand and legal entity are null for Kizuna's own services and for a source identity has not told of yet.
+    """
+
+    source_id: str
+    department: str | None = None
+    brand: str | None = None
+    legal_entity: str | None = None
+
+
+class TraitProvenance(Provenance):
+    """Where a trait's value comes from, and when it was said."""
+
+    observed_at: datetime
+
+
+class TraitAnswer(TraitProvenance):
     """A folded trait with its provenance."""
 
     name: str
     value: Any
-    source_id: str
-    observed_at: datetime
 
 
 class RfmAnswer(Answer):
@@ -69,13 +85,12 @@ class TimelinesQuery(BatchGet):
     after: str | None = Field(default=None, max_length=500)
 
 
-class EventAnswer(Answer):
+class EventAnswer(Provenance):
     """One event of a timeline."""
 
     event_id: UUID
     name: str
     kind: str
-    source_id: str
     occurred_at: datetime
     properties: dict[str, Any]
     cursor: str
@@ -103,10 +118,11 @@ class TraitsQuery(BatchGet):
 
 
 class TraitValuesAnswer(Answer):
-    """A customer's traits by name."""
+    """A customer's traits by name, and by name where each comes from."""
 
     customer_id: UUID
     traits: dict[str, Any]
+    provenance: dict[str, TraitProvenance]
 
 
 class TraitsAnswer(Answer):

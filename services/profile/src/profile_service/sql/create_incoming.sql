@@ -7,6 +7,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
     kind text NOT NULL,
     name text NOT NULL,
     source_id text NOT NULL,
+    received_at timestamptz NOT NULL,
     properties jsonb NOT NULL,
     traits jsonb
 ) ON COMMIT DELETE ROWS

@@ -1,5 +1,7 @@
--- The newest events of many customers, each from the primary key's end. $1 customers, $2 limit, $3 and $4 the last seen
-SELECT t.position, e.event_id, e.name, e.kind, e.source_id, e.occurred_at, e.properties
+-- The newest events of many customers, each from the primary key's end, with the department their source had then.
+-- $1 customers, $2 limit, $3 and $4 the last seen
+SELECT t.position, e.event_id, e.name, e.kind, e.source_id, s.department, s.brand, s.legal_entity, e.occurred_at,
+       e.properties
 FROM unnest($1::uuid[]) WITH ORDINALITY AS t (customer_id, position)
 CROSS JOIN LATERAL (
     SELECT event_id, name, kind, source_id, occurred_at, properties
@@ -10,4 +12,5 @@ CROSS JOIN LATERAL (
     ORDER BY occurred_at DESC, event_id DESC
     LIMIT $2::int
 ) AS e
+LEFT JOIN sources s ON s.source_id = e.source_id AND s.valid_from <= e.occurred_at AND e.occurred_at < s.valid_until
 ORDER BY t.position, e.occurred_at DESC, e.event_id DESC
