@@ -12,6 +12,8 @@ FACTS: list[type[Fact] | type[Notice]] = [
     identity.AgreementChanged,
     profile.SegmentEntered,
     profile.SegmentExited,
+    profile.SignDetected,
+    profile.SignExpired,
     profile.RankChanged,
     profile.CustomersChanged,
     profile.ProfileCustomerErased,

@@ -29,6 +29,31 @@ class SegmentExited(SegmentFact):
     fact_type: ClassVar[str] = "profile.segment.exited.v1"
 
 
+SignStrength = Literal["weak", "medium", "strong"]
+
+
+class SignFact(Fact):
+    """`anchor_id` is the anchor of the customer's latest event."""
+
+    sign_id: UUID
+    sign_key: str
+    sign_version: int
+    strength: SignStrength
+    reason: MembershipReason
+
+
+class SignDetected(SignFact):
+    """The customer shows a sign of a situation from `occurred_at` on, for at least the sign's lifetime."""
+
+    fact_type: ClassVar[str] = "profile.sign.detected.v1"
+
+
+class SignExpired(SignFact):
+    """The sign's lifetime has passed and its condition holds no more."""
+
+    fact_type: ClassVar[str] = "profile.sign.expired.v1"
+
+
 class RankChanged(Fact):
     """The customer's rank by the current rank table. `None` is no rank."""
 
