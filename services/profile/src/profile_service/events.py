@@ -5,8 +5,16 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID, uuid4
 
-from contracts.profile import CustomersChanged, MembershipReason, RankChanged
-from profile_service.repository.conclusions import RankChange, SegmentChange
+from contracts.profile import (
+    CustomersChanged,
+    MembershipReason,
+    RankChanged,
+    SignDetected,
+    SignExpired,
+    SignFact,
+    SignStrength,
+)
+from profile_service.repository.conclusions import RankChange, SegmentChange, SignChange
 
 HINT_SUBJECT = CustomersChanged.fact_type
 HINT_CUSTOMERS = 2000
@@ -22,6 +30,19 @@ class SegmentAtVersion(Protocol):
     def key(self) -> str: ...
     @property
     def version(self) -> int: ...
+
+
+class SignAtVersion(Protocol):
+    """What a fact says of its sign."""
+
+    @property
+    def sign_id(self) -> UUID: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def strength(self) -> SignStrength: ...
 
 
 def encoded_segment_facts(
@@ -40,6 +61,27 @@ def encoded_segment_facts(
             change.customer_id,
             f'{{"event_id":"{uuid4()}","customer_id":"{change.customer_id}","anchor_id":"{change.anchor_id}",{same}}}',
         )
+
+
+def sign_facts(
+    changes: Iterable[SignChange], signs: Mapping[UUID, SignAtVersion], *, reason: MembershipReason, now: datetime
+) -> list[SignFact]:
+    """One fact per sign that is shown now and was not, or the other way round; a renewal is none."""
+    return [
+        (SignDetected if change.is_active else SignExpired)(
+            event_id=uuid4(),
+            customer_id=change.customer_id,
+            anchor_id=change.anchor_id,
+            occurred_at=now,
+            sign_id=change.sign_id,
+            sign_key=signs[change.sign_id].key,
+            sign_version=signs[change.sign_id].version,
+            strength=signs[change.sign_id].strength,
+            reason=reason,
+        )
+        for change in changes
+        if change.is_active != change.was_active
+    ]
 
 
 def rank_facts(changes: Sequence[RankChange], *, now: datetime) -> list[RankChanged]:

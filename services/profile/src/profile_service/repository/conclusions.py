@@ -1,4 +1,4 @@
-"""Concluding: evaluate segments and ranks for locked customers and keep what changed, in one statement.
+"""Concluding: evaluate segments, ranks and signs for locked customers and keep what changed, in one statement.
 
 Everybody who concludes about customers (a live batch, the expiry, a backfill, a move) first locks their rows in
 `customers`, in the order of customer_id, and only then reads definitions, events and earlier answers: each statement of
@@ -9,6 +9,7 @@ a transition is found once. Nobody locks customers in another order, so nobody w
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -24,12 +25,13 @@ from profile_service.conditions import (
     expand,
     holds_for_stranger,
 )
+from profile_service.repository.detecting import SIGN_RESULT, PublishedSigns, SignChange, SignDefinition, sign_parts
 from profile_service.repository.library import CONDITION, Published, read_published
 from servicekit.database import load_sql, raw
 from servicekit.errors import Invalid
 
 log = structlog.get_logger(__name__)
-__all__ = ["CONDITION", "Conclusions", "Definition", "Definitions", "RankChange", "SegmentChange"]
+__all__ = ["CONDITION", "Conclusions", "Definition", "Definitions", "RankChange", "SegmentChange", "SignChange"]
 _CLAIM_DUE = load_sql("profile_service", "claim_due")
 _REMEMBERED_STATEMENTS = 64
 
@@ -50,17 +52,18 @@ class Definition:
 
 @dataclass(frozen=True)
 class Definitions:
-    """What is evaluated: segments, and the whole table of ranks (lowest first) or none of it."""
+    """What is evaluated: segments, the whole table of ranks (lowest first) or none of it, signs."""
 
     segments: tuple[Definition, ...]
     ranks: tuple[Definition, ...]
+    signs: tuple[SignDefinition, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.segments or self.ranks)
+        return bool(self.segments or self.ranks or self.signs)
 
     @property
-    def all(self) -> tuple[Definition, ...]:
-        return self.segments + self.ranks
+    def all(self) -> tuple[Definition | SignDefinition, ...]:
+        return self.segments + self.ranks + self.signs
 
 
 @dataclass(frozen=True)
@@ -89,19 +92,22 @@ class Conclusions:
     def __init__(self, compiler: Compiler) -> None:
         self._compiler = compiler
         self._published = Published()
+        self._signs = PublishedSigns()
         self._definitions: dict[tuple[UUID | str, int], Definition] = {}
         self._all = Definitions((), ())
-        self._statements: dict[tuple[Definition, ...], tuple[str, tuple[object, ...]]] = {}
+        self._statements: dict[tuple[Definition | SignDefinition, ...], tuple[str, tuple[object, ...]]] = {}
 
     async def definitions(self, session: AsyncSession) -> Definitions:
-        """All published segments and the ranks. Read after the customers are locked: see this module's text."""
+        """All published segments, the ranks and the signs. Read after the customers are locked: see this module's text."""
         published = await read_published(session, known=self._published)
-        if published is not self._published:
+        signs = await self._signs.read(session, published.library)
+        if published is not self._published or signs is not self._all.signs:
             self._definitions = dict(self._expanded(published))
             self._published = published
             self._all = Definitions(
                 segments=tuple(each for each in self._definitions.values() if each.segment_id is not None),
                 ranks=tuple(each for each in self._definitions.values() if each.segment_id is None),
+                signs=signs,
             )
         return self._all
 
@@ -137,10 +143,10 @@ class Conclusions:
 
     async def evaluate(
         self, session: AsyncSession, customer_ids: Sequence[UUID], definitions: Definitions, *, now: datetime
-    ) -> tuple[list[SegmentChange], list[RankChange]]:
+    ) -> tuple[list[SegmentChange], list[RankChange], list[SignChange]]:
         """Evaluate the definitions for locked customers at `now`, keep the answers, return what changed."""
         if not definitions or not customer_ids:
-            return [], []
+            return [], [], []
         sql, parameters = self._statement(definitions)
         rows = await (await raw(session)).fetch(sql, now, list(customer_ids), *parameters)
         segments = [
@@ -151,9 +157,9 @@ class Conclusions:
         ranks = [
             RankChange(row["customer_id"], row["anchor_id"], row["rank_key"], row["former_rank_key"])
             for row in rows
-            if row["segment_id"] is None
+            if row["segment_id"] is None and row["sign_id"] is None
         ]
-        return segments, ranks
+        return segments, ranks, [_sign_change(row) for row in rows if row["sign_id"] is not None]
 
     def _statement(self, definitions: Definitions) -> tuple[str, tuple[object, ...]]:
         if definitions.all not in self._statements:
@@ -172,17 +178,34 @@ class Conclusions:
         if definitions.ranks:
             parts.append(_rank_parts(definitions, values, first=3))
             results.append(_RANK_RESULT)
+        if definitions.signs:
+            place = len(definitions.segments) + len(definitions.ranks)
+            parts.append(sign_parts(definitions.signs, values, place=place, first=3, kept_if=_MUST_BE_KEPT))
+            results.append(SIGN_RESULT)
         return f"WITH {', '.join(parts)}\n{' UNION ALL '.join(results)}", tuple(values)
+
+
+def _sign_change(row: Any) -> SignChange:  # an asyncpg record
+    return SignChange(
+        row["customer_id"],
+        row["anchor_id"],
+        row["sign_id"],
+        is_active=row["is_active"],
+        was_active=row["was_active"],
+        became_true=row["became_true"],
+    )
 
 
 _SEGMENT_RESULT = """
 SELECT a.customer_id, c.latest_anchor_id AS anchor_id, a.segment_id, a.is_member,
-       NULL AS rank_key, NULL AS former_rank_key
+       NULL AS rank_key, NULL AS former_rank_key,
+       NULL::uuid AS sign_id, NULL::boolean AS is_active, NULL::boolean AS was_active, NULL::boolean AS became_true
 FROM changed_answers a JOIN customers c USING (customer_id) WHERE a.is_member <> a.was_member
 """
 _RANK_RESULT = """
 SELECT r.customer_id, c.latest_anchor_id AS anchor_id, NULL::uuid AS segment_id, NULL::boolean AS is_member,
-       r.rank_key, r.former_rank_key
+       r.rank_key, r.former_rank_key,
+       NULL::uuid AS sign_id, NULL::boolean AS is_active, NULL::boolean AS was_active, NULL::boolean AS became_true
 FROM changed_ranks r JOIN customers c USING (customer_id) WHERE r.rank_key IS DISTINCT FROM r.former_rank_key
 """
 

@@ -8,9 +8,18 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.profile import MembershipReason, SegmentEntered, SegmentExited
-from profile_service.events import HINT_SUBJECT, SegmentAtVersion, encoded_segment_facts, hint_bodies, rank_facts
+from profile_service.events import (
+    HINT_SUBJECT,
+    SegmentAtVersion,
+    SignAtVersion,
+    encoded_segment_facts,
+    hint_bodies,
+    rank_facts,
+    sign_facts,
+)
 from profile_service.repository import sizes
 from profile_service.repository.conclusions import Conclusions, Definitions, SegmentChange, non_members
+from profile_service.repository.detecting import SignChange, note_detections
 from servicekit.clock import Clock
 from servicekit.database import after_commit
 from servicekit.nats import PUBLISH_ERRORS, NatsConnection
@@ -67,20 +76,24 @@ class Concluder:
         hint: bool = True,
         partings: Sequence[tuple[UUID, UUID]] = (),
     ) -> None:
-        """Evaluate, keep the answers, publish entered, exited and rank changed in this transaction.
+        """Evaluate, keep the answers, publish entered, exited, rank changed, sign detected and expired in this transaction.
 
         `partings` (customer, segment) are said to have left as well, unless they are members now.
         """
         now = self._clock.now()
-        changes, ranks = await self._conclusions.evaluate(session, customer_ids, definitions, now=now)
+        changes, ranks, signs = await self._conclusions.evaluate(session, customer_ids, definitions, now=now)
         published = {segment.segment_id for segment in definitions.segments}
         departed = await non_members(session, [pair for pair in partings if pair[1] in published])
         await self._note_sizes(session, changes, reason=reason, now=now)
         await self._publish_segments(session, [*changes, *departed], definitions.segments, reason=reason, now=now)
         await publish(session, rank_facts(ranks, now=now), partitions=self._partitions)
+        await note_detections(session, signs, definitions.signs, reason=reason, now=now)
+        await self._publish_signs(session, signs, definitions.signs, reason=reason, now=now)
         if hint:
             anchors = {change.customer_id: change.anchor_id for change in (*changes, *departed)}
-            self._hints.send(session, anchors | {change.customer_id: change.anchor_id for change in ranks})
+            anchors |= {change.customer_id: change.anchor_id for change in ranks}
+            anchors |= {change.customer_id: change.anchor_id for change in signs}
+            self._hints.send(session, anchors)
 
     async def announce(
         self,
@@ -95,6 +108,31 @@ class Concluder:
         await self._note_sizes(session, changes, reason=reason, now=now)
         await self._publish_segments(session, changes, [segment], reason=reason, now=now)
         self._hints.send(session, {change.customer_id: change.anchor_id for change in changes})
+
+    async def announce_signs(
+        self,
+        session: AsyncSession,
+        changes: Sequence[SignChange],
+        sign: SignAtVersion,
+        *,
+        reason: MembershipReason,
+    ) -> None:
+        """Publish changes of one sign that this transaction has kept."""
+        await self._publish_signs(session, changes, [sign], reason=reason, now=self._clock.now())
+        self._hints.send(session, {change.customer_id: change.anchor_id for change in changes})
+
+    async def _publish_signs(
+        self,
+        session: AsyncSession,
+        changes: Sequence[SignChange],
+        signs: Sequence[SignAtVersion],
+        *,
+        reason: MembershipReason,
+        now: datetime,
+    ) -> None:
+        known = {sign.sign_id: sign for sign in signs}
+        facts = sign_facts(changes, known, reason=reason, now=now)
+        await publish(session, facts, partitions=self._partitions)
 
     async def note_departures(self, session: AsyncSession, customer_ids: Sequence[UUID], *, reason: str) -> None:
         """Note in the sizes that these customers are no more, before their memberships go without a fact."""

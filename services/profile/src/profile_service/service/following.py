@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from profile_service.repository import conclusions, relations, retractions, timeline, traits
+from profile_service.repository import conclusions, detecting, relations, retractions, timeline, traits
 from profile_service.repository.conclusions import Definitions
 from profile_service.service.concluding import Concluder
 from profile_service.settings import Settings
@@ -41,8 +41,13 @@ class Follower:
             due = await conclusions.due_segments(session, customer_ids, now=now)
             published = await self._concluder.definitions(session)
             segments = tuple(each for each in published.segments if each.segment_id in due)
+            due_signs = await detecting.due_signs(session, customer_ids, now=now)
+            signs = tuple(each for each in published.signs if each.sign_id in due_signs)
             await self._concluder.conclude(
-                session, customer_ids, Definitions(segments=segments, ranks=published.ranks), reason="time"
+                session,
+                customer_ids,
+                Definitions(segments=segments, ranks=published.ranks, signs=signs),
+                reason="time",
             )
             return True
 
@@ -61,6 +66,7 @@ class Follower:
         counts = await timeline.recount_customers(session, customer_ids, purchase_event=self._settings.purchase_event)
         gone = [customer_id for customer_id, count in counts.items() if not count]
         await self._concluder.note_departures(session, gone, reason="move")
+        await detecting.refold_signs(session, groups)
         await timeline.forget_customers(session, gone)
         alive = sorted(customer_id for customer_id, count in counts.items() if count)
         await retractions.retract_arrived(session, alive)

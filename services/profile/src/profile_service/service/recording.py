@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from profile_service.repository import relations, timeline, traits
 from profile_service.repository.conclusions import Definition, Definitions
+from profile_service.repository.detecting import SignDefinition
 from profile_service.rules import TimelineEvent
 from profile_service.rules.relations import Statement, take_statements
 from profile_service.service.concluding import Concluder, LiveHints
@@ -62,6 +63,7 @@ class Recorder:
         affected = Definitions(
             segments=tuple(each for each in definitions.segments if each in touched),
             ranks=definitions.ranks if any(each in touched for each in definitions.ranks) else (),
+            signs=tuple(each for each in definitions.signs if each in touched),
         )
         customer_ids = set().union(*(touched[each] for each in touched))
         if customer_ids:  # those in motion are concluded about when all their facts have arrived
@@ -75,7 +77,7 @@ def touched_by(
     definitions: Definitions,
     *,
     related: Set[UUID] = frozenset(),
-) -> dict[Definition, set[UUID]]:
+) -> dict[Definition | SignDefinition, set[UUID]]:
     """Which recorded customers (value: is new) may have another answer to which definition.
 
     A definition is touched by the names it asks for, by those `related` of whom a related person's date was said if it
@@ -90,7 +92,7 @@ def touched_by(
         for name in event.traits:
             by_trait.setdefault(name, set()).add(event.customer_id)
     new = {customer_id for customer_id, is_new in recorded.items() if is_new}
-    touched: dict[Definition, set[UUID]] = {}
+    touched: dict[Definition | SignDefinition, set[UUID]] = {}
     for definition in definitions.all:
         customers = set().union(
             *(by_event.get(name, set()) for name in definition.dependencies.events),
