@@ -31,6 +31,7 @@ class Term:
     sql: str
     until: str = NEVER
     level: int = -1
+    may_be_null: bool = True
 
 
 class Statement:
@@ -106,7 +107,8 @@ class Statement:
                     term = Term(child.sql, until, child.level)
                 case _:
                     leaf = self._leaf(node)
-                    term = Term(f"COALESCE({leaf.sql}, false)", leaf.until, leaf.level)
+                    sql = f"COALESCE({leaf.sql}, false)" if leaf.may_be_null else leaf.sql
+                    term = Term(sql, leaf.until, leaf.level)
             self._predicates[node] = self._placed(term)
         return self._predicates[node]
 
@@ -188,16 +190,17 @@ class Statement:
         column = counted.column
         is_whole = aggregate.function == "count" and bound == bound.to_integral_value()
         limit = self.parameters.add(int(bound), "bigint") if is_whole else self.parameters.add(bound, "numeric")
-        if self._setting.is_timed or COMPARISONS[comparison](0, bound):
+        is_never_null = aggregate.function == "count" and self._setting.is_restricted  # a pass without events counts 0
+        if not is_never_null and (self._setting.is_timed or COMPARISONS[comparison](0, bound)):
             column = f"COALESCE({column}, 0)"
         sql = f"{column} {OPERATORS[comparison]} {limit}"
         if not self._setting.is_timed:
             return Term(sql)
         if not is_whole:
-            return Term(sql, self._aggregates.contents_until(counted))
+            return Term(sql, self._aggregates.contents_until(counted), may_be_null=False)
         _, *limits = at_least(comparison, bound)
         moments = [self._count_until(counted, limit) for limit in limits if limit is not None and limit > 0]
-        return Term(sql, earliest(*moments))
+        return Term(sql, earliest(*moments), may_be_null=False)
 
     def _count_until(self, counted: Counted, limit: int) -> str:
         """When `count >= limit` can change: enough leave, or another comes."""

@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter
 
-from profile_service.routes import anonymising, customers, insights, ranks, relations, segments, traits
+from profile_service.routes import anonymising, conditions, customers, insights, ranks, relations, segments, traits
 
 routers: list[APIRouter] = [
     customers.router,
+    conditions.router,
     segments.router,
     ranks.router,
     relations.router,
