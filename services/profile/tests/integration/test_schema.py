@@ -36,6 +36,8 @@ async def test_the_migrations_make_the_models(profile_at_rest: RunningService) -
 
 def test_facts_move_and_conclusions_are_recomputed() -> None:
     assert rows_follow(Base) == {
+        "backfill_answers": "recompute",
+        "static_list_members": "move",
         "events": "move",
         "trait_observations": "move",
         "relation_statements": "move",
