@@ -66,12 +66,12 @@ def test_a_window_is_told_by_what_it_says(window: dict[str, Any]) -> None:
     ("window", "place"),
     [
         ({}, ()),
-        ({"days": 0}, ("days", "days")),
+        ({"days": 0}, ("last_days", "days")),
         ({"start": "2026-02-30"}, ("between", "start")),
         ({"start": "0001-01-01"}, ("between", "start")),
-        ({"calendar": "month", "offset": 1}, ("calendar", "offset")),
-        ({"since": {"event": ""}}, ("since", "since", "event")),
-        ({"days": 3, "hours": 3}, ("days", "hours")),
+        ({"calendar": "month", "offset": 1}, ("calendar_period", "offset")),
+        ({"since": {"event": ""}}, ("since_event", "since", "event")),
+        ({"days": 3, "hours": 3}, ("last_days", "hours")),
     ],
 )
 def test_a_window_that_is_none_is_refused_where_it_stands(window: dict[str, Any], place: tuple[str, ...]) -> None:

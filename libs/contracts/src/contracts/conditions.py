@@ -162,7 +162,7 @@ class SinceEvent(_Node):
 
 
 def _told_apart(**tags: str) -> Discriminator:
-    """Tell the members of a union apart by a key that only one of them has: `key="tag"`."""
+    """Tell the members of a union apart by a key that only one of them has: `key="tag"`. No tag is a key."""
 
     def tag(value: object) -> str | None:
         has = value.__contains__ if isinstance(value, Mapping) else partial(hasattr, value)
@@ -173,12 +173,19 @@ def _told_apart(**tags: str) -> Discriminator:
 
 
 AnyWindow = Annotated[
-    Annotated[Window, Tag("days")]
-    | Annotated[LastHours, Tag("hours")]
+    Annotated[Window, Tag("last_days")]
+    | Annotated[LastHours, Tag("last_hours")]
     | Annotated[Between, Tag("between")]
-    | Annotated[CalendarWindow, Tag("calendar")]
-    | Annotated[SinceEvent, Tag("since")],
-    _told_apart(days="days", hours="hours", start="between", end="between", calendar="calendar", since="since"),
+    | Annotated[CalendarWindow, Tag("calendar_period")]
+    | Annotated[SinceEvent, Tag("since_event")],
+    _told_apart(
+        days="last_days",
+        hours="last_hours",
+        start="between",
+        end="between",
+        calendar="calendar_period",
+        since="since_event",
+    ),
 ]
 
 
@@ -394,8 +401,10 @@ class RelationDate(_Node):
 
 
 DateOf = Annotated[
-    Annotated[TraitDate, Tag("trait")] | Annotated[RelationDate, Tag("relation")] | Annotated[WhichEvent, Tag("event")],
-    _told_apart(trait="trait", relation="relation", event="event"),
+    Annotated[TraitDate, Tag("of_trait")]
+    | Annotated[RelationDate, Tag("of_relation")]
+    | Annotated[WhichEvent, Tag("of_event")],
+    _told_apart(trait="of_trait", relation="of_relation", event="of_event"),
 ]
 
 

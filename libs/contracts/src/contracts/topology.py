@@ -60,6 +60,7 @@ CONSUMERS: list[ConsumerDeclaration] = [
         filter_subjects=[
             "identity.source.changed.v1.*",
             "identity.events.resolved.v1.*",
+            "identity.identifiers.linked.v1.*",
             "identity.anchors.moved.v1.*",
             "identity.customer.erased.v1.*",
         ],

@@ -166,11 +166,14 @@ def _field(location: Sequence[int | str], body: object) -> str:
 
 
 def _without_union_tags(location: Sequence[int | str], body: object) -> Iterator[str]:
-    """Drop what pydantic adds where a field like `kind` chooses the model: it is no part of what was sent."""
+    """Drop what pydantic adds where it chose between models: it is no part of what was sent.
+
+    A part that is not there and yet leads further is such a choice: what is missing stands last.
+    """
     value = body
     for index, part in enumerate(location):
         is_last = index == len(location) - 1
-        if isinstance(value, dict) and part not in value and part in value.values() and not is_last:
+        if isinstance(value, dict) and part not in value and not is_last:
             continue
         yield str(part)
         if isinstance(value, dict):
