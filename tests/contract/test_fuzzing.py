@@ -20,10 +20,15 @@ _OTHER_IDS = (
     "decision_id",
     "disclosure_id",
     "erasure_id",
+    "export_id",
     "import_id",
     "job_id",
+    "relation_id",
     "run_id",
 )
+_FURTHER_SCOPES = {
+    "profile": ("insights:read", "insights:write", "exports:read", "exports:write", "privacy:read"),
+}
 # the front door answers in the Segment API's shape, customers' pages are HTML
 _OTHER_SHAPES = {"identity": ("application/json",), "delivery": ("text/html",), "survey": ("text/html",)}
 
@@ -33,7 +38,14 @@ async def test_no_request_made_from_the_document_is_answered_500(
     service: TestedService, environment: Environment
 ) -> None:
     async with running(service.build, service.settings, environment, workers=False, **service.overrides) as started:
-        outcomes = await fuzz(started, known=_KNOWN, examples=4, also=_OTHER_SHAPES.get(service.name, ()))
+        scopes = (f"{service.name}:read", f"{service.name}:write", *_FURTHER_SCOPES.get(service.name, ()))
+        outcomes = await fuzz(
+            started,
+            known=_KNOWN,
+            examples=4,
+            also=_OTHER_SHAPES.get(service.name, ()),
+            headers=started.headers(*scopes),
+        )
     operations = {endpoint for endpoint, _ in outcomes}
     assert len(operations) == sum(len(item) for item in started.app.openapi()["paths"].values())
     assert {200, 422} <= {status for _, status in outcomes}

@@ -59,6 +59,9 @@ def test_a_loop_with_a_wait_is_good() -> None:
     assert paths(OFFER, REST | {"next": "offer"}) == []
 
 
+WIFE = {"property": "relation", "comparison": "eq", "value": "wife"}
+
+
 @pytest.mark.parametrize(
     ("changes", "location"),
     [
@@ -70,6 +73,7 @@ def test_a_loop_with_a_wait_is_good() -> None:
         ({"steps": [{"key": "control", "kind": "holdout", "percent": 101}]}, "percent"),
         ({"steps": [{"key": "x", "kind": "dance"}]}, 0),
         ({"steps": []}, "steps"),
+        ({"trigger": {"kind": "event", "event": "Relation Date Given", "where": [WIFE]}}, "event"),
         ({"reentry": {}}, "reentry"),
         ({"reentry": {"once": True, "after_days": 3}}, "reentry"),
         ({"surprise": 1}, "surprise"),

@@ -1,14 +1,15 @@
 """Related persons' dates: for one purpose, by REST or by event, moved with their anchor, taken back, ended, erased."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from services.profile.tests.integration.test_erasure import erased, mentioned_in
 from services.profile.tests.profile_facts import event, moved
 
-from contracts.profile import ProfileCustomerErased
-from profile_service.rules.relations import GIVEN, WITHDRAWN
+from contracts.profile import ProfileCustomerErased, SegmentEntered, SegmentExited
+from contracts.relations import RELATION_DATE_GIVEN as GIVEN
+from contracts.relations import RELATION_DATE_WITHDRAWN as WITHDRAWN
 from servicekit.testing import RunningService
 
 PURPOSE = "anniversary-reminder"
@@ -161,3 +162,28 @@ async def test_they_are_disclosed_and_erased_with_their_owner(profile: RunningSe
     assert answer.status_code == 404
     assert await mentioned_in(profile, "wife") == set()
     assert await dates(profile, other) == [[("daughter", "--03-14")]]
+
+
+async def test_the_reminder_is_due_seven_days_before_and_not_after_it_was_taken_back(profile: RunningService) -> None:
+    """M09: asked at checkout, reminded of a week ahead; a leap day's on 28 February in other years."""
+    of = {"relation": "wife", "occasion": "birthday", "purpose": PURPOSE}
+    condition = {"kind": "anniversary", "of": of, "position": "days_before", "days": 7}
+    body = {"name": "reminder", "condition": condition}
+    answer = await profile.client.put("/v1/segments/reminder", json=body, headers=profile.headers())
+    assert answer.status_code == 201, answer.text
+    await profile.client.post("/v1/segments/reminder:publish", headers=profile.headers())
+    customer, other, elsewhere, now = uuid4(), uuid4(), uuid4(), profile.clock.now()
+    await sent(profile, *(given(each, now, WIFE) for each in (customer, other)))
+    await sent(profile, given(elsewhere, now, WIFE | {"purpose": "advertising"}))
+    (taken_back,) = (await read(profile, other))[0]
+    path = f"/v1/customers/{other}/relations/{taken_back['relation_id']}"
+    assert (await profile.client.delete(path, headers=profile.headers())).status_code == 204
+    assert await profile.published(SegmentEntered) == []
+    profile.clock.advance(datetime(2027, 2, 20, 15, tzinfo=UTC) - now)  # 21 February begins in Tokyo
+    while not (entered := await profile.published(SegmentEntered)):
+        pass
+    assert [(fact.customer_id, fact.reason) for fact in entered] == [(customer, "time")]
+    profile.clock.advance(timedelta(days=1))
+    while not (exited := await profile.published(SegmentExited)):
+        pass
+    assert [fact.customer_id for fact in exited] == [customer]

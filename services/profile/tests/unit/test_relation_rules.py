@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.relations import RELATION_DATE_GIVEN as GIVEN
+from contracts.relations import RELATION_DATE_WITHDRAWN as WITHDRAWN
 from profile_service.rules.relations import (
-    GIVEN,
-    WITHDRAWN,
     Day,
     Unfit,
     derived_relation_id,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from contracts.campaign import Channel
 from contracts.conditions import Name, PropertyFilter
+from contracts.relations import FOR_ONE_PURPOSE
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Variable = str | bool | int | Annotated[float, Field(allow_inf_nan=False)]
@@ -36,6 +37,12 @@ class EventTrigger(_Part):
     kind: Literal["event"]
     event: Name
     where: Annotated[list[PropertyFilter], Field(max_length=10)] = []
+
+    @model_validator(mode="after")
+    def _keeps_to_the_purpose(self) -> Self:
+        if self.where and self.event in FOR_ONE_PURPOSE:
+            raise ValueError("what this event says is for one purpose: take a segment that asks for it by its purpose")
+        return self
 
 
 Trigger = Annotated[SegmentTrigger | EventTrigger, Field(discriminator="kind")]

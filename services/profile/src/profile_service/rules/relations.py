@@ -13,10 +13,8 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
+from contracts.relations import FOR_ONE_PURPOSE, RELATION_DATE_GIVEN
 from profile_service.rules.timeline import TimelineEvent
-
-GIVEN = "Relation Date Given"
-WITHDRAWN = "Relation Date Withdrawn"
 
 MAX_LABEL_LENGTH = 40
 MAX_LABEL_DIGITS = 2
@@ -203,7 +201,7 @@ def take_statements(events: Sequence[TimelineEvent]) -> tuple[list[TimelineEvent
     """
     kept, statements = [], []
     for event in events:
-        if event.kind != "track" or event.name not in {GIVEN, WITHDRAWN}:
+        if event.kind != "track" or event.name not in FOR_ONE_PURPOSE:
             kept.append(event)
             continue
         try:
@@ -220,7 +218,7 @@ def take_statements(events: Sequence[TimelineEvent]) -> tuple[list[TimelineEvent
 
 
 def _statement(event: TimelineEvent) -> Statement:
-    given = read_given(event.properties) if event.name == GIVEN else None
+    given = read_given(event.properties) if event.name == RELATION_DATE_GIVEN else None
     named = event.properties.get("relation_id")
     if given is not None and named is not None:
         raise Unfit("relation_id", "An event gives a relation by what it says; its id follows from that.")

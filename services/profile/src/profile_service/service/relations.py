@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.relations import RELATION_DATE_GIVEN, RELATION_DATE_WITHDRAWN
 from profile_service.repository import relations
 from profile_service.repository.relations import RelationView
-from profile_service.rules.relations import GIVEN, WITHDRAWN, RelationDate, Statement, ends_at
+from profile_service.rules.relations import RelationDate, Statement, ends_at
 from profile_service.rules.timeline import TimelineEvent
 from profile_service.service.recording import Recorder
 from servicekit.clock import Clock
@@ -54,7 +55,7 @@ async def put_relation(
         )
     if present is None or _content(present) != (given.relation, given.occasion, given.day, end):
         at = _after(present, now)
-        event = _event(GIVEN, customer_id, anchor_id, relation_id, at=at, purpose=given.purpose)
+        event = _event(RELATION_DATE_GIVEN, customer_id, anchor_id, relation_id, at=at, purpose=given.purpose)
         await recorder.record(session, [event], statements=[_statement(event, relation_id, given)])
     kept = await relations.get_relation(session, customer_id, relation_id, now=now)
     if kept is None:
@@ -78,7 +79,7 @@ async def withdraw_relation(
     present = await relations.get_relation(session, customer_id, relation_id, now=now)
     if present is None:
         raise _no_relation()
-    event = _event(WITHDRAWN, customer_id, anchor_id, relation_id, at=_after(present, now))
+    event = _event(RELATION_DATE_WITHDRAWN, customer_id, anchor_id, relation_id, at=_after(present, now))
     await recorder.record(session, [event], statements=[_statement(event, relation_id, None)])
 
 
