@@ -144,10 +144,14 @@ class Desk:
         connection = await self.database.connect()
         await connection.execute(
             "TRUNCATE segments, segment_versions, segment_memberships, segment_sizes, segment_days, "
-            "segment_size_changes, backfills, backfill_answers, outbox; DROP TABLE IF EXISTS by_hand; "
-            "CREATE TABLE by_hand (LIKE segment_memberships INCLUDING ALL)"
+            "segment_size_changes, backfills, backfill_answers, outbox; DROP TABLE IF EXISTS by_hand"
         )
         await connection.close()
+
+    async def close(self) -> None:
+        """Leave the population as it was."""
+        await self.empty()
+        await self.database.close()
 
     async def publish(self, key: str, condition: dict[str, Any]) -> UUID:
         """Put and publish a segment; nobody is evaluated yet."""
@@ -211,6 +215,7 @@ async def backfilled(desk: Desk, condition: dict[str, Any]) -> float:
 async def kept_by_hand(desk: Desk, sql: str) -> float:
     """Theirs: one INSERT into a table with the same indexes, no facts."""
     await desk.empty()
+    await by_hand(desk, "CREATE TABLE by_hand (LIKE segment_memberships INCLUDING ALL)")
     return await seconds(lambda: by_hand(desk, sql, NOW, uuid4()))
 
 
@@ -249,8 +254,7 @@ async def _measure_p5(desk: Desk) -> list[Ratio]:
                 lambda sql=sql: kept_by_hand(desk, sql),  # type: ignore[misc]  # the same
             )
         )
-    await desk.empty()
-    await desk.database.close()
+    await desk.close()
     return ratios
 
 
@@ -335,8 +339,7 @@ async def _measure_p6(desk: Desk, customers: int) -> Ratio:
         await batch()
     ratio.ours = [await batch() * 1000 for _ in range(9)]
     ratio.limit = limit * len(ratio.ours)
-    await desk.empty()
-    await desk.database.close()
+    await desk.close()
     return ratio
 
 
@@ -386,8 +389,7 @@ async def _measure_growth(desk: Desk, customers: int) -> Growth:
     previews = [await seconds(lambda: previewed(desk, ASKED[1].condition)) for _ in range(4)][1:]
     timelines = await _page_of_the_longest(desk)
     backfills = [await backfilled(desk, ASKED[1].condition) for _ in range(3)][1:]
-    await desk.empty()
-    await desk.database.close()
+    await desk.close()
     progress(f"P10: {customers:,} customers measured")
     return Growth(customers, *(statistics.median(each) * 1000 for each in (batches, previews, backfills, timelines)))
 

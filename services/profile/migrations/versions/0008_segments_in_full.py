@@ -17,6 +17,12 @@ def upgrade() -> None:
     op.add_column("segments", sa.Column("kind", sa.Text, nullable=False, server_default="dynamic"))
     op.add_column("segments", sa.Column("archived_at", MOMENT))
     _replace_members_index(include=["since"])
+    op.create_index(
+        "segment_memberships_others",
+        "segment_memberships",
+        ["segment_id", "customer_id"],
+        postgresql_where=sa.text("NOT is_member"),
+    )
     _create_versions()
     _create_static_lists()
     _create_sizes()
@@ -126,6 +132,7 @@ def downgrade() -> None:
         op.drop_table(table)
     for column in ("remaining", "reason", "generation"):
         op.drop_column("backfills", column)
+    op.drop_index("segment_memberships_others", "segment_memberships")
     _replace_members_index(include=[])
     op.drop_column("segments", "archived_at")
     op.drop_column("segments", "kind")

@@ -32,7 +32,7 @@ STEPS = 4
 """How often a test lets time pass to where an answer may change first."""
 
 normally = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=35, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 at_length = settings(normally, max_examples=1500)
 
@@ -78,8 +78,21 @@ async def _the_compiler_reads_like_plain_python(database: Database, world: World
         for position, condition in enumerate(conditions):
             expected = {key: _holds(condition, customer, world.now) for key, customer in known.items()}
             assert {key: answers[key][position][0] for key in known} == expected, condition
+            candidates = await _candidates(connection, expanded[position], now=world.now)
+            for key, customer in known.items():
+                if key in candidates:
+                    assert candidates[key] == answers[key][position]
+                else:
+                    _assert_unchanged(condition, customer, False, since=world.now, until=None)
             members = await _members(connection, expanded[position], now=world.now)
             assert members == {key for key, matches in expected.items() if matches}, condition
+            found = await _candidates(connection, expanded[position], now=world.now)
+            for key, customer in known.items():
+                if key in found:
+                    assert found[key] == answers[key][position], condition
+                else:  # it does not fulfil it, and time alone does not change that
+                    assert not expected[key], condition
+                    _assert_unchanged(condition, customer, False, since=world.now, until=None)
             assert answers[stranger][position][0] == _holds(condition, PlainCustomer(), world.now)
             for key, customer in known.items():
                 matches, until = answers[key][position]
@@ -347,6 +360,26 @@ async def _everybody(
 
 def _answers(rows: list[asyncpg.Record], count: int) -> dict[UUID, list[tuple[bool, datetime | None]]]:
     return {row["customer_id"]: [(row[f"m{i}"], row[f"v{i}"]) for i in range(count)] for row in rows}
+
+
+async def _candidates(
+    connection: asyncpg.Connection, expanded: Predicate, *, now: datetime
+) -> dict[UUID, tuple[bool, datetime | None]]:
+    compiled = COMPILER.candidates(expanded)
+    rows = await connection.fetch(
+        f"SELECT customer_id, m0, NULLIF(v0, 'infinity') AS v0 FROM ({compiled.sql}) AS found",
+        now,
+        *compiled.parameters,
+    )
+    return {row["customer_id"]: (row["m0"], row["v0"]) for row in rows}
+
+
+async def _candidates(
+    connection: asyncpg.Connection, condition: Predicate, *, now: datetime
+) -> dict[UUID, tuple[bool, datetime | None]]:
+    compiled = COMPILER.candidates(condition)
+    rows = await connection.fetch(_finite(compiled.sql, "v", 1), now, *compiled.parameters)
+    return {row["customer_id"]: (row["m0"], row["v0"]) for row in rows}
 
 
 async def _members(connection: asyncpg.Connection, condition: Predicate, *, now: datetime) -> set[UUID]:

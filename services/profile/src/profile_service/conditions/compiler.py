@@ -16,6 +16,7 @@ from contracts.conditions import PropertyFilter
 from profile_service.conditions import nodes as n
 from profile_service.conditions import translating
 from profile_service.conditions.json_values import Parameters, property_filter, property_number
+from profile_service.conditions.reading import holds_for_stranger
 from profile_service.conditions.scans import Setting
 from profile_service.conditions.statement import Statement
 
@@ -61,6 +62,17 @@ class Compiler:
     def everybody(self, conditions: Sequence[n.Predicate]) -> CompiledConditions:
         """Answers and valid_until of every condition for everybody: a backfill in one look."""
         return self._answers(conditions, is_restricted=False)
+
+    def candidates(self, condition: n.Predicate) -> CompiledConditions:
+        """m0 and v0 of one condition for whoever fulfils it now or may by time alone: what a backfill looks at.
+
+        Others are there or not: they do not fulfil it, and time alone does not change that.
+        """
+        statement = Statement(self._setting(is_restricted=False, is_timed=True))
+        term = statement.predicate(condition)
+        columns = [f"{term.sql} AS m0", f"{term.until} AS v0"]
+        sql = statement.write(columns, leaves_strangers_out=not holds_for_stranger(condition))
+        return CompiledConditions(sql, tuple(statement.parameters.values))
 
     def members(self, condition: n.Predicate) -> CompiledConditions:
         """`SELECT customer_id` of everybody who fulfils one condition: the preview."""

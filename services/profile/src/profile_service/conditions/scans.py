@@ -88,6 +88,10 @@ class Scans:
             return []
         return [property_filter(each, self._parameters, self._setting.promoted) for each in source.where]
 
+    def aliases(self) -> list[str]:
+        """What the passes are called."""
+        return [scan.alias for scan in self._scans.values()]
+
     def joins(self) -> list[str]:
         """The passes as joins; those that look at another pass come after it."""
         ordered = sorted(self._scans.values(), key=lambda scan: scan.since is not None)

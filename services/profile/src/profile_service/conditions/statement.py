@@ -44,22 +44,39 @@ class Statement:
         self._aggregates = Aggregates(setting, self.parameters, self._scans)
         self._days = Days(setting, self.parameters, self._aggregates)
         self._traits: dict[str, str] = {}
+        self._asks_for_more = False
+        """Than passes and traits tell: identifiers, lists."""
         self._levels: list[dict[str, str]] = []
         self._predicates: dict[n.Predicate, Term] = {}
         self._expressions: dict[n.Expression, Term] = {}
 
-    def write(self, columns: Sequence[str], *, where: str = "") -> str:
-        """The statement that selects the customer and these columns."""
+    def write(self, columns: Sequence[str], *, where: str = "", leaves_strangers_out: bool = False) -> str:
+        """The statement that selects the customer and these columns.
+
+        `leaves_strangers_out`: where all is told by passes and traits, customers with none of them may be missing.
+        """
         base = "unnest($2::uuid[]) AS t (customer_id)" if self._setting.is_restricted else "customers AS t"
         traits = [
             f"LEFT JOIN traits AS {alias} ON {alias}.customer_id = t.customer_id"
             f" AND {alias}.name = {self.parameters.add(name, 'text')}"
             for name, alias in self._traits.items()
         ]
-        joins = [*self._scans.joins(), *traits, *self._days.joins(), *self._level_joins()]
+        passes, days = self._scans.joins(), self._days.joins()
+        if leaves_strangers_out and not days and not self._asks_for_more:
+            passes, traits, known = self._known_only(passes, traits)
+            where += known
+        joins = [*passes, *traits, *days, *self._level_joins()]
         # every statement takes $1, also one that asks for traits only
         source = "\n".join([f"FROM {base}", *joins, f"WHERE {NOW} IS NOT NULL"])
         return f"SELECT {', '.join(['t.customer_id', *columns])}\n{source}{where}"
+
+    def _known_only(self, passes: list[str], traits: list[str]) -> tuple[list[str], list[str], str]:
+        """The joins, and a further condition, that keep customers of whom one of them tells something."""
+        aliases = [*self._scans.aliases(), *self._traits.values()]
+        if len(aliases) == 1:
+            return [each.removeprefix("LEFT ") for each in passes], [each.removeprefix("LEFT ") for each in traits], ""
+        known = " OR ".join(f"{alias}.customer_id IS NOT NULL" for alias in aliases)
+        return passes, traits, f" AND ({known or 'false'})"
 
     def _level_joins(self) -> list[str]:
         joins = []
@@ -141,9 +158,11 @@ class Statement:
                 return self._day(node)
             case n.HasIdentifier():
                 namespace = self.parameters.add(node.namespace, "text")
+                self._asks_for_more = True
                 return Term(_exists("customer_identifiers", f"x.namespace = {namespace}"))
             case n.OnList():
                 segment_id = self.parameters.add(node.segment_id, "uuid")
+                self._asks_for_more = True
                 return Term(_exists("static_list_members", f"x.segment_id = {segment_id}"))
             case n.Always():
                 return Term("true" if node.holds else "false")

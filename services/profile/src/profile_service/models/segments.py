@@ -66,6 +66,8 @@ class SegmentMembership(Base, table=True):
             postgresql_where=text("is_member"),
             postgresql_include=["since"],
         ),
+        # with the one before, all answers of one segment
+        Index("segment_memberships_others", "segment_id", "customer_id", postgresql_where=text("NOT is_member")),
         Index("segment_memberships_due", "valid_until", postgresql_where=text("valid_until IS NOT NULL")),
     )
 

@@ -89,7 +89,10 @@ async def lock_backfill(session: AsyncSession, work: BackfillRow) -> BackfillRow
 async def look_at_everybody(
     session: AsyncSession, segment_id: UUID, compiled: CompiledConditions, *, now: datetime
 ) -> int:
-    """Find the answers that differ from those kept (compiled for everybody, with times); return how many."""
+    """Find the answers that differ from those kept (compiled for candidates); return how many.
+
+    The answers kept are read by their two partial indexes, of this segment only, however many segments there are.
+    """
     connection = await raw(session)
     await connection.execute("DELETE FROM backfill_answers WHERE segment_id = $1", segment_id)
     await connection.execute(SCAN_MEMORY)
@@ -97,11 +100,16 @@ async def look_at_everybody(
     status: str = await connection.execute(
         f"""
         WITH found AS MATERIALIZED (
-            SELECT e.customer_id, e.m0 AS is_member, NULLIF(e.v0, 'infinity') AS valid_until
-            FROM ({compiled.sql}) AS e LEFT JOIN segment_memberships k
-              ON k.customer_id = e.customer_id AND k.segment_id = {place}
-            WHERE e.m0 <> COALESCE(k.is_member, false) OR e.v0 < COALESCE(k.valid_until, 'infinity')
-               OR k.valid_until <= $1::timestamptz
+            SELECT customer_id, COALESCE(e.m0, false) AS is_member, NULLIF(e.v0, 'infinity') AS valid_until
+            FROM ({compiled.sql}) AS e FULL JOIN (
+                SELECT customer_id, is_member, valid_until FROM segment_memberships
+                WHERE segment_id = {place} AND is_member
+                UNION ALL
+                SELECT customer_id, is_member, valid_until FROM segment_memberships
+                WHERE segment_id = {place} AND NOT is_member
+            ) AS k USING (customer_id)
+            WHERE COALESCE(e.m0, false) <> COALESCE(k.is_member, false)
+               OR COALESCE(e.v0, 'infinity') < COALESCE(k.valid_until, 'infinity') OR k.valid_until <= $1::timestamptz
         )
         INSERT INTO backfill_answers (customer_id, segment_id, is_member, valid_until, row_version)
         SELECT f.customer_id, {place}, f.is_member, f.valid_until, c.xmin::text::bigint

@@ -5,9 +5,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from profile_service.conditions import Compiler
-from profile_service.repository import backfills, segments
-from profile_service.repository.backfills import RANKS, BackfillRow
+from profile_service.repository import backfills, detecting, segments, signs
+from profile_service.repository.backfills import FIRST_ID, RANKS, BackfillRow
 from profile_service.repository.conclusions import Definition, Definitions
+from profile_service.repository.detecting import SignChange
+from profile_service.repository.signs import SUBJECT, subject_of
 from profile_service.service.concluding import Concluder
 from profile_service.settings import Settings
 from servicekit.clock import Clock
@@ -19,7 +21,8 @@ class Backfiller:
     """Works on one backfill after the other; each piece is one transaction, so a kill loses nothing.
 
     A segment's is one look at everybody, which keeps nobody waiting, and then the answers that differ, a chunk of
-    customers at a time; see `repository.backfills` for why that is exact. The ranks' goes by chunks from the start.
+    customers at a time; see `repository.backfills` for why that is exact. The ranks' and a sign's go by chunks from the
+    start.
     """
 
     def __init__(
@@ -39,6 +42,9 @@ class Backfiller:
                 return False
             if work.subject == RANKS:
                 await self._evaluate_chunk(session, work)
+                return True
+            if work.subject.startswith(SUBJECT):
+                await self._follow_sign(session, work)
                 return True
             segment = await self._segment(session, work)
             if segment is None:
@@ -60,7 +66,7 @@ class Backfiller:
         What is written about somebody who is erased meanwhile is a random number, and goes with its chunk.
         """
         await wait_for_writers(session)
-        compiled = self._compiler.everybody([segment.condition])
+        compiled = self._compiler.candidates(segment.condition)
         found = await backfills.look_at_everybody(session, UUID(work.subject), compiled, now=self._clock.now())
         if not await backfills.note_look(session, work, found=found):
             await session.rollback()
@@ -109,8 +115,36 @@ class Backfiller:
             finished_at=self._clock.now() if cursor is None else None,
         )
 
+    async def _follow_sign(self, session: AsyncSession, work: BackfillRow) -> None:
+        if _evaluated_by_chunks(await self._concluder.definitions(session), work.subject):
+            await self._evaluate_chunk(session, work)
+        else:
+            await self._let_sign_go(session, work)
+
+    async def _let_sign_go(self, session: AsyncSession, work: BackfillRow) -> None:
+        """The sign is archived: it expires in the next of those who show it."""
+        await hold_moves(session)
+        work_now = await backfills.lock_backfill(session, work)
+        if work_now is None:
+            return
+        changes: list[SignChange] = []
+        cursor = None
+        archived = await signs.get_archived(session, UUID(work.subject.removeprefix(SUBJECT)))
+        if archived is not None:
+            changes, cursor = await detecting.leave_signs(
+                session, archived.sign_id, after=work_now.cursor or FIRST_ID, limit=self._settings.backfill_chunk
+            )
+            await self._concluder.announce_signs(session, changes, archived, reason="definition")
+        await backfills.advance_backfill(
+            session,
+            work.subject,
+            cursor=cursor,
+            evaluated=len(changes),
+            finished_at=self._clock.now() if cursor is None else None,
+        )
+
     async def _evaluate_chunk(self, session: AsyncSession, work: BackfillRow) -> None:
-        """Evaluate the ranks for one chunk of customers.
+        """Evaluate the ranks, or a sign, for one chunk of customers.
 
         Customers who come behind the cursor are evaluated live, with what is published, because a live batch reads
         definitions only after it has locked its customers. Those in motion are concluded about when they have arrived.
@@ -126,7 +160,7 @@ class Backfiller:
         await self._concluder.conclude(
             session,
             [customer_id for customer_id in customer_ids if customer_id not in moving],
-            Definitions(segments=(), ranks=published.ranks),
+            _evaluated_by_chunks(published, work.subject),
             reason=work.reason,
         )
         await backfills.advance_backfill(
@@ -136,3 +170,11 @@ class Backfiller:
             evaluated=len(customer_ids),
             finished_at=self._clock.now() if len(customer_ids) < limit else None,
         )
+
+
+def _evaluated_by_chunks(published: Definitions, subject: str) -> Definitions:
+    """What a chunk of this backfill is evaluated for; nothing: it is not published any more."""
+    if subject == RANKS:
+        return Definitions(segments=(), ranks=published.ranks)
+    signs_asked = tuple(each for each in published.signs if subject_of(each.sign_id) == subject)
+    return Definitions(segments=(), ranks=(), signs=signs_asked)
