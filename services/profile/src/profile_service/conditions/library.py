@@ -19,7 +19,7 @@ from contracts.conditions import (
 )
 from profile_service.conditions.reading import walk_tree
 
-Reference = tuple[Literal["segment", "computed", "ranks", "lifecycle", "cuts"], str]
+Reference = tuple[Literal["segment", "computed", "ranks", "lifecycle", "cuts", "sign"], str]
 """A kind of definition and its key; the lifecycle's is empty."""
 
 Tree = Condition | Value
@@ -93,9 +93,7 @@ def references_of(tree: Condition | Value) -> frozenset[Reference]:
     return frozenset(found)
 
 
-def dependents_of(
-    changed: Reference, definitions: Mapping[Reference, Tree | tuple[Tree, ...]]
-) -> frozenset[Reference]:
+def dependents_of(changed: Reference, definitions: Mapping[Reference, Tree | tuple[Tree, ...]]) -> frozenset[Reference]:
     """Of these definitions those that refer to the changed one, directly or through others. Without it itself."""
     named = {
         own: frozenset().union(*(references_of(tree) for tree in (trees if isinstance(trees, tuple) else (trees,))))

@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 __all__ = ["CONDITION", "Conclusions", "Definition", "Definitions", "RankChange", "SegmentChange", "SignChange"]
 _CLAIM_DUE = load_sql("profile_service", "claim_due")
 _REMEMBERED_STATEMENTS = 64
+_AT_A_TIME = 250
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +99,7 @@ class Conclusions:
         self._statements: dict[tuple[Definition | SignDefinition, ...], tuple[str, tuple[object, ...]]] = {}
 
     async def definitions(self, session: AsyncSession) -> Definitions:
-        """All published segments, the ranks and the signs. Read after the customers are locked: see this module's text."""
+        """All published segments, ranks and signs. Read after the customers are locked: see this module's text."""
         published = await read_published(session, known=self._published)
         signs = await self._signs.read(session, published.library)
         if published is not self._published or signs is not self._all.signs:
@@ -194,6 +195,13 @@ def _sign_change(row: Any) -> SignChange:  # an asyncpg record
         was_active=row["was_active"],
         became_true=row["became_true"],
     )
+
+
+def _parts(definitions: Definitions) -> Iterator[Definitions]:
+    """As many at a time as one statement takes: a SELECT has at most 1,664 columns."""
+    segments, ranks = definitions.segments, definitions.ranks
+    for start in range(0, max(len(segments), 1), _AT_A_TIME):
+        yield Definitions(segments[start : start + _AT_A_TIME], () if start else ranks)
 
 
 _SEGMENT_RESULT = """

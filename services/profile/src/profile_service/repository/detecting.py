@@ -118,8 +118,9 @@ changed_signs AS MATERIALIZED (
     FROM evaluated e CROSS JOIN LATERAL (
         SELECT a.*, a.is_active AND NOT a.was_active AS is_new
         FROM (
-            SELECT a.sign_id, a.holds, b.became_true, r.renewed_at, s.is_active, COALESCE(k.is_active, false) AS was_active,
-                   k.detected_at AS former_detected_at, COALESCE(k.holds, false) AS held, k.valid_until AS kept_until,
+            SELECT a.sign_id, a.holds, b.became_true, r.renewed_at, s.is_active,
+                   COALESCE(k.is_active, false) AS was_active, k.detected_at AS former_detected_at,
+                   COALESCE(k.holds, false) AS held, k.valid_until AS kept_until,
                    NULLIF(CASE WHEN a.holds OR NOT s.is_active THEN a.valid_until
                                ELSE LEAST(a.valid_until, r.renewed_at + a.lifetime) END, 'infinity') AS valid_until
             FROM (VALUES {", ".join(rows)}) AS a (sign_id, lifetime, holds, valid_until)

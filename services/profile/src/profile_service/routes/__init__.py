@@ -2,7 +2,17 @@
 
 from fastapi import APIRouter
 
-from profile_service.routes import anonymising, conditions, customers, insights, ranks, relations, segments, traits
+from profile_service.routes import (
+    anonymising,
+    conditions,
+    customers,
+    insights,
+    ranks,
+    relations,
+    segments,
+    signs,
+    traits,
+)
 
 routers: list[APIRouter] = [
     customers.router,
@@ -13,4 +23,5 @@ routers: list[APIRouter] = [
     insights.router,
     anonymising.router,
     traits.router,
+    signs.router,
 ]

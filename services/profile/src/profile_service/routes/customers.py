@@ -12,6 +12,7 @@ from profile_service.repository.views import ConversionWindow
 from profile_service.routes.dependencies import SettingsDependency, reads
 from profile_service.rules import recency_days
 from profile_service.schemas import customers as schemas
+from profile_service.schemas.signs import SignOfCustomerAnswer
 from profile_service.service import reading
 from profile_service.service.reading import CustomerView, TimelinePage
 from profile_service.settings import Settings
@@ -47,6 +48,7 @@ def _customer(view: CustomerView, *, now: datetime, settings: Settings) -> schem
         rfm=rfm,
         rank=None if view.rank is None else schemas.RankOfCustomerAnswer.model_validate(view.rank),
         segments=[schemas.SegmentOfCustomerAnswer.model_validate(segment) for segment in view.segments],
+        signs=[SignOfCustomerAnswer.model_validate(sign) for sign in view.signs],
     )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from contracts.conditions import Name, PropertyFilter
+from profile_service.schemas.signs import SignOfCustomerAnswer
 from servicekit.http import Answer, BatchGet, Body
 
 
@@ -70,6 +71,7 @@ class CustomerAnswer(Answer):
     rfm: RfmAnswer | None
     rank: RankOfCustomerAnswer | None
     segments: list[SegmentOfCustomerAnswer]
+    signs: list[SignOfCustomerAnswer]
 
 
 class CustomersAnswer(Answer):

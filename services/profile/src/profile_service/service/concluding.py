@@ -76,7 +76,7 @@ class Concluder:
         hint: bool = True,
         partings: Sequence[tuple[UUID, UUID]] = (),
     ) -> None:
-        """Evaluate, keep the answers, publish entered, exited, rank changed, sign detected and expired in this transaction.
+        """Evaluate, keep the answers, publish what changed of segments, ranks and signs in this transaction.
 
         `partings` (customer, segment) are said to have left as well, unless they are members now.
         """

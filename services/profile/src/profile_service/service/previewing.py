@@ -85,6 +85,15 @@ class Previewer:
             expanded = await resolve(session, segment.condition, own=of_segment(segment.key))
             await self._check_cost(session, self._compiler.members(expanded), segment.condition, now=now)
 
+    async def check_cost_of_condition(self, session: AsyncSession, tree: dict[str, Any], *, now: datetime) -> None:
+        """Refuse a stored condition, which nothing refers to, that reads too much when everybody is evaluated.
+
+        Raises:
+            Invalid: with the estimate, and what to narrow by its path in the tree.
+        """
+        expanded = await resolve(session, tree, own=None)
+        await self._check_cost(session, self._compiler.members(expanded), tree, now=now)
+
     async def _check_cost(
         self, session: AsyncSession, compiled: CompiledConditions, tree: dict[str, Any], *, now: datetime
     ) -> None:

@@ -12,6 +12,7 @@ from contracts.conditions import PropertyFilter
 from profile_service.conditions import Compiler
 from profile_service.conditions.checking import check_filters
 from profile_service.repository import views
+from profile_service.repository.signs import SignView, signs_of
 from profile_service.repository.views import (
     ConversionWindow,
     EventView,
@@ -32,6 +33,7 @@ class CustomerView:
     purchases: PurchasesView | None
     rank: RankView | None
     segments: list[SegmentView]
+    signs: list[SignView]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ async def get_customers(session: AsyncSession, customer_ids: Sequence[UUID]) -> 
     purchases = await views.purchases_of(session, customer_ids)
     ranks = await views.ranks_of(session, customer_ids)
     segments = await views.segments_of(session, customer_ids)
+    signs = await signs_of(session, customer_ids)
     return [
         CustomerView(
             customer_id=customer_id,
@@ -57,6 +60,7 @@ async def get_customers(session: AsyncSession, customer_ids: Sequence[UUID]) -> 
             purchases=purchases.get(customer_id),
             rank=ranks.get(customer_id),
             segments=segments.get(customer_id, []),
+            signs=signs.get(customer_id, []),
         )
         for customer_id in customer_ids
     ]

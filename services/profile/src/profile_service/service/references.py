@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.conditions import Condition, StaticListCondition
 from profile_service.conditions import Predicate, Reference, check_condition, dependents_of, expand, references_of
 from profile_service.conditions.reading import walk_tree
-from profile_service.repository import definitions, segments
+from profile_service.repository import definitions, segments, signs
 from profile_service.repository.backfills import RANKS
 from profile_service.repository.library import CONDITION, read_library
 from servicekit.errors import Invalid
@@ -33,12 +33,17 @@ class References:
     async def read(cls, session: AsyncSession) -> Self:
         """As it stands; what is archived refers to nothing."""
         living = [row for row in await segments.list_segments(session) if row.archived_at is None]
+        living_signs = [row for row in await signs.list_signs(session) if row.archived_at is None]
         ranks = await definitions.list_ranks(session)
         return cls(
-            subjects={of_segment(row.key): str(row.segment_id) for row in living} | {OF_RANKS: RANKS},
+            subjects={of_segment(row.key): str(row.segment_id) for row in living}
+            | {of_sign(row.key): signs.subject_of(row.sign_id) for row in living_signs}
+            | {OF_RANKS: RANKS},
             published={of_segment(row.key): _parsed(row.published_condition) for row in living}
+            | {of_sign(row.key): _parsed(row.published and row.published["condition"]) for row in living_signs}
             | {OF_RANKS: tuple(tree for rank in ranks for tree in _parsed(rank.condition))},
-            edited={of_segment(row.key): _parsed(row.condition) for row in living},
+            edited={of_segment(row.key): _parsed(row.condition) for row in living}
+            | {of_sign(row.key): _parsed(row.edited["condition"]) for row in living_signs},
         )
 
     def direct_referrers(self, reference: Reference) -> list[str]:
@@ -59,6 +64,11 @@ class References:
 def of_segment(key: str) -> Reference:
     """A segment as something to refer to."""
     return ("segment", key)
+
+
+def of_sign(key: str) -> Reference:
+    """A sign; nothing refers to it, but it refers to others."""
+    return ("sign", key)
 
 
 def _parsed(tree: dict[str, Any] | None) -> tuple[Condition, ...]:

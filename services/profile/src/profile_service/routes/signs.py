@@ -1,0 +1,190 @@
+"""Signs of a changing situation: HTTP only."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from profile_service.repository import signs as stored
+from profile_service.repository.signs import SignRow
+from profile_service.routes.dependencies import reads, writes
+from profile_service.schemas import signs as schemas
+from profile_service.service import signs
+from profile_service.service.previewing import Previewer
+from servicekit.auth import Principal, require
+from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.errors import Forbidden
+from servicekit.http import ClockDependency, IfMatch, Key, Session, TransactionalRoute, etag, resource
+
+router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["signs"])
+
+Writer = Annotated[Principal, Depends(require("profile:write"))]
+SCAN = "profile:scan"
+
+
+@router.get("/signs", dependencies=reads)
+async def list_signs(session: Session) -> schemas.SignListAnswer:
+    """All signs by key."""
+    return schemas.SignListAnswer(items=[_sign(row) for row in await stored.list_signs(session)])
+
+
+@router.get("/signs:coverage", dependencies=reads)
+async def get_coverage(session: Session) -> schemas.SignCoverageAnswer:
+    """How much of the base is in a situation now: shows any sign, and which."""
+    coverage, in_use = await signs.get_coverage(session)
+    total = coverage.customers
+    shares = [(sign, coverage.by_sign.get(sign.sign_id, 0)) for sign in in_use]
+    return schemas.SignCoverageAnswer(
+        customers=total,
+        in_a_situation=coverage.showing,
+        share=coverage.showing / total if total else 0.0,
+        signs=[
+            schemas.SignShareAnswer(
+                key=sign.key,
+                name=sign.name,
+                strength=sign.strength,
+                customers=count,
+                share=count / total if total else 0.0,
+            )
+            for sign, count in shares
+        ],
+    )
+
+
+@router.get("/signs/{key}", dependencies=reads)
+async def get_sign(key: Key, session: Session, response: Response) -> schemas.SignAnswer:
+    """One sign."""
+    return _tagged(await signs.get_sign(session, key), response)
+
+
+@router.put("/signs/{key}", dependencies=writes, responses={201: {"model": schemas.SignAnswer}})
+async def put_sign(
+    key: Key, body: schemas.SignBody, session: Session, response: Response, demanded: IfMatch
+) -> schemas.SignAnswer:
+    """Create or edit a sign. It is detected once it is published."""
+    outcome = None
+    if body.outcome is not None:
+        outcome = signs.Outcome(body.outcome.event, body.outcome.where, body.outcome.within_days)
+    row, is_new = await signs.put_sign(
+        session,
+        key,
+        name=body.name,
+        meaning=body.meaning,
+        condition=body.condition,
+        strength=body.strength,
+        lifetime_days=body.lifetime_days,
+        outcome=outcome,
+        demanded_revision=demanded,
+    )
+    response.status_code = 201 if is_new else 200
+    return _tagged(row, response)
+
+
+@router.post("/signs/{key}:publish")
+async def publish_sign(
+    key: Key,
+    request: Request,
+    session: Session,
+    clock: ClockDependency,
+    response: Response,
+    principal: Writer,
+    body: schemas.PublishSignBody | None = None,
+) -> schemas.SignAnswer:
+    """Detect the sign as it is edited, live at once and in everybody by a backfill."""
+    body = body or schemas.PublishSignBody()
+    if body.force and SCAN not in principal.scopes:
+        raise Forbidden(f"`force` needs the scope {SCAN}; the token does not carry it.")
+    if not body.force:
+        sign = await signs.get_sign(session, key)
+        previewer: Previewer = resource(request, "previewer")
+        await previewer.check_cost_of_condition(session, sign.edited["condition"], now=clock.now())
+    row = await signs.publish_sign(session, key, published_by=principal.subject, why=body.why, now=clock.now())
+    resource(request, "wake_backfill")(session)
+    return _tagged(row, response)
+
+
+@router.post("/signs/{key}:archive", dependencies=writes)
+async def archive_sign(
+    key: Key, request: Request, session: Session, clock: ClockDependency, response: Response
+) -> schemas.SignAnswer:
+    """Take a sign out of use: it expires in everybody who shows it."""
+    row = await signs.archive_sign(session, key, now=clock.now())
+    resource(request, "wake_backfill")(session)
+    return _tagged(row, response)
+
+
+@router.get("/signs/{key}/customers", dependencies=reads)
+async def list_showing(
+    key: Key,
+    session: Session,
+    first: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str | None, Query(max_length=500)] = None,
+) -> schemas.ShowingListAnswer:
+    """Customers who show the sign now, in a stable order."""
+    last_seen = decode_cursor(after, UUID)[0] if after is not None else None
+    rows, has_more = await signs.list_showing(session, key, after=last_seen, first=first)
+    return schemas.ShowingListAnswer(
+        items=[schemas.ShowingAnswer.model_validate(row) for row in rows],
+        next=encode_cursor(rows[-1].customer_id) if has_more else None,
+    )
+
+
+@router.get("/signs/{key}/precision", dependencies=reads)
+async def get_precision(
+    key: Key,
+    request: Request,
+    session: Session,
+    clock: ClockDependency,
+    first_day: date | None = None,
+    last_day: date | None = None,
+    version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+) -> schemas.PrecisionAnswer:
+    """How many detections were followed by the outcome, against how often it follows without the sign."""
+    found = await signs.get_precision(
+        session,
+        key,
+        first_day=first_day,
+        last_day=last_day,
+        version=version,
+        compiler=resource(request, "compiler"),
+        now=clock.now(),
+    )
+    return schemas.PrecisionAnswer(
+        key=key,
+        first_day=found.first_day,
+        last_day=found.last_day,
+        detected=found.detected,
+        followed=found.followed,
+        rate=found.rate,
+        base_rate=found.base_rate,
+        lift=found.lift,
+    )
+
+
+def _tagged(row: SignRow, response: Response) -> schemas.SignAnswer:
+    etag(response, row.revision)
+    return _sign(row)
+
+
+def _sign(row: SignRow) -> schemas.SignAnswer:
+    if row.archived_at is not None:
+        status = "archived"
+    else:
+        status = "draft" if row.version == 0 else "backfilling" if row.is_backfilling else "published"
+    return schemas.SignAnswer(
+        sign_id=row.sign_id,
+        key=row.key,
+        name=row.name,
+        meaning=row.meaning,
+        condition=row.edited["condition"],
+        strength=row.edited["strength"],
+        lifetime_days=row.edited["lifetime_days"],
+        outcome=row.edited["outcome"],
+        status=status,
+        is_edited=row.edited != row.published,
+        revision=row.revision,
+        version=row.version,
+        published_at=row.published_at,
+        archived_at=row.archived_at,
+    )

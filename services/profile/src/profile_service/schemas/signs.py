@@ -1,0 +1,147 @@
+"""Signs as they are written and read."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from contracts.conditions import Condition, Filters, Name
+from contracts.profile import SignStrength
+from profile_service.schemas.fields import Title
+from profile_service.schemas.segments import Why
+from servicekit.http import Answer, Body
+
+Meaning = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
+DayCount = Annotated[int, Field(ge=1, le=3660)]
+
+
+class OutcomeBody(Body):
+    """What should follow a sign within so many days of 24 hours: an event that passes every filter."""
+
+    event: Name
+    where: Filters = Field(default=[])
+    within_days: Annotated[int, Field(ge=1, le=366)]
+
+
+class SignBody(Body):
+    """A sign: the condition it is seen by, what it means, and how long it lasts after the condition became true.
+
+    It lasts longer while the condition holds. `strength` says how much is made of it; whoever acts on it reads that.
+    """
+
+    name: Title
+    meaning: Meaning
+    condition: Condition
+    strength: SignStrength
+    lifetime_days: DayCount
+    outcome: OutcomeBody | None = None
+
+
+class PublishSignBody(Body):
+    """Why it is published; `force` although it reads more than is allowed (scope `profile:scan`)."""
+
+    why: Why | None = None
+    force: bool = False
+
+
+class OutcomeAnswer(Answer):
+    """What should follow."""
+
+    event: str
+    where: list[dict[str, Any]]
+    within_days: int
+
+
+class SignAnswer(Answer):
+    """A sign as it is edited. `revision` counts edits (ETag), `version` publications."""
+
+    sign_id: UUID
+    key: str
+    name: str
+    meaning: str
+    condition: dict[str, Any]
+    strength: SignStrength
+    lifetime_days: int
+    outcome: OutcomeAnswer | None
+    status: Literal["draft", "backfilling", "published", "archived"]
+    is_edited: bool
+    """It differs from what is published."""
+    revision: int
+    version: int
+    published_at: datetime | None
+    archived_at: datetime | None
+
+
+class SignListAnswer(Answer):
+    """All signs by key."""
+
+    items: list[SignAnswer]
+
+
+class SignOfCustomerAnswer(Answer):
+    """A sign a customer shows.
+
+    `renewed_at`: when its condition last became true. `expires_at`: null while the condition holds.
+    """
+
+    key: str
+    name: str
+    meaning: str
+    strength: SignStrength
+    detected_at: datetime
+    renewed_at: datetime
+    expires_at: datetime | None
+
+
+class ShowingAnswer(Answer):
+    """A customer who shows the sign."""
+
+    customer_id: UUID
+    anchor_id: UUID
+    """Anchor of the customer's latest event: what a fact about the customer hangs on."""
+    detected_at: datetime
+    renewed_at: datetime
+
+
+class ShowingListAnswer(Answer):
+    """A page; `next` is the cursor to pass as `after`."""
+
+    items: list[ShowingAnswer]
+    next: str | None
+
+
+class SignShareAnswer(Answer):
+    """How many customers show a sign now."""
+
+    key: str
+    name: str
+    strength: SignStrength
+    customers: int
+    share: float
+
+
+class SignCoverageAnswer(Answer):
+    """How many of all customers show any sign now (are in a situation), and which."""
+
+    customers: int
+    in_a_situation: int
+    share: float
+    signs: list[SignShareAnswer]
+
+
+class PrecisionAnswer(Answer):
+    """What followed a sign's detections of some days, and what follows without it.
+
+    `rate`: of `detected`, those `followed` by the outcome in time. `base_rate`: of the customers known at the same
+    times who did not show the sign. `lift`: one by the other. Null: nothing to tell it from.
+    """
+
+    key: str
+    first_day: date
+    last_day: date
+    detected: int
+    followed: int
+    rate: float | None
+    base_rate: float | None
+    lift: float | None

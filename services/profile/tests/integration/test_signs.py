@@ -1,0 +1,278 @@
+"""Signs over HTTP and NATS: detected live, shown, expired to the moment, counted, measured, moved, erased."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from services.profile.tests.profile_facts import event, moved, purchase
+
+from contracts.identity import CustomerErased
+from contracts.profile import ProfileCustomerErased, SignDetected, SignExpired
+from servicekit.testing import RunningService
+
+LOOKED: dict[str, Any] = {
+    "kind": "event_count",
+    "event": "Rival Viewed",
+    "comparison": "ge",
+    "value": 2,
+    "window": {"days": 7},
+}
+BODY: dict[str, Any] = {
+    "name": "競合に興味",
+    "meaning": "Looks at what a competitor sells.",
+    "condition": LOOKED,
+    "strength": "medium",
+    "lifetime_days": 30,
+    "outcome": {"event": "Order Completed", "within_days": 10},
+}
+
+
+async def call(profile: RunningService, method: str, path: str, body: Any = None, status: int = 200) -> dict[str, Any]:
+    answer = await profile.client.request(method, f"/v1/{path}", json=body, headers=profile.headers())
+    assert answer.status_code == status, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+async def publish(profile: RunningService, key: str = "rival", **more: Any) -> None:
+    await call(profile, "PUT", f"signs/{key}", {**BODY, **more}, 201)
+    await call(profile, "POST", f"signs/{key}:publish")
+    await settled(profile)
+
+
+async def settled(profile: RunningService) -> None:
+    for _ in range(300):
+        await profile.drain()
+        connection = await profile.database.connect()
+        waiting = await connection.fetchval(
+            "SELECT (SELECT count(*) FROM backfills WHERE finished_at IS NULL)"
+            " + (SELECT count(*) FROM remark_readings WHERE finished_at IS NULL)"
+            " + (SELECT count(*) FROM customer_signs WHERE valid_until <= $1)",
+            profile.clock.now(),
+        )
+        await connection.close()
+        if not waiting:
+            await profile.drain()
+            return
+    raise AssertionError("it did not end")
+
+
+async def shown(profile: RunningService, *customers: UUID) -> list[list[str]]:
+    body = {"customer_ids": [str(customer) for customer in customers]}
+    answer = await call(profile, "POST", "customers:batchGet", body)
+    return [[sign["key"] for sign in view["signs"]] for view in answer["customers"]]
+
+
+async def test_a_sign_is_detected_live_lasts_its_lifetime_and_expires(profile: RunningService) -> None:
+    await publish(profile)
+    customer, start = uuid4(), profile.clock.now()
+    await profile.publish([event(customer, "Rival Viewed", start - timedelta(days=n)) for n in (0, 1)])
+    await profile.drain()
+    [detected] = await profile.published(SignDetected)
+    assert (detected.customer_id, detected.sign_key, detected.strength) == (customer, "rival", "medium")
+    assert (detected.sign_version, detected.reason, detected.occurred_at) == (1, "event", start)
+    body = {"customer_ids": [str(customer)]}
+    [view] = (await call(profile, "POST", "customers:batchGet", body))["customers"]
+    [sign] = view["signs"]
+    assert (sign["meaning"], sign["strength"], sign["expires_at"]) == (BODY["meaning"], "medium", None)
+
+    profile.clock.set(start + timedelta(days=29))  # the condition fails since the sixth day
+    await settled(profile)
+    [view] = (await call(profile, "POST", "customers:batchGet", body))["customers"]
+    assert view["signs"][0]["expires_at"] == (start + timedelta(days=30)).isoformat().replace("+00:00", "Z")
+    assert (await call(profile, "GET", "signs/rival/customers"))["items"][0]["customer_id"] == str(customer)
+    profile.clock.set(start + timedelta(days=30))
+    await settled(profile)
+    assert await shown(profile, customer) == [[]]
+    [expired] = await profile.published(SignExpired)
+    assert (expired.customer_id, expired.reason, expired.occurred_at) == (customer, "time", start + timedelta(days=30))
+
+
+async def test_what_becomes_true_again_is_renewed_without_another_fact(profile: RunningService) -> None:
+    await publish(profile)
+    customer, start = uuid4(), profile.clock.now()
+    await profile.publish([event(customer, "Rival Viewed", start) for _ in range(2)])
+    await profile.drain()
+    profile.clock.set(start + timedelta(days=20))
+    await settled(profile)
+    await profile.publish([event(customer, "Rival Viewed", profile.clock.now()) for _ in range(2)])
+    await settled(profile)
+    profile.clock.set(start + timedelta(days=49))
+    await settled(profile)
+    assert await shown(profile, customer) == [["rival"]]
+    profile.clock.set(start + timedelta(days=50))
+    await settled(profile)
+    assert await shown(profile, customer) == [[]]
+    assert len(await profile.published(SignDetected)) == len(await profile.published(SignExpired)) == 1
+
+
+async def test_publishing_looks_at_everybody_and_archiving_ends_it(profile: RunningService) -> None:
+    now, people = profile.clock.now(), [UUID(int=number) for number in range(1, 11)]
+    await profile.publish([event(each, "Rival Viewed", now) for each in people[:3] for _ in range(2)])
+    await profile.publish([event(each, "Opened", now) for each in people])
+    await profile.drain()
+    await publish(profile)
+    await publish(profile, "opened", condition={**LOOKED, "event": "Opened", "value": 1}, strength="weak")
+    assert {fact.reason for fact in await profile.published(SignDetected)} == {"backfill"}
+    coverage = await call(profile, "GET", "signs:coverage")
+    assert (coverage["customers"], coverage["in_a_situation"], coverage["share"]) == (10, 10, 1.0)
+    assert [(each["key"], each["customers"], each["share"]) for each in coverage["signs"]] == [
+        ("opened", 10, 1.0),
+        ("rival", 3, 0.3),
+    ]
+    first = await call(profile, "GET", "signs/rival/customers?first=2")
+    rest = await call(profile, "GET", f"signs/rival/customers?first=2&after={first['next']}")
+    found = [item["customer_id"] for page in (first, rest) for item in page["items"]]
+    assert found == [str(each) for each in people[:3]] and rest["next"] is None
+
+    assert (await call(profile, "POST", "signs/opened:archive"))["status"] == "archived"
+    await settled(profile)
+    expired = await profile.published(SignExpired)
+    assert {fact.customer_id for fact in expired} == set(people) and {fact.reason for fact in expired} == {"definition"}
+    assert (await call(profile, "GET", "signs:coverage"))["share"] == 0.3
+    await call(profile, "PUT", "signs/opened", {**BODY, "name": "other"}, 409)
+    await call(profile, "POST", "signs/opened:publish", status=409)
+
+
+async def test_a_sign_follows_the_segment_it_refers_to(profile: RunningService) -> None:
+    customer, now = uuid4(), profile.clock.now()
+    await profile.publish([purchase(customer, now, 10)])
+    await profile.drain()
+    buyers = {"kind": "event_count", "event": "Order Completed", "comparison": "ge", "value": 1}
+    await call(profile, "PUT", "segments/buyers", {"name": "b", "condition": buyers}, 201)
+    await call(profile, "POST", "segments/buyers:publish")
+    await publish(profile, condition={"kind": "segment", "segment": "buyers"}, lifetime_days=1)
+    assert await shown(profile, customer) == [["rival"]]
+    refused = await profile.client.post("/v1/segments/buyers:archive", headers=profile.headers())
+    assert refused.status_code == 409 and "sign rival" in refused.json()["detail"]
+    await call(profile, "PUT", "segments/buyers", {"name": "b", "condition": {**buyers, "value": 2}})
+    await call(profile, "POST", "segments/buyers:publish")
+    profile.clock.advance(timedelta(days=1))
+    await settled(profile)
+    assert await shown(profile, customer) == [[]]
+
+
+async def test_precision_against_those_without_the_sign(profile: RunningService) -> None:
+    await publish(profile)
+    start, seen, others = profile.clock.now(), [uuid4() for _ in range(4)], [uuid4() for _ in range(10)]
+    await profile.publish([event(each, "Opened", start - timedelta(days=1)) for each in others])
+    await profile.publish([event(each, "Opened", start - timedelta(days=1)) for each in seen])
+    await profile.publish([event(each, "Rival Viewed", start) for each in seen for _ in range(2)])
+    await profile.drain()
+    assert (await call(profile, "GET", "signs/rival/precision"))["detected"] == 0  # nobody's horizon has passed
+    buyers = [*seen[:3], *others[:2]]
+    await profile.publish([purchase(each, start + timedelta(days=10), 5) for each in buyers])
+    await profile.publish([purchase(each, start + timedelta(days=10, seconds=1), 5) for each in [seen[3], others[9]]])
+    late = uuid4()  # became known afterwards: nothing to compare with
+    await profile.publish([purchase(late, start + timedelta(days=2), 5)])
+    profile.clock.set(start + timedelta(days=11))
+    await settled(profile)
+    found = await call(profile, "GET", "signs/rival/precision")
+    assert (found["detected"], found["followed"], found["rate"]) == (4, 3, 0.75)
+    assert (found["base_rate"], found["lift"]) == (0.2, 3.75)
+    day = start.date().isoformat()
+    same = await call(profile, "GET", f"signs/rival/precision?first_day={day}&last_day={day}&version=1")
+    assert (same["detected"], same["lift"]) == (4, 3.75)
+    none = await call(profile, "GET", "signs/rival/precision?version=2")
+    assert (none["detected"], none["rate"], none["lift"]) == (0, None, None)
+
+
+async def test_merge_and_split_give_back_the_signs_of_customers_never_merged(profile: RunningService) -> None:
+    await publish(profile)
+    await publish(profile, "opened", condition={**LOOKED, "event": "Opened", "value": 1})
+    start = profile.clock.now()
+    pairs = [(uuid4(), uuid4()) for _ in range(4)]
+    one, two = (pair[0] for pair in pairs), (pair[1] for pair in pairs)
+    history = [
+        ("Rival Viewed", [next(one), next(two)]),  # each once: true of both together only
+        *[("Rival Viewed", [pairs[1][1]])] * 2,  # true of the second
+        *[("Rival Viewed", [*pairs[2]])] * 2,  # true of both
+        *[("Rival Viewed", [pairs[3][0]]), ("Opened", [pairs[3][1]])],
+    ]
+    facts = [event(each, name, start) for name, people in history for each in people]
+    await profile.publish([event(each, "Known", start) for pair in pairs for each in pair] + facts)
+    await profile.drain()
+    everybody = [each for pair in pairs for each in pair]
+    profile.clock.set(start + timedelta(days=10))  # no condition holds, the lifetimes run
+    await settled(profile)
+    before = await details(profile, everybody)
+    assert [each is not None for each in before] == [False, False, False, True, True, True, False, True]
+    now = profile.clock.now()
+    await profile.publish([moved(b, former=b, to=a, occurred_at=now) for a, b in pairs])
+    await settled(profile)
+    assert await shown(profile, *everybody) == [[], [], ["rival"], [], ["rival"], [], ["opened"], []]
+    await profile.publish([moved(b, former=a, to=b, version=2, occurred_at=now, reason="split") for a, b in pairs])
+    await settled(profile)
+    assert await details(profile, everybody) == before
+    profile.clock.set(start + timedelta(days=30))
+    await settled(profile)
+    assert await shown(profile, *everybody) == [[]] * 8
+
+
+async def details(profile: RunningService, customers: list[UUID]) -> list[Any]:
+    answer = await call(profile, "POST", "customers:batchGet", {"customer_ids": [str(each) for each in customers]})
+    return [view["signs"] or None for view in answer["customers"]]
+
+
+async def test_what_is_true_of_two_together_only_is_forgotten_with_the_merge(profile: RunningService) -> None:
+    await publish(profile)
+    start, one, two = profile.clock.now(), uuid4(), uuid4()
+    await profile.publish([event(each, "Rival Viewed", start) for each in (one, two)])
+    await profile.publish([moved(two, former=two, to=one, occurred_at=start)])
+    await settled(profile)
+    assert await shown(profile, one) == [["rival"]]
+    [detected] = await profile.published(SignDetected)
+    assert (detected.customer_id, detected.reason) == (one, "move")
+    await profile.publish([moved(two, former=one, to=two, version=2, occurred_at=start, reason="split")])
+    await settled(profile)
+    assert await shown(profile, one, two) == [[], []]
+    [expired] = await profile.published(SignExpired)
+    assert (expired.customer_id, expired.reason) == (one, "move")
+
+
+async def test_an_erased_customers_signs_go_and_are_shown_in_the_export_before(profile: RunningService) -> None:
+    await publish(profile)
+    customer, now = uuid4(), profile.clock.now()
+    await profile.publish([event(customer, "Rival Viewed", now) for _ in range(2)])
+    await profile.drain()
+    export = await profile.client.get(f"/v1/customers/{customer}/export", headers=profile.headers("privacy:read"))
+    assert {"customer_signs", "sign_detections"} <= export.json()["tables"].keys()
+    await profile.publish(
+        [
+            CustomerErased(
+                event_id=uuid4(),
+                customer_id=customer,
+                anchor_id=customer,
+                occurred_at=now,
+                erasure_id=uuid4(),
+                former_customer_ids=[],
+            )
+        ]
+    )
+    await settled(profile)
+    [receipt] = await profile.published(ProfileCustomerErased)
+    assert (receipt.rows["customer_signs"], receipt.rows["sign_detections"]) == (1, 1)
+    assert (await call(profile, "GET", "signs/rival/customers"))["items"] == []
+    assert (await call(profile, "GET", "signs:coverage"))["in_a_situation"] == 0
+
+
+async def test_what_is_refused_names_its_field(profile_at_rest: RunningService) -> None:
+    refusals = [
+        ({**BODY, "condition": {"kind": "segment", "segment": "nowhere"}}, "condition.segment"),
+        ({**BODY, "lifetime_days": 0}, "lifetime_days"),
+        ({**BODY, "strength": "huge"}, "strength"),
+        ({**BODY, "outcome": {"event": "x", "within_days": 5, "where": [{"property": "p", "comparison": "lt", "value": True}]}},
+         "outcome.where.0.comparison"),
+    ]  # fmt: skip
+    for body, field in refusals:
+        answer = await profile_at_rest.client.put("/v1/signs/x", json=body, headers=profile_at_rest.headers())
+        assert answer.status_code == 422
+        problem = answer.json()
+        assert field in str(problem), problem
+    await call(profile_at_rest, "GET", "signs/x", status=404)
+    await call(profile_at_rest, "PUT", "signs/x", {**BODY, "outcome": None}, 201)
+    await call(profile_at_rest, "GET", "signs/x/precision", status=409)
+    await call(profile_at_rest, "PUT", "signs/y", BODY, 201)
+    await call(profile_at_rest, "POST", "signs/y:publish")
+    for query, status in (("last_day=2990-01-01", 422), ("first_day=2020-01-01", 422), ("last_day=0001-01-01", 422)):
+        await call(profile_at_rest, "GET", f"signs/y/precision?{query}", status=status)
