@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 MOMENT = sa.DateTime(timezone=True)
-LONG_AGO = "-infinity"
+LONG_AGO = "1970-01-01T00:00:00Z"
 OWN_SOURCES = ("identity", "profile", "campaign", "delivery", "survey")
 
 

@@ -38,8 +38,10 @@ def test_facts_move_and_conclusions_are_recomputed() -> None:
     assert rows_follow(Base) == {
         "backfill_answers": "recompute",
         "static_list_members": "move",
+        "customer_identifiers": "move",
         "events": "move",
         "trait_observations": "move",
+        "retracted_anchors": "move",
         "relation_statements": "move",
         "relations": "recompute",
         "traits": "recompute",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -226,4 +227,24 @@ async def test_the_fold_is_what_a_plain_reading_says(
     async with a_desk.database.transaction() as session:  # folded anew from everything, it is the same
         for person in world.people:
             await repository.refold_customers(session, [person])
+    assert await world.kept() == world.reading()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    said=st.lists(st.tuples(NUMBERS, st.integers(0, 4), st.integers(0, 9)), min_size=4, max_size=10),
+    told=st.lists(st.tuples(NUMBERS, st.integers(1, 3), st.sampled_from("ab"), st.integers(0, 4)), min_size=4),
+    chance=st.randoms(use_true_random=False),
+)
+async def test_a_word_weighs_what_its_department_of_then_weighs(
+    a_desk: Desk, said: list[tuple[int, int, int]], told: list[tuple[int, int, str, int]], chance: Random
+) -> None:
+    world = World(a_desk)
+    await world.define(4)
+    steps: list[tuple[Any, ...]] = [("say", 0, source, minute, 0, value) for source, minute, value in said]
+    steps += [("tell", *each) for each in told]
+    chance.shuffle(steps)
+    for kind, *arguments in steps:
+        await getattr(world, kind)(*arguments)
+    await a_desk.work_on_traits()
     assert await world.kept() == world.reading()

@@ -15,6 +15,9 @@ if TYPE_CHECKING:  # a class made at run time is no base class to a type checker
 else:
     Base = service_base()
 
+LONG_AGO = "1970-01-01T00:00:00Z"
+"""Stands for a moment before anything that is known."""
+
 
 def moment(*, nullable: bool = False, default: str | None = None) -> Any:  # SQLModel types Field() as Any itself
     return Field(sa_column=Column(DateTime(timezone=True), nullable=nullable, server_default=default))

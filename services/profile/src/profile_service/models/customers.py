@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Column, Index, Integer, Numeric, Uuid, text
 from sqlmodel import Field
 
-from profile_service.models.base import Base, json_column, moment, number, text_column
+from profile_service.models.base import LONG_AGO, Base, json_column, moment, number, text_column
 from servicekit.tables import RowsFollow
 
 
@@ -29,7 +29,7 @@ class Trait(Base, table=True):
     observed_at: datetime = moment()
     event_id: UUID
     """Of the observation that won (of the latest one where several did, or none)."""
-    received_at: datetime = moment(default="-infinity")
+    received_at: datetime = moment(default=LONG_AGO)
 
 
 class Customer(Base, table=True):

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Column, DateTime, Index, Numeric, Uuid
 from sqlmodel import Field
 
-from profile_service.models.base import Base, json_column, moment, number, text_column
+from profile_service.models.base import LONG_AGO, Base, json_column, moment, number, text_column
 from servicekit.tables import RowsFollow
 
 
@@ -54,7 +54,7 @@ class TraitObservation(Base, table=True):
     event_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     anchor_id: UUID
     value: Any = json_column()
-    received_at: datetime = moment(default="-infinity")
-    """By Kizuna; '-infinity': before this was kept. Of what was said of one moment, the later received wins."""
+    received_at: datetime = moment(default=LONG_AGO)
+    """By Kizuna; LONG_AGO: before this was kept. Of what was said of one moment, the later received wins."""
     retraction_id: UUID | None = Field(default=None, sa_column=Column(Uuid, nullable=True))
     """The source took it back: it is kept, but counts no more."""

@@ -1,6 +1,6 @@
 -- What was said of a customer's trait, newest first, and what weighs it.
 -- $1 customer, $2 name, $3 limit, $4 to $6 the last one seen: observed_at, received_at, event_id
-SELECT o.event_id, o.observed_at, o.received_at, NULLIF(o.received_at, '-infinity') AS known_received_at, o.value,
+SELECT o.event_id, o.observed_at, o.received_at, NULLIF(o.received_at, 'epoch') AS known_received_at, o.value,
        o.source_id, s.department, s.brand, s.legal_entity,
        r.retraction_id, r.why, r.asked_by, r.requested_at AS asked_at,
        d.shape IS NULL OR o.value @? d.shape::jsonpath AS is_fitting,
