@@ -1,15 +1,21 @@
 """Beside events and traits: identifiers, related persons' dates and other definitions change memberships at once."""
 
+import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 from services.profile.tests.profile_facts import event, moved, purchase
 
 from contracts.identity import IdentifierLinked
 from contracts.profile import SegmentEntered, SegmentExited
+from profile_service.app import build
+from servicekit.command import migrations_directory
+from servicekit.embedded.postgres import EmbeddedPostgres
+from servicekit.migrations import migrate
 from servicekit.testing import RunningService
 
 SCHEMA = Path(__file__).parents[4] / "libs" / "contracts" / "schemas" / "conditions.json"
@@ -140,3 +146,21 @@ async def test_a_refusal_names_the_path_in_the_tree(profile_at_rest: RunningServ
         "/v1/segments:preview", json={"condition": wrong}, headers=profile_at_rest.headers()
     )
     assert answer.json()["errors"][0]["field"] == "condition.conditions.1.window.days"
+
+
+async def test_the_migration_goes_back_and_forth(postgres: EmbeddedPostgres) -> None:
+    admin = await asyncpg.connect(postgres.url())
+    name = f"test_{uuid4().hex[:12]}"
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    await admin.close()
+    url, migrations = postgres.url(name), migrations_directory(build)
+
+    async def is_there() -> bool:
+        connection = await asyncpg.connect(url)
+        found = await connection.fetchval("SELECT to_regclass('customer_identifiers') IS NOT NULL")
+        await connection.close()
+        return bool(found)
+
+    for revision, expected in (("0007", True), ("-1", False), ("0007", True)):
+        await asyncio.to_thread(migrate, url, migrations, revision)
+        assert await is_there() is expected
