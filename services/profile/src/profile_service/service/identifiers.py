@@ -35,5 +35,6 @@ class IdentifierKeeper:
         asking = Definitions(
             segments=tuple(each for each in published.segments if each.dependencies.namespaces & namespaces),
             ranks=published.ranks if any(each.dependencies.namespaces & namespaces for each in published.ranks) else (),
+            signs=tuple(each for each in published.signs if each.dependencies.namespaces & namespaces),
         )
         await self._concluder.conclude(session, sorted(known), asking, reason="event")

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from profile_service.repository import static_lists
 from profile_service.repository.backfills import RANKS
 from profile_service.repository.conclusions import Definitions
+from profile_service.repository.signs import subject_of
 from profile_service.service.concluding import Concluder
 from profile_service.service.references import References, of_segment
 from profile_service.service.segments import get_segment
@@ -83,5 +84,6 @@ class StaticLists:
         affected = Definitions(
             segments=tuple(each for each in published.segments if each.key == key or str(each.segment_id) in reached),
             ranks=published.ranks if RANKS in reached else (),
+            signs=tuple(each for each in published.signs if subject_of(each.sign_id) in reached),
         )
         await self._concluder.conclude(session, sorted(still), affected, reason="event")

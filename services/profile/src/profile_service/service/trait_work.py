@@ -108,5 +108,6 @@ class TraitWork:
         depending = Definitions(
             segments=tuple(each for each in published.segments if name in each.dependencies.traits),
             ranks=published.ranks if any(name in each.dependencies.traits for each in published.ranks) else (),
+            signs=tuple(each for each in published.signs if name in each.dependencies.traits),
         )
         await self._concluder.conclude(session, changed, depending, reason=reason)
