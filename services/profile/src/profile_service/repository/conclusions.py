@@ -148,8 +148,10 @@ class Conclusions:
         """Evaluate the definitions for locked customers at `now`, keep the answers, return what changed."""
         if not definitions or not customer_ids:
             return [], [], []
-        sql, parameters = self._statement(definitions)
-        rows = await (await raw(session)).fetch(sql, now, list(customer_ids), *parameters)
+        connection, rows = await raw(session), []
+        for part in _parts(definitions):
+            sql, parameters = self._statement(part)
+            rows += await connection.fetch(sql, now, list(customer_ids), *parameters)
         segments = [
             SegmentChange(row["customer_id"], row["anchor_id"], row["segment_id"], row["is_member"])
             for row in rows
@@ -199,9 +201,10 @@ def _sign_change(row: Any) -> SignChange:  # an asyncpg record
 
 def _parts(definitions: Definitions) -> Iterator[Definitions]:
     """As many at a time as one statement takes: a SELECT has at most 1,664 columns."""
-    segments, ranks = definitions.segments, definitions.ranks
-    for start in range(0, max(len(segments), 1), _AT_A_TIME):
-        yield Definitions(segments[start : start + _AT_A_TIME], () if start else ranks)
+    segments, ranks, signs = definitions.segments, definitions.ranks, definitions.signs
+    for start in range(0, max(len(segments), len(signs), 1), _AT_A_TIME):
+        at_a_time = slice(start, start + _AT_A_TIME)
+        yield Definitions(segments[at_a_time], () if start else ranks, signs[at_a_time])
 
 
 _SEGMENT_RESULT = """
