@@ -1,4 +1,4 @@
-"""Who asks: JSON Web Tokens with scopes, department and brands, verified against a key set."""
+"""Who asks: JSON Web Tokens with scopes, department, brands and legal entity, verified against a key set."""
 
 import json
 from collections.abc import Callable
@@ -29,6 +29,15 @@ class Principal:
     scopes: frozenset[str]
     department: str | None = None
     brands: tuple[str, ...] = ()
+    legal_entity: str | None = None
+    purposes: tuple[str, ...] = ()
+    """The only purposes that may be stated with it; empty: any."""
+
+    @property
+    def service(self) -> str | None:
+        """Which of the services speaks for itself; None for anybody else."""
+        is_service = self.issuer.startswith(SERVICE_ISSUER_PREFIX)
+        return self.issuer.removeprefix(SERVICE_ISSUER_PREFIX) if is_service else None
 
 
 class Authenticator:
@@ -107,13 +116,15 @@ def _principal(claims: dict[str, Any]) -> Principal:
     issuer, scopes = str(claims["iss"]), frozenset(str(claims.get("scope", "")).split())
     if issuer.startswith(SERVICE_ISSUER_PREFIX):
         scopes = frozenset(scope for scope in scopes if scope.endswith(":read"))
-    department = claims.get("department")
+    department, legal_entity = claims.get("department"), claims.get("legal_entity")
     return Principal(
         subject=str(claims["sub"]),
         issuer=issuer,
         scopes=scopes,
         department=str(department) if department else None,
         brands=tuple(str(brand) for brand in claims.get("brands") or ()),
+        legal_entity=str(legal_entity) if legal_entity else None,
+        purposes=tuple(str(purpose) for purpose in claims.get("purposes") or ()),
     )
 
 
@@ -127,6 +138,8 @@ def sign_token(
     lifetime_seconds: float,
     department: str | None = None,
     brands: tuple[str, ...] = (),
+    legal_entity: str | None = None,
+    purposes: tuple[str, ...] = (),
 ) -> str:
     """Sign a token with an Ed25519 key; times are seconds since 1970."""
     claims: dict[str, Any] = {
@@ -141,6 +154,10 @@ def sign_token(
         claims["department"] = department
     if brands:
         claims["brands"] = list(brands)
+    if legal_entity:
+        claims["legal_entity"] = legal_entity
+    if purposes:
+        claims["purposes"] = list(purposes)
     return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": issuer})
 
 

@@ -18,6 +18,7 @@ from profile_service.service.concluding import Concluder, LiveHints
 from profile_service.service.following import Follower
 from profile_service.service.identifiers import IdentifierKeeper
 from profile_service.service.insights import InsightSweeper
+from profile_service.service.policy import PolicyKeeper
 from profile_service.service.previewing import Previewer
 from profile_service.service.recording import Recorder
 from profile_service.service.relations import RelationSweeper
@@ -126,6 +127,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             "previewer": Previewer(settings, compiler=compiler),
             "static_lists": StaticLists(concluder=concluder, clock=clock),
             "recorder": recorder,
+            "policy": PolicyKeeper(settings.purchase_event),
             "wake_backfill": _waking(backfill),
             "wake_anonymiser": _waking(anonymising),
             "trait_work": trait_work,

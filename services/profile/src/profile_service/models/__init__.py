@@ -4,6 +4,7 @@ from profile_service.models.base import Base
 from profile_service.models.customers import Customer, Trait
 from profile_service.models.identifiers import CustomerIdentifier
 from profile_service.models.insights import AnonymisedCell, AnonymisedExport, AuditedRead, InsightCell, InsightDataset
+from profile_service.models.policy import Given, GivenChange, PolicyVersion, SegmentPublisher, Used
 from profile_service.models.ranks import CustomerRank, Rank, RankTable
 from profile_service.models.relations import Relation, RelationStatement
 from profile_service.models.remarks import RemarkOpinion, RemarkReading, RemarkTopic
@@ -24,8 +25,11 @@ __all__ = [
     "CustomerRank",
     "CustomerSign",
     "Event",
+    "Given",
+    "GivenChange",
     "InsightCell",
     "InsightDataset",
+    "PolicyVersion",
     "Rank",
     "RankTable",
     "Relation",
@@ -36,6 +40,7 @@ __all__ = [
     "RetractedAnchor",
     "Segment",
     "SegmentMembership",
+    "SegmentPublisher",
     "Sign",
     "SignDetection",
     "SignVersion",
@@ -45,4 +50,5 @@ __all__ = [
     "TraitObservation",
     "TraitRefold",
     "TraitRetraction",
+    "Used",
 ]

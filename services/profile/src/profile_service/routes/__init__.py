@@ -1,22 +1,23 @@
 """HTTP only: parse, one call, return. A module for each noun."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from profile_service.routes import (
     anonymising,
     conditions,
     customers,
     insights,
+    policy,
     ranks,
     relations,
     segments,
     signs,
     traits,
 )
+from profile_service.routes.dependencies import look
 
-routers: list[APIRouter] = [
+_ALL: list[APIRouter] = [
     customers.router,
-    conditions.router,
     segments.router,
     ranks.router,
     relations.router,
@@ -24,4 +25,12 @@ routers: list[APIRouter] = [
     anonymising.router,
     traits.router,
     signs.router,
+    policy.router,
 ]
+
+_guarded = APIRouter(dependencies=[Depends(look)])
+for _each in _ALL:
+    _guarded.include_router(_each)
+
+routers: list[APIRouter] = [_guarded, conditions.router]
+"""Before a route reads anything of the database, what its caller may see is known."""
