@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -43,11 +43,17 @@ def _read(part: object, kind: type) -> object:
         moment = datetime.fromisoformat(str(part))
         if moment.tzinfo is None:
             raise ValueError
-        return moment
+        return moment.astimezone(UTC)  # what cannot be said in UTC, no database can keep
     if kind is int and not isinstance(part, int):
         raise ValueError
     if kind in {UUID, Decimal}:
         return kind(str(part))
+    if kind is str:
+        text = str(part)
+        if "\0" in text:
+            raise ValueError
+        text.encode()
+        return text
     return kind(part)
 
 

@@ -1,5 +1,7 @@
 """Definitions of traits over HTTP: idempotent, versioned, refused with the field named."""
 
+import base64
+import json
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +14,13 @@ from servicekit.testing import RunningService
 ANYBODY = str(UUID(int=1))
 TRAIT = "/v1/traits/plan"
 RETRACT = "/v1/traits/plan:retract"
+NUL, HALF, BEFORE_ALL = "\0", "\ud800", "0001-01-01T00:00:00+23:59"
+
+
+def _cursor(*values: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
 REFUSED: list[tuple[str, str, Any, str]] = [
     ("PUT", TRAIT, {"policy": "vote"}, "policy"),
     ("PUT", TRAIT, {"policy": "max"}, "type"),
@@ -25,11 +34,15 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     ("PUT", "/v1/traits/%00", {}, "name"),
     ("PUT", f"/v1/traits/{'x' * 201}", {}, "name"),
     ("GET", "/v1/traits?after=nonsense", None, "after"),
+    ("GET", f"/v1/traits?after={_cursor(NUL)}", None, "after"),
+    ("GET", f"/v1/traits?after={_cursor(HALF)}", None, "after"),
+    ("GET", f"/v1/customers/{ANYBODY}/traits/plan?after={_cursor(BEFORE_ALL, BEFORE_ALL, ANYBODY)}", None, "after"),
     ("GET", f"/v1/customers/{ANYBODY}/traits/plan?after=nonsense", None, "after"),
     ("POST", RETRACT, {"source_id": "crm"}, "why"),
     ("POST", RETRACT, {"source_id": "crm", "why": ""}, "why"),
     ("POST", RETRACT, {"source_id": "nobody", "why": "x"}, "source_id"),
     ("POST", RETRACT, {"source_id": "crm", "why": "x", "until": "2027-01-01T00:00:00Z"}, "until"),
+    ("POST", RETRACT, {"source_id": "crm", "why": "x", "until": BEFORE_ALL}, "until"),
     ("POST", RETRACT, {"source_id": "crm", "why": "x", "event_id": ANYBODY}, "customer_id"),
 ]
 

@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from contracts.conditions import Name, PropertyFilter
+from profile_service.schemas.fields import Moment
 from profile_service.schemas.signs import SignOfCustomerAnswer
 from servicekit.http import Answer, BatchGet, Body
 
@@ -138,8 +139,8 @@ class ConversionWindowBody(Body):
 
     key: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     customer_id: UUID
-    starts_at: AwareDatetime = Field(alias="from")
-    ends_at: AwareDatetime = Field(alias="until")
+    starts_at: Moment = Field(alias="from")
+    ends_at: Moment = Field(alias="until")
 
     @model_validator(mode="after")
     def _is_forward(self) -> Self:

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from contracts.conditions import Name
 from profile_service.rules.traits import Policy, Reason, TraitType
-from profile_service.schemas.fields import Description
+from profile_service.schemas.fields import Description, Moment
 from servicekit.http import Answer, Body, Key
 
 Why = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
@@ -75,7 +75,7 @@ class RetractBody(Body):
     source_id: Name
     customer_id: UUID | None = None
     event_id: UUID | None = None
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     why: Why
 
 
