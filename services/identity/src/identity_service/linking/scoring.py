@@ -188,15 +188,19 @@ def _weighed(traits: tuple[Trait, ...]) -> list[str]:
 
 
 def _patterns_sql(traits: tuple[Trait, ...], table: str) -> str:
-    """Pairs by the level of every trait and by how rare their values are together, in steps of 4 bits."""
+    """Pairs by the level of every trait and by how rare their values are together, in steps of 4 bits.
+
+    In one order: training adds them up as floats, and threads finish their groups in any.
+    """
     levels = ", ".join(f"gamma_{trait.name}" for trait in traits)
     adjusted = [f"mw_tf_adj_{name}" for name in _weighed(traits)]
     averages = ", ".join(f"avg({column}) AS {column}" for column in adjusted)
+    rarity = f"round(({' + '.join(adjusted)}) / 4)"
     return (
         f"SELECT {levels}, {averages}, count(*) AS pairs, match_key = 'random' AS is_random,"  # noqa: S608 (Splink's own table)
         f" customer_number_l = customer_number_r AS is_known FROM {table}"
-        f" GROUP BY {levels}, match_key = 'random', customer_number_l = customer_number_r,"
-        f" round(({' + '.join(adjusted)}) / 4)"
+        f" GROUP BY {levels}, match_key = 'random', customer_number_l = customer_number_r, {rarity}"
+        f" ORDER BY {levels}, is_random, is_known, {rarity}"
     )
 
 
