@@ -240,12 +240,17 @@ _trees: Trees = st.recursive(
 )
 
 # Customers around a clock: moments on and beside the edges of windows, past and to come
-offsets = st.builds(
-    lambda edge, slip: edge * DAY + slip * timedelta(microseconds=1),
-    st.sampled_from([-95, -31, -30, -8, -7, -3, -2, -1.5, -1, -0.5, -0.125, 0, 0.5, 1, 3]),
-    st.integers(-1, 1),
-)
-past_offsets = offsets.filter(lambda offset: offset <= timedelta())
+_PAST_EDGES = [-95, -31, -30, -8, -7, -3, -2, -1.5, -1, -0.5, -0.125]
+
+
+def _beside(edges: list[float]) -> st.SearchStrategy[timedelta]:
+    return st.builds(
+        lambda edge, slip: edge * DAY + slip * timedelta(microseconds=1), st.sampled_from(edges), st.integers(-1, 1)
+    )
+
+
+offsets = _beside([*_PAST_EDGES, 0, 0.5, 1, 3])
+past_offsets = _beside(_PAST_EDGES) | st.just(timedelta())
 properties = st.builds(
     lambda found, foreign: found | foreign,
     st.dictionaries(

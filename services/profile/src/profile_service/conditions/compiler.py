@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from contracts.conditions import PropertyFilter
 from profile_service.conditions import nodes as n
 from profile_service.conditions import translating
+from profile_service.conditions.aggregates import NEVER
 from profile_service.conditions.json_values import Parameters, property_filter, property_number
 from profile_service.conditions.reading import holds_for_stranger
 from profile_service.conditions.scans import Setting
@@ -82,7 +83,7 @@ class Compiler:
         return CompiledConditions(sql, tuple(statement.parameters.values))
 
     def values(self, values: Sequence[n.Expression]) -> CompiledConditions:
-        """x0, u0, x1, u1, ... of the customers in $2: each Value (null: missing), and until when it stays so."""
+        """x0, u0, x1, u1, ... of the customers in $2: each Value (null: missing), until when (`infinity`: always)."""
         return self._values(values, is_restricted=True)
 
     def values_of_everybody(self, values: Sequence[n.Expression]) -> CompiledConditions:
@@ -112,5 +113,10 @@ class Compiler:
     def _values(self, values: Sequence[n.Expression], *, is_restricted: bool) -> CompiledConditions:
         statement = Statement(self._setting(is_restricted=is_restricted, is_timed=True))
         terms = [statement.expression(value) for value in values]
-        columns = [f"{term.sql} AS x{i}, {term.until} AS u{i}" for i, term in enumerate(terms)]
+        columns = [f"{term.sql} AS x{i}, {_in_reach(term.until)} AS u{i}" for i, term in enumerate(terms)]
         return CompiledConditions(statement.write(columns), tuple(statement.parameters.values))
+
+
+def _in_reach(moment: str) -> str:
+    """A moment that Python can hold: what lies beyond is never."""
+    return moment if moment == NEVER else f"CASE WHEN {moment} < '9999-01-01Z' THEN {moment} ELSE {NEVER} END"
