@@ -160,7 +160,7 @@ def render(error: ServiceError, *, instance: str) -> JSONResponse:
 
 def _field(location: Sequence[int | str], body: object) -> str:
     if location and location[0] == "body" and len(location) > 1:
-        return ".".join(_without_union_tags(location[1:], body))
+        return ".".join(_without_union_tags(location[1:], body)) or '""'  # a field whose name is empty
     parts = [str(part) for part in location]
     return ".".join(parts[1:] if parts and parts[0] in {"query", "path", "header"} and len(parts) > 1 else parts)
 
