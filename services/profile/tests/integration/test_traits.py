@@ -83,6 +83,5 @@ async def test_a_trait_says_where_it_comes_from_and_null_takes_it_away(profile: 
     values = await profile.client.post(
         "/v1/traits:batchGet", json={**body, "names": ["name", "plan"]}, headers=profile.headers()
     )
-    assert values.json() == {
-        "customers": [{"customer_id": str(customer), "traits": {"name": "山田"}, "provenance": {"name": said}}]
-    }
+    [answer] = values.json()["customers"]
+    assert (answer["traits"], answer["provenance"]) == ({"name": "山田"}, {"name": said})
