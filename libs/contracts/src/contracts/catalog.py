@@ -6,6 +6,7 @@ from contracts.fact import Fact, Notice
 FACTS: list[type[Fact] | type[Notice]] = [
     identity.ResolvedEvent,
     identity.IdentifierLinked,
+    identity.IdentifierSourced,
     identity.AnchorMoved,
     identity.CustomerErased,
     identity.SourceChanged,

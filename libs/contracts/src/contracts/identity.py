@@ -44,6 +44,22 @@ class IdentifierLinked(Fact):
     """For what it may be used; empty: for every purpose of its legal entity."""
 
 
+class IdentifierSourced(Fact):
+    """A known identifier was brought for another legal entity, too, or for more purposes than before.
+
+    Said once for each (`anchor_id`, `legal_entity`, `purposes`), beside `IdentifierLinked`, which says for whom it was
+    brought first; of the two either may arrive first. Whatever any of them allows is allowed.
+    """
+
+    fact_type: ClassVar[str] = "identity.identifiers.sourced.v1"
+
+    namespace: str
+    source_id: str
+    legal_entity: str
+    purposes: list[str] = Field(default_factory=list)
+    """For what it may be used; empty: for every purpose of its legal entity."""
+
+
 class AnchorMoved(Fact):
     """The anchor now belongs to `customer_id`. The highest `version` per anchor wins."""
 

@@ -31,6 +31,7 @@ from identity_service.service.configuration import tell_untold as tell_untold_so
 from identity_service.service.coverage import CoverageCounter
 from identity_service.service.digests import DigestFiller
 from identity_service.service.dry_run import DryRun
+from identity_service.service.grants import GrantTeller
 from identity_service.service.imports import JOB_KIND as IMPORT_JOB
 from identity_service.service.imports import Importer
 from identity_service.service.ingest import EventLog
@@ -127,6 +128,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         for service, kind in RECEIPTS.items()
     ]
 
+    grants = GrantTeller(database=database, clock=clock, partitions=settings.partitions)
+
     async def reconcile() -> bool:
         await nats.connected()
         await reconcile_write_keys(database, mirror)
@@ -194,6 +197,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             PeriodicWorker("settle-imports", 60, settle),
             PeriodicWorker("tell-agreements", 60, tell_agreements),
             PeriodicWorker("tell-sources", 60, tell_sources),
+            PeriodicWorker("tell-grants", 3600, grants.tell),
             PeriodicWorker("fill-digests", 3600, DigestFiller(database=database, secret=secret).fill),
             PeriodicWorker("count-coverage", settings.coverage_seconds, coverage.refresh),
             janitor(database, clock),

@@ -1,8 +1,8 @@
 """What identity publishes.
 
-IdentifierLinked, AnchorMoved and the notices (SourceChanged, AgreementChanged) go through the outbox. Resolved events
-are many and are published directly, encoded by msgspec with their free JSON byte by byte as it came; a test holds the
-bytes to what `contracts.identity.ResolvedEvent` reads.
+IdentifierLinked, IdentifierSourced, AnchorMoved, SourceChanged and AgreementChanged go through the outbox. Resolved
+events are many and are published directly, encoded by msgspec with their free JSON byte by byte as it came; a test
+holds the bytes to what `contracts.identity.ResolvedEvent` reads.
 """
 
 from collections import defaultdict
@@ -16,10 +16,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from contracts.fact import Fact
-from contracts.identity import AgreementChanged, AnchorMoved, IdentifierLinked, SourceChanged
+from contracts.identity import AgreementChanged, AnchorMoved, IdentifierLinked, IdentifierSourced, SourceChanged
 from contracts.identity import ResolvedEvent as ResolvedEventContract
 from identity_service.ids import derived_id
 from identity_service.models import Agreement, Source
+from identity_service.repository.grants import Brought
 from identity_service.rules.changes import Changes, Move
 from servicekit.nats import MAX_PAYLOAD_BYTES, Envelope
 from servicekit.outbox import partition_of
@@ -81,6 +82,21 @@ def facts_of(changes: Changes, moves: Iterable[Move], *, at: datetime) -> list[F
         for move in moves
     ]
     return linked + moved
+
+
+def identifier_sourced(brought: Brought, *, at: datetime) -> IdentifierSourced:
+    """A grant that was not known of an anchor; said again, it is the same fact."""
+    anchor_id, legal_entity, purposes = brought.grant
+    return IdentifierSourced(
+        event_id=derived_id(IdentifierSourced.fact_type, str(anchor_id), legal_entity, *purposes),
+        customer_id=brought.customer_id,
+        anchor_id=anchor_id,
+        occurred_at=at,
+        namespace=brought.namespace,
+        source_id=brought.source_id,
+        legal_entity=legal_entity,
+        purposes=list(purposes),
+    )
 
 
 def source_changed(source: Source) -> SourceChanged:

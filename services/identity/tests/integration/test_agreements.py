@@ -107,7 +107,6 @@ async def test_purposes_of_sources_and_links_are_respected(identity: RunningServ
     assert await _seen(identity, customer_id, MAKER, "ads") == set()
     anybody = await _make_sender(identity, "till")
     await anybody.resolve({"type": "track", "event": "Visited", "userId": "1"})
-    await _execute(identity, "UPDATE identifiers SET sources = '{shop,till}' WHERE namespace = 'user_id'")
     await _execute(identity, "UPDATE links SET purposes = '{crm}'")
     assert await _seen(identity, customer_id, MAKER, "ads") == {"user_id:1"}
 

@@ -101,8 +101,8 @@ async def test_the_link_says_who_made_it_and_for_what(identity: RunningService, 
     await identity.drain()
     rows = await _rows(
         identity,
-        "SELECT value, links.rule, legal_entity, purposes FROM links JOIN identifiers USING (anchor_id) "
-        "UNION SELECT value, links.rule, legal_entity, purposes FROM links "
+        "SELECT value, links.rule, links.legal_entity, links.purposes FROM links JOIN identifiers USING (anchor_id) "
+        "UNION SELECT value, links.rule, links.legal_entity, links.purposes FROM links "
         "JOIN identifiers ON identifiers.anchor_id = other_anchor_id",
     )
     said = {row["value"]: (row["rule"], row["legal_entity"], sorted(row["purposes"])) for row in rows}

@@ -10,6 +10,7 @@ from identity_service.models.graph import (
     GroupMember,
     HeldApart,
     Identifier,
+    IdentifierGrant,
     Link,
     PersonRecord,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "GroupMember",
     "HeldApart",
     "Identifier",
+    "IdentifierGrant",
     "Import",
     "ImportBatch",
     "ImportChunk",

@@ -95,6 +95,25 @@ class Identifier(Base, table=True):
     """Keyed hash of the SHA-256 of the value, for namespaces that partners send hashed; see rules/hashing.py."""
     not_before: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
     """The identifier was erased then: what occurred earlier is dropped."""
+    legal_entity: str | None = Field(sa_column=Column(Text))
+    """For whom it was brought first; None in rows of the version before: then its source says."""
+    purposes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
+    """For what it was; empty: for every purpose of its legal entity."""
+
+
+class IdentifierGrant(Base, table=True):
+    """An identifier was brought for another legal entity than the first, too, or for more purposes."""
+
+    __tablename__ = "identifier_grants"
+
+    anchor_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    legal_entity: str = Field(sa_column=Column(Text, primary_key=True))
+    purposes: list[str] = Field(sa_column=Column(ARRAY(Text), primary_key=True))
+    """Sorted; empty: every purpose."""
+    source_id: str = Field(sa_column=Column(Text, nullable=False))
+    event_id: UUID | None = Field(sa_column=Column(Uuid))
+    """The first event that showed it; None where the version before did not keep it."""
+    granted_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 
 class Link(Base, table=True):

@@ -19,7 +19,8 @@ WHERE valid_from <= $1 AND (valid_until IS NULL OR valid_until > $1) AND removed
 
 _USABLE = """
 WITH RECURSIVE held AS MATERIALIZED (
-    SELECT anchor_id, customer_id, CASE WHEN sources = '{}' THEN ARRAY[source_id] ELSE sources END AS sources
+    SELECT anchor_id, customer_id, legal_entity, purposes,
+        CASE WHEN sources = '{}' THEN ARRAY[source_id] ELSE sources END AS sources
     FROM identifiers WHERE customer_id = ANY($1::uuid[])
 ), own_sources AS (
     SELECT coalesce(array_agg(source_id), '{}') AS ids
@@ -37,7 +38,12 @@ WITH RECURSIVE held AS MATERIALIZED (
     UNION
     SELECT other_anchor_id, anchor_id FROM usable
 ), reached AS (
-    SELECT held.anchor_id FROM held, own_sources WHERE held.sources && own_sources.ids
+    SELECT held.anchor_id FROM held, own_sources
+    WHERE held.legal_entity = $2 AND (held.purposes = '{}' OR $3 = ANY(held.purposes))
+        OR held.legal_entity IS NULL AND held.sources && own_sources.ids
+    UNION
+    SELECT held.anchor_id FROM held JOIN identifier_grants AS more USING (anchor_id)
+    WHERE more.legal_entity = $2 AND (more.purposes = '{}' OR $3 = ANY(more.purposes))
     UNION
     SELECT edges.other_anchor_id FROM reached JOIN edges USING (anchor_id)
 )
@@ -61,8 +67,9 @@ async def find_usable_anchors(
 ) -> set[UUID]:
     """Return the anchors of customers that a legal entity may use for a purpose.
 
-    Those that its own sources brought, and what is reached from them over links of `owners` made for that purpose. A
-    link of which no legal entity is known (a person's decision) leads nowhere: nobody's permission covers it.
+    Those that were brought for it and for that purpose (whoever else brought them, too), and what is reached from them
+    over links of `owners` made for that purpose. A link of which no legal entity is known (a person's decision) leads
+    nowhere: nobody's permission covers it.
     """
     rows = await connection.fetch(_USABLE, customer_ids, legal_entity, purpose, owners)
     return {row["anchor_id"] for row in rows}

@@ -37,7 +37,8 @@ UPDATE identifiers SET rule = 'alias' WHERE anchor_id = ANY($1::uuid[])
 
 _ADD_SOURCES = """
 UPDATE identifiers
-SET sources = CASE WHEN sources = '{}' THEN ARRAY[source_id] ELSE sources END || added.names
+SET sources = CASE WHEN sources = '{}' THEN ARRAY[source_id] ELSE sources END
+    || ARRAY(SELECT name FROM unnest(added.names) AS name WHERE name <> ALL(sources) ORDER BY name)
 FROM (
     SELECT anchor_id, array_agg(name) AS names FROM unnest($1::uuid[], $2::text[]) AS new (anchor_id, name) GROUP BY 1
 ) AS added
@@ -184,6 +185,8 @@ async def _insert_identifiers(
             "linked_at",
             "digest",
             "not_before",
+            "legal_entity",
+            "purposes",
         ),
         records=sorted(
             (
@@ -199,6 +202,8 @@ async def _insert_identifiers(
                 at,
                 digests.get(one.anchor.identifier),
                 not_before.get(one.anchor.identifier),
+                one.evidence.legal_entity,
+                one.evidence.purposes,
             )
             for one in changes.identifiers
         ),

@@ -12,8 +12,10 @@ FROM unnest($1::uuid[]) AS asked (customer_id)
 CROSS JOIN LATERAL (
     SELECT anchor_id, namespace, value, is_current,
         CASE WHEN cardinality(sources) = 0 THEN ARRAY[identifiers.source_id] ELSE sources END AS sources,
-        identifiers.source_id, event_id, rule, linked_at, source.legal_entity,
-        coalesce(source.purposes, '{}') AS purposes
+        identifiers.source_id, event_id, rule, linked_at,
+        coalesce(identifiers.legal_entity, source.legal_entity) AS legal_entity,
+        CASE WHEN identifiers.legal_entity IS NULL THEN coalesce(source.purposes, '{}') ELSE identifiers.purposes
+        END AS purposes
     FROM identifiers LEFT JOIN sources AS source ON source.source_id = identifiers.source_id
     WHERE identifiers.customer_id = asked.customer_id
     ORDER BY linked_at, anchor_id LIMIT $2

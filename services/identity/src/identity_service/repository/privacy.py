@@ -61,6 +61,7 @@ DELETIONS: Mapping[str, str] = {
                             WHERE others.group_id = groups.group_id AND others.anchor_id <> ALL($1::uuid[]))
     """,
     "group_members": "DELETE FROM group_members WHERE anchor_id = ANY($1::uuid[])",
+    "identifier_grants": "DELETE FROM identifier_grants WHERE anchor_id = ANY($1::uuid[])",
     "separations": "DELETE FROM separations WHERE anchor_id = ANY($1::uuid[])",
     "candidate_decisions": """
         DELETE FROM candidate_decisions USING link_candidates WHERE candidate_decisions.candidate_id =
@@ -136,7 +137,15 @@ EXPORTED: Mapping[str, str] = {
     "identifiers": "SELECT to_jsonb(t) - 'digest' AS held FROM identifiers t WHERE customer_id = ANY($1::uuid[])",
     **{
         table: _OF_ANCHORS.format(table)
-        for table in ("held_apart", "person_records", "group_members", "separations", "moves", "message_ids")
+        for table in (
+            "identifier_grants",
+            "held_apart",
+            "person_records",
+            "group_members",
+            "separations",
+            "moves",
+            "message_ids",
+        )
     },
     "groups": """
         SELECT to_jsonb(t) AS held FROM groups t WHERE group_id IN (

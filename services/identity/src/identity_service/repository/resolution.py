@@ -9,6 +9,7 @@ import asyncpg
 
 from identity_service.repository.agreements import load_agreements
 from identity_service.repository.changes import ChangedMeanwhile
+from identity_service.repository.grants import COVERED_BY_ANOTHER, COVERED_BY_THE_FIRST
 from identity_service.rules.admission import EventSource, Permissions, owners_by_name
 from identity_service.rules.changes import NOBODY, Anchor, Customer
 from identity_service.rules.identifiers import Identifier, Namespace, Namespaces
@@ -38,17 +39,22 @@ _SOURCES = """
 SELECT source_id, legal_entity, purposes, trusted_namespaces FROM sources WHERE source_id = ANY($1::text[])
 """
 
-_NAMED_ANCHORS = """
+# A source that speaks for more than the anchor is known for has not brought it yet: what it says now is noted.
+_NAMED_ANCHORS = f"""
 SELECT asked.place, anchor_id, customer_id, customers.version, identifiers.rule = ANY($4::text[]) AS is_uncounted,
     CASE
-        WHEN asked.source_id = identifiers.source_id OR asked.source_id = ANY(identifiers.sources) THEN asked.source_id
+        WHEN (asked.source_id = identifiers.source_id OR asked.source_id = ANY(identifiers.sources))
+            AND (identifiers.legal_entity IS NULL OR bringing.legal_entity IS NULL
+                 OR {COVERED_BY_THE_FIRST} OR {COVERED_BY_ANOTHER})
+        THEN asked.source_id
     END AS brought_by,
     not_before
 FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS asked (namespace, value, source_id, place)
 JOIN identifiers USING (namespace, value)
 JOIN customers USING (customer_id)
+LEFT JOIN sources AS bringing ON bringing.source_id = asked.source_id
 WHERE is_current
-"""
+"""  # noqa: S608 - made of constants
 
 _COUNTS = """
 SELECT customer_id, namespace, count(*)

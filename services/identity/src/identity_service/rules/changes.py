@@ -76,7 +76,7 @@ class Anchor:
         self.identifier = identifier
         self.customer = customer
         self.sources = sources
-        """Those of the batch's sources that are known to have brought it."""
+        """Those of the batch's sources that are known to have brought it, for whom they speak and for what."""
         self.is_current = is_current
         self.is_counted = is_counted
         self.is_new = is_new
@@ -118,6 +118,15 @@ class Held(NamedTuple):
     evidence: Evidence
 
 
+class Grant(NamedTuple):
+    """For whom an identifier was brought, hence who may use it, and for what."""
+
+    anchor_id: UUID
+    legal_entity: str
+    purposes: tuple[str, ...]
+    """Sorted; empty: every purpose."""
+
+
 @dataclass(frozen=True)
 class Changes:
     """Everything a batch changed, in the order it happened."""
@@ -132,6 +141,8 @@ class Changes:
     """(anchor of the strongest identifier, anchor of another in the same event, source) -> the first such event."""
     sources: dict[tuple[UUID, str], None] = field(default_factory=dict)
     """(stored anchor, source that brought it for the first time)."""
+    grants: dict[Grant, tuple[Anchor, Evidence]] = field(default_factory=dict)
+    """What may be more than is known of anchors, and the first event that showed it."""
     passed_on: dict[UUID, Anchor] = field(default_factory=dict)
     """Stored anchors of shared identifiers that are current, or not, otherwise than before."""
     superseded: dict[UUID, None] = field(default_factory=dict)

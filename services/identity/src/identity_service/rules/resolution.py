@@ -20,6 +20,7 @@ from identity_service.rules.changes import (
     Changes,
     Customer,
     Evidence,
+    Grant,
     Held,
     LinkedIdentifier,
     Merge,
@@ -98,6 +99,17 @@ class Graph:
                 reason = SHARED
             self.hold(anchors[0], name, reason, evidence)
         return Resolution(anchors[0], kept)
+
+    def grant(self, names: Iterable[Identifier], evidence: Evidence) -> None:
+        """Record for whom these identifiers, which are anchors, were brought: perhaps for more than was known."""
+        if evidence.legal_entity is None:
+            return
+        purposes = tuple(sorted(set(evidence.purposes)))
+        for name in names:
+            if (name, evidence.source_id) not in self.borrowed:
+                anchor = self._anchors[name]
+                grant = Grant(anchor.anchor_id, evidence.legal_entity, purposes)
+                self.changes.grants.setdefault(grant, (anchor, evidence))
 
     def hold(self, anchor: Anchor, name: Identifier, reason: str, evidence: Evidence) -> None:
         """Record that an identifier was kept apart from an anchor."""
@@ -190,6 +202,7 @@ class Graph:
             anchor.sources |= {source_id}
             if not anchor.is_new:
                 self.changes.sources[anchor.anchor_id, source_id] = None
+            self.grant((name,), evidence)
         return anchor
 
     def _add(self, name: Identifier, customer: Customer, rule: str, evidence: Evidence) -> Anchor:

@@ -6,15 +6,16 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.events import ResolvedEvent, facts_of
+from identity_service.events import ResolvedEvent, facts_of, identifier_sourced
 from identity_service.repository import messages
 from identity_service.repository import resolution as repository
 from identity_service.repository.changes import ChangedMeanwhile, save_changes
+from identity_service.repository.grants import Brought, save_grants
 from identity_service.repository.messages import NewMessage
 from identity_service.repository.privacy import hold_erasures
 from identity_service.repository.resolution import Rules
 from identity_service.rules.admission import Admission, EventSource, Refused
-from identity_service.rules.changes import SAME_EVENT, Anchor, Evidence
+from identity_service.rules.changes import SAME_EVENT, Anchor, Changes, Evidence
 from identity_service.rules.resolution import ALIAS, Graph
 from identity_service.rules.tracking import (
     EVENT_NAMES,
@@ -127,7 +128,9 @@ def _place(
             sorted_out.reject(arrived, "No usable identifier: this source may not use those that it names.")
             continue
         evidence = _evidence(arrived, source)
-        anchor = graph.resolve(names, evidence, superseded=superseded if superseded in names else None).anchor
+        anchor, kept = graph.resolve(names, evidence, superseded=superseded if superseded in names else None)
+        if evidence.purposes != source.purposes:
+            graph.grant(kept, evidence)
         for name, reason in refused:
             graph.hold(anchor, name, reason, evidence)
         yield arrived, anchor
@@ -173,7 +176,9 @@ async def _save(
         if one.kind in {"identify", "group"}
     )
     await save_statements(connection, read_statements(stating), at=run.at)
-    await publish(session, facts_of(changes, moves, at=run.at), partitions=partitions)
+    more = await save_grants(connection, _brought(changes), at=run.at) if changes.grants else []
+    facts = facts_of(changes, moves, at=run.at) + [identifier_sourced(one, at=run.at) for one in more]
+    await publish(session, facts, partitions=partitions)
     await messages.save_messages(
         connection,
         messages=[_new_message(arrived, anchor) for arrived, anchor in placed],
@@ -181,6 +186,19 @@ async def _save(
         duplicates=sorted_out.duplicates,
         erased=sorted_out.erased,
     )
+
+
+def _brought(changes: Changes) -> list[Brought]:
+    return [
+        Brought(
+            grant,
+            anchor.identifier.namespace,
+            anchor.customer.now().customer_id,
+            evidence.source_id,
+            evidence.event_id,
+        )
+        for grant, (anchor, evidence) in changes.grants.items()
+    ]
 
 
 def _new_message(arrived: ArrivedEvent, anchor: Anchor) -> NewMessage:
