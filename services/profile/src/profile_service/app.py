@@ -22,6 +22,7 @@ from profile_service.service.policy import PolicyKeeper
 from profile_service.service.previewing import Previewer
 from profile_service.service.recording import Recorder
 from profile_service.service.relations import RelationSweeper
+from profile_service.service.remarks import RemarkWork
 from profile_service.service.segment_sizes import SizeKeeper, forgetting_memberships
 from profile_service.service.sources import SourceKeeper
 from profile_service.service.static_lists import StaticLists
@@ -69,6 +70,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     backfill = PeriodicWorker("backfill", 5, backfiller.step)
     trait_work = TraitWork(database=database, concluder=concluder, clock=clock, chunk=settings.backfill_chunk)
     trait_worker = PeriodicWorker("trait-work", 5, trait_work.step)
+    remark_work = RemarkWork(database=database, concluder=concluder, clock=clock)
+    remark_worker = PeriodicWorker("remarks", 5, remark_work.step)
     sources = SourceKeeper(clock=clock, wake_trait_work=_waking(trait_worker))
     identifiers = IdentifierKeeper(concluder=concluder)
     relations = RelationSweeper(database=database, clock=clock)
@@ -115,6 +118,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             backfill,
             PeriodicWorker("sizes", 5, SizeKeeper(database=database).step),
             trait_worker,
+            remark_worker,
             PeriodicWorker("relations", 3600, relations.sweep),
             PeriodicWorker("insights", 3600, insights.sweep),
             anonymising,
@@ -132,6 +136,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             "wake_anonymiser": _waking(anonymising),
             "trait_work": trait_work,
             "wake_trait_work": _waking(trait_worker),
+            "wake_remark_work": _waking(remark_worker),
         },
     )
 

@@ -257,11 +257,12 @@ async def test_an_erased_customers_signs_go_and_are_shown_in_the_export_before(p
 
 
 async def test_what_is_refused_names_its_field(profile_at_rest: RunningService) -> None:
+    filtered = {"property": "p", "comparison": "lt", "value": True}
     refusals = [
         ({**BODY, "condition": {"kind": "segment", "segment": "nowhere"}}, "condition.segment"),
         ({**BODY, "lifetime_days": 0}, "lifetime_days"),
         ({**BODY, "strength": "huge"}, "strength"),
-        ({**BODY, "outcome": {"event": "x", "within_days": 5, "where": [{"property": "p", "comparison": "lt", "value": True}]}},
+        ({**BODY, "outcome": {"event": "x", "within_days": 5, "where": [filtered]}},
          "outcome.where.0.comparison"),
     ]  # fmt: skip
     for body, field in refusals:

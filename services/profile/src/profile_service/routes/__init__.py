@@ -10,6 +10,7 @@ from profile_service.routes import (
     policy,
     ranks,
     relations,
+    remarks,
     segments,
     signs,
     traits,
@@ -25,6 +26,7 @@ _ALL: list[APIRouter] = [
     anonymising.router,
     traits.router,
     signs.router,
+    remarks.router,
     policy.router,
 ]
 

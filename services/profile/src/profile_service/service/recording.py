@@ -12,6 +12,7 @@ from profile_service.repository.detecting import SignDefinition
 from profile_service.rules import TimelineEvent
 from profile_service.rules.relations import Statement, take_statements
 from profile_service.service.concluding import Concluder, LiveHints
+from profile_service.service.remarks import RemarkReader
 from profile_service.settings import Settings
 from servicekit.moves import customers_in_motion
 
@@ -23,17 +24,20 @@ class Recorder:
         self._settings = settings
         self._concluder = concluder
         self._hints = hints
+        self._remarks = RemarkReader()
 
     async def record(
         self, session: AsyncSession, events: Sequence[TimelineEvent], *, statements: Sequence[Statement] = ()
     ) -> None:
-        """Put events on their timelines once, fold their traits, evaluate what they can have changed, hint.
+        """Put events on their timelines once, fold their traits, evaluate what they can have changed, hint. Remarks are
+        read for their topics.
 
         What events say of related persons' dates is kept apart from the timeline; `statements` are such of events that
         do not say it themselves. Set-wise: the number of SQL statements does not depend on the number of events.
         """
         if not statements:
             events, statements = take_statements(events)
+        events = await self._remarks.read(session, events)
         await timeline.copy_incoming(session, events)
         recorded = await timeline.record_events(
             session,
