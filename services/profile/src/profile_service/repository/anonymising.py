@@ -126,7 +126,14 @@ FROM cells
         )
 
     def _value(self, place: int, column: Column, joins: list[str]) -> str:
-        """What is read of a customer: a number, or text, as the generalisation takes it."""
+        """What is read of a customer, computed once: a number (a step's), digits, or text."""
+        value, chosen = self._source(place, column, joins), column.generalisation
+        if isinstance(chosen, Steps):
+            return f"floor(({value}) / {self.parameter(chosen.width, 'numeric')})"
+        return f"regexp_replace({value}, '[^0-9]', '', 'g')" if isinstance(chosen, Digits) else value
+
+    def _source(self, place: int, column: Column, joins: list[str]) -> str:
+        """A number, or text, as the generalisation takes it."""
         source = column.source
         if isinstance(source, PurchaseSource):
             return _PURCHASES[source.of]
@@ -148,7 +155,7 @@ FROM cells
         return f"CASE WHEN jsonb_typeof({value}) IN ({kind}) THEN {value} #>> '{{}}' END"
 
     def _cuts(self, place: int, steps: Steps, k: str) -> list[str]:
-        """The values beyond which outliers are cut: the percentiles, but never beyond the k-th value from an end."""
+        """The steps beyond which outliers are cut: the percentiles', but never beyond the k-th value's from an end."""
         found = f"FROM read WHERE v{place} IS NOT NULL"
         ends = {
             "top": ("LEAST", steps.top_percentile, "DESC"),
@@ -172,8 +179,8 @@ FROM cells
             case Calendar():
                 return f"CASE WHEN {value} ~ '{_DAY}' THEN {_CALENDAR[chosen.unit](value)} END"
             case Digits():
-                digits, length = f"regexp_replace({value}, '[^0-9]', '', 'g')", self.parameter(chosen.length, "int")
-                return f"CASE WHEN length({digits}) BETWEEN 5 AND 9 THEN left({digits}, {length}) END"
+                length = self.parameter(chosen.length, "int")
+                return f"CASE WHEN length({value}) BETWEEN 5 AND 9 THEN left({value}, {length}) END"
             case Categories():
                 values, other = self.parameter(json_text(chosen.values), "jsonb"), self.parameter(chosen.other, "text")
                 return f"CASE WHEN {value} IS NOT NULL THEN COALESCE({values} ->> {value}, {other}) END"
@@ -192,10 +199,8 @@ FROM cells
 
     def _step(self, place: int, steps: Steps) -> str:
         width = self.parameter(steps.width, "numeric")
-        value = f"LEAST(GREATEST(v{place}, cuts.bottom{place}), cuts.top{place})"
-        step, top, bottom = (
-            f"floor({number} / {width})" for number in (value, f"cuts.top{place}", f"cuts.bottom{place}")
-        )
+        top, bottom = f"cuts.top{place}", f"cuts.bottom{place}"
+        step = f"LEAST(GREATEST(v{place}, {bottom}), {top})"
         start, end = f"trim_scale({step} * {width})::text", f"trim_scale(({step} + 1) * {width})::text"
         return f"""CASE WHEN v{place} IS NULL THEN NULL
             WHEN {bottom} >= {top} THEN '..'
