@@ -95,7 +95,7 @@ windows = st.one_of(
 durations = st.sampled_from([{"days": 1}, {"days": 7}, {"hours": 12}, {"days": 2, "hours": 0}])
 
 counts = _fixed(
-    kind="event_count", event=EVENTS[0], comparison=orders, value=st.integers(0, 3), window=last_days, where=[]
+    kind="event_count", event=EVENTS[0], comparison=orders, value=st.integers(0, 4), window=last_days, where=[]
 )
 recencies = _fixed(
     kind=st.sampled_from(["event_first", "event_last"]),
@@ -273,7 +273,8 @@ relations = st.builds(
 
 def customers_at(now: datetime, *, when: st.SearchStrategy[timedelta] = offsets) -> st.SearchStrategy[PlainCustomer]:
     """Customers whose facts lie around a moment."""
-    events = st.builds(lambda name, offset, found: PlainEvent(name, now + offset, found), names, when, properties)
+    often = st.sampled_from([EVENTS[0], EVENTS[0], EVENTS[1]])
+    events = st.builds(lambda name, offset, found: PlainEvent(name, now + offset, found), often, when, properties)
     observations = st.builds(
         lambda trait, source, offset, value: PlainObservation(trait, source, now + offset, value),
         trait_names,
@@ -287,7 +288,7 @@ def customers_at(now: datetime, *, when: st.SearchStrategy[timedelta] = offsets)
         traits=st.builds(
             lambda some, born: {**some, **born},
             st.dictionaries(trait_names, json_values, max_size=2),
-            st.dictionaries(st.just("born"), date_texts | json_values),
+            st.just({}) | st.fixed_dictionaries({"born": date_texts}) | st.dictionaries(st.just("born"), json_values),
         ),
         observations=st.lists(observations, max_size=4, unique_by=lambda each: each.observed_at),
         relations=st.lists(relations, max_size=2),

@@ -129,8 +129,20 @@ async def test_the_compiler_reads_like_plain_python(database: Database, world: W
 
 
 @normally
-@given(world=worlds(st.one_of(r.counts, r.recencies, r.anniversaries, r.dated, r.sequences, r.value_conditions)))
+@given(world=worlds(st.one_of(r.recencies, r.dated, r.sequences, r.withouts, r.value_conditions)))
 async def test_what_the_edges_of_time_decide(database: Database, world: World) -> None:
+    await _the_compiler_reads_like_plain_python(database, world)
+
+
+@normally
+@given(world=worlds(r.counts))
+async def test_how_many_are_in_a_window(database: Database, world: World) -> None:
+    await _the_compiler_reads_like_plain_python(database, world)
+
+
+@normally
+@given(world=worlds(r.anniversaries))
+async def test_anniversaries(database: Database, world: World) -> None:
     await _the_compiler_reads_like_plain_python(database, world)
 
 

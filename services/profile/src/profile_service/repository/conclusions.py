@@ -33,7 +33,7 @@ from servicekit.errors import Invalid
 log = structlog.get_logger(__name__)
 __all__ = ["CONDITION", "Conclusions", "Definition", "Definitions", "RankChange", "SegmentChange", "SignChange"]
 _CLAIM_DUE = load_sql("profile_service", "claim_due")
-_REMEMBERED_STATEMENTS = 64
+_REMEMBERED_STATEMENTS = 256
 _AT_A_TIME = 250
 
 
