@@ -7,7 +7,14 @@ from pydantic import BaseModel
 
 from identity_service.routes.configuration import UnstoredRoute
 from identity_service.rules.tracking import MAX_BODY_BYTES
-from identity_service.schemas.partners import IdSyncsBody, IdSyncsTaken, RejectedLink, SigningSecretAnswer
+from identity_service.schemas.partners import (
+    IdSyncsBody,
+    IdSyncsTaken,
+    RejectedLink,
+    RemarksBody,
+    RemarksTaken,
+    SigningSecretAnswer,
+)
 from identity_service.service import partners as service
 from identity_service.service.partners import PartnerDoor, Signature
 from identity_service.signing_secrets import SecretBox
@@ -15,7 +22,7 @@ from servicekit.auth import require
 from servicekit.errors import TooLarge
 from servicekit.http import ClockDependency, Key, Session, resource
 
-PUBLIC = (r"POST /v1/partners/[^/]+/id-syncs",)
+PUBLIC = (r"POST /v1/partners/[^/]+/(id-syncs|remarks)",)
 """Reached with a signature instead of a token."""
 
 secrets = APIRouter(prefix="/v1", route_class=UnstoredRoute, tags=["sources"])
@@ -43,6 +50,13 @@ def _box(request: Request) -> SecretBox:
 
 def _door(request: Request) -> PartnerDoor:
     return cast(PartnerDoor, resource(request, "partner_door"))
+
+
+async def _body(request: Request) -> bytes:
+    body = await request.body()
+    if len(body) > MAX_BODY_BYTES:
+        raise TooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes. Send it in parts.")
+    return body
 
 
 SignatureHeader = Annotated[str, Header(max_length=2000)]
@@ -73,10 +87,28 @@ async def take_id_syncs(
 
     Bad links inside a good body are named in `rejected`; the others are in the event log when this answers.
     """
-    body = await request.body()
-    if len(body) > MAX_BODY_BYTES:
-        raise TooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes. Send it in parts.")
+    body = await _body(request)
     taken = await door.take_id_syncs(source_id, body, Signature(webhook_id, webhook_timestamp, webhook_signature))
     return IdSyncsTaken(
+        accepted=taken.accepted, rejected=[RejectedLink.model_validate(one._asdict()) for one in taken.rejected]
+    )
+
+
+@router.post("/partners/{source_id}/remarks", openapi_extra=_documented(RemarksBody))
+async def take_remarks(
+    source_id: Key,
+    request: Request,
+    door: Annotated[PartnerDoor, Depends(_door)],
+    webhook_id: SignatureHeader = "",
+    webhook_timestamp: SignatureHeader = "",
+    webhook_signature: SignatureHeader = "",
+) -> RemarksTaken:
+    """Take remarks of blogs and social networks by their authors' handles, signed by Standard Webhooks.
+
+    Each becomes an event `Remark Made` of whoever has the handle. Bad ones are named in `rejected`.
+    """
+    body = await _body(request)
+    taken = await door.take_remarks(source_id, body, Signature(webhook_id, webhook_timestamp, webhook_signature))
+    return RemarksTaken(
         accepted=taken.accepted, rejected=[RejectedLink.model_validate(one._asdict()) for one in taken.rejected]
     )

@@ -31,8 +31,43 @@ class IdSyncsBody(BaseModel):
     links: Annotated[list[IdSyncBody], Field(min_length=1, max_length=1000)]
 
 
+class AuthorBody(BaseModel):
+    """Who wrote: a handle in a configured namespace."""
+
+    namespace: str
+    value: str | int
+
+
+class RemarkBody(BaseModel):
+    """What somebody wrote where and when."""
+
+    author: AuthorBody
+    text: Annotated[str, Field(min_length=1, max_length=10_000)]
+    url: Annotated[str | None, Field(min_length=1, max_length=2000)] = None
+    occurred_at: Annotated[str | None, Field(description="ISO 8601; default: webhook-timestamp.")] = None
+    language: Annotated[str | None, Field(min_length=2, max_length=35, description="BCP 47, such as ja or en-US.")] = (
+        None
+    )
+    remark_id: Annotated[
+        str | None, Field(min_length=1, max_length=200, description="The partner's; the same again is a repetition.")
+    ] = None
+
+
+class RemarksBody(BaseModel):
+    """Up to 1,000 remarks, 500 KB."""
+
+    remarks: Annotated[list[RemarkBody], Field(min_length=1, max_length=1000)]
+
+
+class RemarksTaken(Answer):
+    """Accepted: the event log has them."""
+
+    accepted: int
+    rejected: list["RejectedLink"]
+
+
 class RejectedLink(Answer):
-    """A link that was not taken."""
+    """A link, or remark, that was not taken."""
 
     index: int
     field: str

@@ -1,5 +1,6 @@
-"""Id syncs: partners say, signed, whose ids belong together."""
+"""What partners send, signed: whose ids belong together, and what people wrote."""
 
+from datetime import datetime
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -9,8 +10,9 @@ from identity_service.models import Source
 from identity_service.repository import configuration
 from identity_service.repository.partners import load_source_rules
 from identity_service.rules.partners import SourceRules, check_id_syncs, id_sync_event, read_id_syncs
+from identity_service.rules.remarks import check_remarks, read_remarks, remark_event
 from identity_service.rules.signatures import new_signing_secret, sent_at, signature_problem, written_secret
-from identity_service.rules.tracking import ID_SYNC, InvalidBody, Rejected
+from identity_service.rules.tracking import BATCH, ID_SYNC, InvalidBody, Rejected
 from identity_service.service.configuration import get_source, touch_source
 from identity_service.service.ingest import EventLog
 from identity_service.signing_secrets import SecretBox
@@ -28,7 +30,7 @@ class Signature(NamedTuple):
 
 
 class SyncsTaken(NamedTuple):
-    """What became of a request's links."""
+    """What became of a request's links, or remarks."""
 
     accepted: int
     rejected: list[Rejected]
@@ -67,15 +69,13 @@ class PartnerDoor:
             Invalid: the body as a whole is bad.
             Unavailable: the event log is down or full.
         """
-        source, rules = await self._load(source_id)
-        self._verify(source, body, signature)
+        rules = await self._rules_of_signer(source_id, body, signature)
         try:
             links = read_id_syncs(body)
         except InvalidBody as error:
             raise Invalid(error.detail, field=error.field) from None
         good, rejected = check_id_syncs(links, rules)
-        received_at = self._clock.now()
-        said_at = min(sent_at(signature.timestamp) or received_at, received_at)
+        received_at, said_at = self._moments(signature)
         events = [
             id_sync_event(link, message_id=f"id-sync:{signature.webhook_id}:{index}", default_time=said_at)
             for index, link in good.items()
@@ -84,6 +84,40 @@ class PartnerDoor:
             events, kind=ID_SYNC, source_id=source_id, received_at=received_at, request_id=lambda _: uuid4()
         )
         return SyncsTaken(len(good), rejected)
+
+    async def take_remarks(self, source_id: str, body: bytes, signature: Signature) -> SyncsTaken:
+        """Check each remark; return once JetStream has those that are good, as events of their authors.
+
+        What was taken before, by its remark_id or the same webhook-id, is dropped as a repetition.
+
+        Raises:
+            As take_id_syncs.
+        """
+        rules = await self._rules_of_signer(source_id, body, signature)
+        try:
+            remarks = read_remarks(body)
+        except InvalidBody as error:
+            raise Invalid(error.detail, field=error.field) from None
+        good, rejected = check_remarks(remarks, rules)
+        received_at, said_at = self._moments(signature)
+        events = [
+            remark_event(remark, message_id=f"remark:{signature.webhook_id}:{index}", default_time=said_at)
+            for index, remark in good.items()
+        ]
+        await self._event_log.append(
+            events, kind=BATCH, source_id=source_id, received_at=received_at, request_id=lambda _: uuid4()
+        )
+        return SyncsTaken(len(good), rejected)
+
+    async def _rules_of_signer(self, source_id: str, body: bytes, signature: Signature) -> SourceRules:
+        source, rules = await self._load(source_id)
+        self._verify(source, body, signature)
+        return rules
+
+    def _moments(self, signature: Signature) -> tuple[datetime, datetime]:
+        """When a request was received, and when it was sent (never after that)."""
+        received_at = self._clock.now()
+        return received_at, min(sent_at(signature.timestamp) or received_at, received_at)
 
     async def _load(self, source_id: str) -> tuple[Source | None, SourceRules]:
         async with self._database.transaction() as session:
