@@ -150,7 +150,7 @@ async def test_bad_input_names_its_field_and_changes_nothing(profile_at_rest: Ru
         assert answer.headers["content-type"] == "application/problem+json"
         if field is not None:
             assert field in {error["field"] for error in answer.json()["errors"]}, answer.text
-    assert (await profile_at_rest.client.get("/v1/segments", headers=headers)).json() == {"items": []}
+    assert (await profile_at_rest.client.get("/v1/segments", headers=headers)).json()["items"] == []
     assert (await profile_at_rest.client.get("/v1/ranks/default", headers=headers)).json()["version"] == 0
 
 

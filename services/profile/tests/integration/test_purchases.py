@@ -97,6 +97,7 @@ async def test_only_amounts_in_the_base_currency_are_summed_and_simulated_ones_a
         "purchases_simulated": 1,
         "revenue_simulated": "4.25",
         "currency": "USD",
+        "withheld": False,
     }
 
 

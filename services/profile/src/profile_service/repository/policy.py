@@ -76,6 +76,14 @@ async def list_labels(session: AsyncSession) -> dict[str, frozenset[str]]:
     return {row["name"]: frozenset(row["labels"]) for row in rows}
 
 
+async def list_sign_conditions(session: AsyncSession) -> dict[str, str]:
+    """The signs' conditions as JSON text, by key: what is published, else what is edited."""
+    rows = await (await raw(session)).fetch(
+        "SELECT key, (COALESCE(published, edited) -> 'condition')::text AS condition FROM signs"
+    )
+    return {row["key"]: row["condition"] for row in rows}
+
+
 def visible_events(view: View, *, alias: str, first_parameter: int) -> CompiledPredicate:
     """Which rows of `events` (by that alias) a caller may see: the first rule that matches a row decides."""
     built = _Builder(first_parameter)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from profile_service.conditions import CompiledPredicate
 from profile_service.rules.traits import SHAPES, Policy, TraitType
 from servicekit.database import json_text, raw
 
@@ -77,10 +78,20 @@ async def find_definition(session: AsyncSession, name: str) -> TraitDefinitionRo
     return None if row is None else _definition(row)
 
 
-async def list_definitions(session: AsyncSession, *, after: str | None, limit: int) -> list[TraitDefinitionRow]:
-    """Definitions by name."""
+VISIBLE_IN_LIST = 3
+"""From which parameter on a predicate of what is visible has its own."""
+
+
+async def list_definitions(
+    session: AsyncSession, *, after: str | None, limit: int, visible: CompiledPredicate | None = None
+) -> list[TraitDefinitionRow]:
+    """(Visible) definitions by name."""
+    visible = visible or CompiledPredicate("true", ())
     rows = await (await raw(session)).fetch(
-        f"{_SELECT} WHERE $1::text IS NULL OR d.name > $1 ORDER BY d.name LIMIT $2", after, limit
+        f"{_SELECT} WHERE ($1::text IS NULL OR d.name > $1) AND {visible.sql} ORDER BY d.name LIMIT $2",
+        after,
+        limit,
+        *visible.parameters,
     )
     return [_definition(row) for row in rows]
 

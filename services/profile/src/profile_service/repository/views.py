@@ -15,6 +15,9 @@ from profile_service.repository.previews import count_customers
 from servicekit.database import load_sql, raw
 
 _LIST_TIMELINES = load_sql("profile_service", "list_timelines")
+_ALL_VISIBLE = "true /* visible */"
+VISIBLE_IN_TIMELINES, VISIBLE_IN_COUNTS = 5, 2
+"""From which parameter on a predicate of what is visible has its own, in either statement."""
 _SUM_TOTALS = load_sql("profile_service", "sum_totals")
 
 
@@ -155,11 +158,20 @@ async def segments_of(session: AsyncSession, customer_ids: Sequence[UUID]) -> di
 
 
 async def timelines_of(
-    session: AsyncSession, customer_ids: Sequence[UUID], *, limit: int, before: tuple[datetime, UUID] | None
+    session: AsyncSession,
+    customer_ids: Sequence[UUID],
+    *,
+    limit: int,
+    before: tuple[datetime, UUID] | None,
+    visible: CompiledPredicate | None = None,
 ) -> list[list[EventView]]:
-    """The newest `limit` events of each customer, before the last one seen; one list per requested customer."""
+    """The newest `limit` visible events of each customer, before the last one seen; one list per requested customer."""
     occurred_at, event_id = before or (None, None)
-    rows = await (await raw(session)).fetch(_LIST_TIMELINES, list(customer_ids), limit, occurred_at, event_id)
+    statement, parameters = _LIST_TIMELINES, [list(customer_ids), limit, occurred_at, event_id]
+    if visible is not None:
+        statement = statement.replace(_ALL_VISIBLE, visible.sql)
+        parameters += visible.parameters
+    rows = await (await raw(session)).fetch(statement, *parameters)
     timelines: list[list[EventView]] = [[] for _ in customer_ids]
     for row in rows:
         timelines[row["position"] - 1].append(
@@ -178,11 +190,22 @@ async def timelines_of(
     return timelines
 
 
-async def event_counts_of(session: AsyncSession, customer_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """How many events each customer's timeline holds."""
-    rows = await (await raw(session)).fetch(
-        "SELECT customer_id, event_count FROM customers WHERE customer_id = ANY($1::uuid[])", list(customer_ids)
-    )
+async def event_counts_of(
+    session: AsyncSession, customer_ids: Sequence[UUID], *, visible: CompiledPredicate | None = None
+) -> dict[UUID, int]:
+    """How many (visible) events each customer's timeline holds."""
+    connection = await raw(session)
+    if visible is None:
+        rows = await connection.fetch(
+            "SELECT customer_id, event_count FROM customers WHERE customer_id = ANY($1::uuid[])", list(customer_ids)
+        )
+    else:
+        rows = await connection.fetch(
+            "SELECT e.customer_id, count(*) AS event_count FROM events e "  # noqa: S608  # compiled, with parameters
+            f"WHERE e.customer_id = ANY($1::uuid[]) AND {visible.sql} GROUP BY e.customer_id",
+            list(customer_ids),
+            *visible.parameters,
+        )
     return {row["customer_id"]: row["event_count"] for row in rows}
 
 

@@ -14,6 +14,7 @@ from profile_service.rules import recency_days
 from profile_service.schemas import customers as schemas
 from profile_service.schemas.signs import SignOfCustomerAnswer
 from profile_service.service import reading
+from profile_service.service.policy import sight_of
 from profile_service.service.reading import CustomerView, TimelinePage
 from profile_service.settings import Settings
 from servicekit.cursors import decode_cursor, encode_cursor
@@ -29,7 +30,10 @@ async def get_customers(
     """Traits, purchases in sum, rank and segments of many customers."""
     customers = await reading.get_customers(session, body.customer_ids)
     now = clock.now()
-    return schemas.CustomersAnswer(customers=[_customer(each, now=now, settings=settings) for each in customers])
+    return schemas.CustomersAnswer(
+        customers=[_customer(each, now=now, settings=settings) for each in customers],
+        withheld=not sight_of(session).is_whole,
+    )
 
 
 def _customer(view: CustomerView, *, now: datetime, settings: Settings) -> schemas.CustomerAnswer:
@@ -80,7 +84,9 @@ async def get_timelines(body: schemas.TimelinesQuery, session: Session) -> schem
         occurred_at, event_id = decode_cursor(body.after, datetime, UUID)
         before = (occurred_at, event_id)
     pages = await reading.get_timelines(session, body.customer_ids, first=body.first, before=before)
-    return schemas.TimelinesAnswer(customers=[_timeline(page) for page in pages])
+    return schemas.TimelinesAnswer(
+        customers=[_timeline(page) for page in pages], withheld=sight_of(session).restricts("event")
+    )
 
 
 def _timeline(page: TimelinePage) -> schemas.TimelineAnswer:
@@ -109,8 +115,9 @@ def _timeline(page: TimelinePage) -> schemas.TimelineAnswer:
 @router.post("/traits:batchGet", dependencies=reads)
 async def get_traits(body: schemas.TraitsQuery, session: Session) -> schemas.TraitsAnswer:
     """Trait values of many customers, by name, with where they come from."""
-    traits = await views.traits_of(session, body.customer_ids, names=body.names)
+    traits = await reading.get_traits(session, body.customer_ids, names=body.names)
     return schemas.TraitsAnswer(
+        withheld=sight_of(session).restricts("trait"),
         customers=[
             schemas.TraitValuesAnswer(
                 customer_id=customer_id,
@@ -120,7 +127,7 @@ async def get_traits(body: schemas.TraitsQuery, session: Session) -> schemas.Tra
                 },
             )
             for customer_id in body.customer_ids
-        ]
+        ],
     )
 
 
@@ -150,12 +157,14 @@ async def get_conversions(
 async def get_totals(session: Session, settings: SettingsDependency) -> schemas.TotalsAnswer:
     """Sums over everybody."""
     totals = await views.totals(session)
+    is_shown = sight_of(session).sees_purchases()
     return schemas.TotalsAnswer(
         customers=totals.customers,
         events=totals.events,
-        purchases=totals.purchases,
-        revenue=totals.revenue,
-        purchases_simulated=totals.purchases_simulated,
-        revenue_simulated=totals.revenue_simulated,
+        purchases=totals.purchases if is_shown else None,
+        revenue=totals.revenue if is_shown else None,
+        purchases_simulated=totals.purchases_simulated if is_shown else None,
+        revenue_simulated=totals.revenue_simulated if is_shown else None,
+        withheld=not is_shown,
         currency=settings.base_currency,
     )

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from profile_service.repository import segments as stored
-from profile_service.repository.segments import SegmentRow
-from profile_service.routes.dependencies import SettingsDependency, reads, writes
+from profile_service.repository.segments import SegmentRow, VersionRow
+from profile_service.routes.dependencies import SettingsDependency, SightDependency, reads, writes
 from profile_service.schemas import segments as schemas
 from profile_service.service import segment_sizes, segments
+from profile_service.service.policy import Sight
 from profile_service.service.previewing import Previewer
 from profile_service.service.segment_sizes import Overlap
 from profile_service.service.static_lists import Outcome
@@ -29,9 +29,10 @@ SCAN = "profile:scan"
 
 
 @router.get("/segments", dependencies=reads)
-async def list_segments(session: Session) -> schemas.SegmentListAnswer:
+async def list_segments(session: Session, sight: SightDependency) -> schemas.SegmentListAnswer:
     """All segments by key."""
-    return schemas.SegmentListAnswer(items=[_segment(row) for row in await stored.list_segments(session)])
+    rows = await segments.list_segments(session)
+    return schemas.SegmentListAnswer(items=[_segment(row, sight) for row in rows], withheld=sight.restricts("segment"))
 
 
 @router.get("/segments:overlap", dependencies=reads)
@@ -70,9 +71,9 @@ async def preview_segment(
 
 
 @router.get("/segments/{key}", dependencies=reads)
-async def get_segment(key: Key, session: Session, response: Response) -> schemas.SegmentAnswer:
+async def get_segment(key: Key, session: Session, sight: SightDependency, response: Response) -> schemas.SegmentAnswer:
     """One segment."""
-    return _tagged(await segments.get_segment(session, key), response)
+    return _tagged(await segments.get_segment(session, key), response, sight)
 
 
 @router.put("/segments/{key}", responses={201: {"model": schemas.SegmentAnswer}})
@@ -80,6 +81,7 @@ async def put_segment(
     key: Key,
     body: schemas.SegmentBody,
     session: Session,
+    sight: SightDependency,
     clock: ClockDependency,
     response: Response,
     demanded: IfMatch,
@@ -98,7 +100,7 @@ async def put_segment(
         now=clock.now(),
     )
     response.status_code = 201 if is_new else 200
-    return _tagged(row, response)
+    return _tagged(row, response, sight)
 
 
 @router.post("/segments/{key}:publish")
@@ -106,6 +108,7 @@ async def publish_segment(
     key: Key,
     request: Request,
     session: Session,
+    sight: SightDependency,
     clock: ClockDependency,
     response: Response,
     principal: Writer,
@@ -119,13 +122,14 @@ async def publish_segment(
         await previewer.check_cost_of(session, await segments.get_segment(session, key), now=clock.now())
     row = await segments.publish_segment(session, key, published_by=principal.subject, why=body.why, now=clock.now())
     resource(request, "wake_backfill")(session)
-    return _tagged(row, response)
+    return _tagged(row, response, sight)
 
 
 @router.get("/segments/{key}/versions", dependencies=reads)
 async def list_versions(
     key: Key,
     session: Session,
+    sight: SightDependency,
     first: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(max_length=500)] = None,
 ) -> schemas.VersionListAnswer:
@@ -133,8 +137,20 @@ async def list_versions(
     before = min(max(decode_cursor(after, int)[0], 0), 2**31 - 1) if after is not None else None
     rows, has_more = await segments.list_versions(session, key, before=before, first=first)
     return schemas.VersionListAnswer(
-        items=[schemas.VersionAnswer.model_validate(row) for row in rows],
+        items=[_version(row, sight) for row in rows],
         next=encode_cursor(rows[-1].version) if has_more else None,
+    )
+
+
+def _version(row: VersionRow, sight: Sight) -> schemas.VersionAnswer:
+    is_shown = sight.sees_condition(row.condition)
+    return schemas.VersionAnswer(
+        version=row.version,
+        condition=row.condition if is_shown else None,
+        published_at=row.published_at,
+        published_by=row.published_by,
+        why=row.why if is_shown else None,
+        withheld=not is_shown,
     )
 
 
@@ -144,6 +160,7 @@ async def restore_segment(
     body: schemas.RestoreBody,
     request: Request,
     session: Session,
+    sight: SightDependency,
     clock: ClockDependency,
     response: Response,
     principal: Writer,
@@ -153,27 +170,27 @@ async def restore_segment(
         session, key, version=body.version, published_by=principal.subject, why=body.why, now=clock.now()
     )
     resource(request, "wake_backfill")(session)
-    return _tagged(row, response)
+    return _tagged(row, response, sight)
 
 
 @router.post("/segments/{key}:archive", dependencies=writes)
 async def archive_segment(
-    key: Key, request: Request, session: Session, clock: ClockDependency, response: Response
+    key: Key, request: Request, session: Session, sight: SightDependency, clock: ClockDependency, response: Response
 ) -> schemas.SegmentAnswer:
     """Take a segment out of use: its members exit. Refused while others refer to it."""
     row = await segments.archive_segment(session, key, now=clock.now())
     resource(request, "wake_backfill")(session)
-    return _tagged(row, response)
+    return _tagged(row, response, sight)
 
 
 @router.post("/segments/{key}:unarchive", dependencies=writes)
 async def unarchive_segment(
-    key: Key, request: Request, session: Session, clock: ClockDependency, response: Response
+    key: Key, request: Request, session: Session, sight: SightDependency, clock: ClockDependency, response: Response
 ) -> schemas.SegmentAnswer:
     """Take an archived segment into use again."""
     row = await segments.unarchive_segment(session, key, now=clock.now())
     resource(request, "wake_backfill")(session)
-    return _tagged(row, response)
+    return _tagged(row, response, sight)
 
 
 @router.post("/segments/{key}:addMembers")
@@ -197,6 +214,7 @@ async def remove_members(
 async def list_days(
     key: Key,
     session: Session,
+    sight: SightDependency,
     clock: ClockDependency,
     settings: SettingsDependency,
     first_day: date | None = None,
@@ -231,23 +249,24 @@ def _overlap(pair: Overlap) -> schemas.OverlapAnswer:
     )
 
 
-def _tagged(row: SegmentRow, response: Response) -> schemas.SegmentAnswer:
+def _tagged(row: SegmentRow, response: Response, sight: Sight) -> schemas.SegmentAnswer:
     etag(response, row.revision)
-    return _segment(row)
+    return _segment(row, sight)
 
 
-def _segment(row: SegmentRow) -> schemas.SegmentAnswer:
+def _segment(row: SegmentRow, sight: Sight) -> schemas.SegmentAnswer:
     if row.archived_at is not None:
         status = "archived"
     else:
         status = "draft" if row.version == 0 else "backfilling" if row.is_backfilling else "published"
+    is_shown = sight.sees_condition(row.condition)
     return schemas.SegmentAnswer(
         segment_id=row.segment_id,
         key=row.key,
         kind=row.kind,
         name=row.name,
         description=row.description,
-        condition=row.condition,
+        condition=row.condition if is_shown else None,
         status=status,
         is_edited=row.condition != row.published_condition,
         revision=row.revision,
@@ -256,4 +275,5 @@ def _segment(row: SegmentRow) -> schemas.SegmentAnswer:
         archived_at=row.archived_at,
         evaluated=row.evaluated,
         size=row.size,
+        withheld=not is_shown,
     )

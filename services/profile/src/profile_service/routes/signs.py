@@ -6,11 +6,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from profile_service.repository import signs as stored
 from profile_service.repository.signs import SignRow
-from profile_service.routes.dependencies import reads, writes
+from profile_service.routes.dependencies import SightDependency, reads, writes
 from profile_service.schemas import signs as schemas
 from profile_service.service import signs
+from profile_service.service.policy import Sight
 from profile_service.service.previewing import Previewer
 from servicekit.auth import Principal, require
 from servicekit.cursors import decode_cursor, encode_cursor
@@ -24,21 +24,23 @@ SCAN = "profile:scan"
 
 
 @router.get("/signs", dependencies=reads)
-async def list_signs(session: Session) -> schemas.SignListAnswer:
+async def list_signs(session: Session, sight: SightDependency) -> schemas.SignListAnswer:
     """All signs by key."""
-    return schemas.SignListAnswer(items=[_sign(row) for row in await stored.list_signs(session)])
+    rows = await signs.list_signs(session)
+    return schemas.SignListAnswer(items=[_sign(row, sight) for row in rows], withheld=not sight.is_whole)
 
 
 @router.get("/signs:coverage", dependencies=reads)
-async def get_coverage(session: Session) -> schemas.SignCoverageAnswer:
+async def get_coverage(session: Session, sight: SightDependency) -> schemas.SignCoverageAnswer:
     """How much of the base is in a situation now: shows any sign, and which."""
     coverage, in_use = await signs.get_coverage(session)
     total = coverage.customers
     shares = [(sign, coverage.by_sign.get(sign.sign_id, 0)) for sign in in_use]
     return schemas.SignCoverageAnswer(
         customers=total,
-        in_a_situation=coverage.showing,
-        share=coverage.showing / total if total else 0.0,
+        in_a_situation=coverage.showing if sight.is_whole else None,
+        share=(coverage.showing / total if total else 0.0) if sight.is_whole else None,
+        withheld=not sight.is_whole,
         signs=[
             schemas.SignShareAnswer(
                 key=sign.key,
@@ -53,14 +55,14 @@ async def get_coverage(session: Session) -> schemas.SignCoverageAnswer:
 
 
 @router.get("/signs/{key}", dependencies=reads)
-async def get_sign(key: Key, session: Session, response: Response) -> schemas.SignAnswer:
+async def get_sign(key: Key, session: Session, sight: SightDependency, response: Response) -> schemas.SignAnswer:
     """One sign."""
-    return _tagged(await signs.get_sign(session, key), response)
+    return _tagged(await signs.get_sign(session, key), response, sight)
 
 
 @router.put("/signs/{key}", dependencies=writes, responses={201: {"model": schemas.SignAnswer}})
 async def put_sign(
-    key: Key, body: schemas.SignBody, session: Session, response: Response, demanded: IfMatch
+    key: Key, body: schemas.SignBody, session: Session, sight: SightDependency, response: Response, demanded: IfMatch
 ) -> schemas.SignAnswer:
     """Create or edit a sign. It is detected once it is published."""
     outcome = None
@@ -78,7 +80,7 @@ async def put_sign(
         demanded_revision=demanded,
     )
     response.status_code = 201 if is_new else 200
-    return _tagged(row, response)
+    return _tagged(row, response, sight)
 
 
 @router.post("/signs/{key}:publish")
@@ -86,6 +88,7 @@ async def publish_sign(
     key: Key,
     request: Request,
     session: Session,
+    sight: SightDependency,
     clock: ClockDependency,
     response: Response,
     principal: Writer,
@@ -101,17 +104,17 @@ async def publish_sign(
         await previewer.check_cost_of_condition(session, sign.edited["condition"], now=clock.now())
     row = await signs.publish_sign(session, key, published_by=principal.subject, why=body.why, now=clock.now())
     resource(request, "wake_backfill")(session)
-    return _tagged(row, response)
+    return _tagged(row, response, sight)
 
 
 @router.post("/signs/{key}:archive", dependencies=writes)
 async def archive_sign(
-    key: Key, request: Request, session: Session, clock: ClockDependency, response: Response
+    key: Key, request: Request, session: Session, sight: SightDependency, clock: ClockDependency, response: Response
 ) -> schemas.SignAnswer:
     """Take a sign out of use: it expires in everybody who shows it."""
     row = await signs.archive_sign(session, key, now=clock.now())
     resource(request, "wake_backfill")(session)
-    return _tagged(row, response)
+    return _tagged(row, response, sight)
 
 
 @router.get("/signs/{key}/customers", dependencies=reads)
@@ -135,6 +138,7 @@ async def get_precision(
     key: Key,
     request: Request,
     session: Session,
+    sight: SightDependency,
     clock: ClockDependency,
     first_day: date | None = None,
     last_day: date | None = None,
@@ -162,25 +166,28 @@ async def get_precision(
     )
 
 
-def _tagged(row: SignRow, response: Response) -> schemas.SignAnswer:
+def _tagged(row: SignRow, response: Response, sight: Sight) -> schemas.SignAnswer:
     etag(response, row.revision)
-    return _sign(row)
+    return _sign(row, sight)
 
 
-def _sign(row: SignRow) -> schemas.SignAnswer:
+def _sign(row: SignRow, sight: Sight) -> schemas.SignAnswer:
     if row.archived_at is not None:
         status = "archived"
     else:
         status = "draft" if row.version == 0 else "backfilling" if row.is_backfilling else "published"
+    outcome = row.edited["outcome"]
+    is_shown = sight.sees_condition(row.edited["condition"]) and (outcome is None or sight.sees_event(outcome["event"]))
     return schemas.SignAnswer(
         sign_id=row.sign_id,
         key=row.key,
         name=row.name,
         meaning=row.meaning,
-        condition=row.edited["condition"],
+        condition=row.edited["condition"] if is_shown else None,
         strength=row.edited["strength"],
         lifetime_days=row.edited["lifetime_days"],
-        outcome=row.edited["outcome"],
+        outcome=row.edited["outcome"] if is_shown else None,
+        withheld=not is_shown,
         status=status,
         is_edited=row.edited != row.published,
         revision=row.revision,

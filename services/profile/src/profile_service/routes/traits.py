@@ -7,14 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from contracts.conditions import Name
-from profile_service.repository import trait_definitions
 from profile_service.repository.trait_definitions import TraitDefinitionRow, TraitSpecification
 from profile_service.routes.dependencies import reads, writes
 from profile_service.schemas import traits as schemas
 from profile_service.service import traits
 from profile_service.service.traits import WantedRetraction
 from servicekit.auth import Principal, require
-from servicekit.cursors import cut_page, decode_cursor, encode_cursor
+from servicekit.cursors import decode_cursor, encode_cursor
 from servicekit.http import ClockDependency, IfMatch, Session, TransactionalRoute, etag, resource
 
 router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["profile"])
@@ -31,8 +30,7 @@ async def list_traits(
 ) -> schemas.TraitDefinitionsAnswer:
     """Definitions of traits by name; a trait without one takes any value, and the latest wins."""
     last = decode_cursor(after, str)[0] if after is not None else None
-    found = await trait_definitions.list_definitions(session, after=last, limit=first + 1)
-    page = cut_page(found, first, lambda row: row.name)
+    page = await traits.list_definitions(session, after=last, first=first)
     return schemas.TraitDefinitionsAnswer(items=[_definition(row) for row in page.items], next=page.next)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 
 from contracts.conditions import Name, PropertyFilter
-from profile_service.schemas.fields import Moment
+from profile_service.schemas.fields import Moment, Withheld
 from profile_service.schemas.signs import SignOfCustomerAnswer
 from servicekit.http import Answer, BatchGet, Body
 
@@ -79,6 +79,7 @@ class CustomersAnswer(Answer):
     """One entry per requested customer, in order."""
 
     customers: list[CustomerAnswer]
+    withheld: Withheld
 
 
 class TimelinesQuery(BatchGet):
@@ -112,6 +113,7 @@ class TimelinesAnswer(Answer):
     """One entry per requested customer, in order."""
 
     customers: list[TimelineAnswer]
+    withheld: Withheld
 
 
 class TraitsQuery(BatchGet):
@@ -132,6 +134,7 @@ class TraitsAnswer(Answer):
     """One entry per requested customer, in order."""
 
     customers: list[TraitValuesAnswer]
+    withheld: Withheld
 
 
 class ConversionWindowBody(Body):
@@ -190,12 +193,16 @@ class CustomerListAnswer(Answer):
 
 
 class TotalsAnswer(Answer):
-    """Sums over everybody; purchases and revenue without the simulated ones, which are beside them."""
+    """Sums over everybody; purchases and revenue without the simulated ones, which are beside them.
+
+    Purchases are null for whoever may not see all of them.
+    """
 
     customers: int
     events: int
-    purchases: int
-    revenue: Decimal
-    purchases_simulated: int
-    revenue_simulated: Decimal
+    purchases: int | None
+    revenue: Decimal | None
+    purchases_simulated: int | None
+    revenue_simulated: Decimal | None
     currency: str
+    withheld: Withheld

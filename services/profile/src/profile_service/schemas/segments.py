@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 
 from contracts.conditions import Condition
-from profile_service.schemas.fields import Description, Title
+from profile_service.schemas.fields import Description, Title, Withheld
 from servicekit.http import Answer, Body
 
 Why = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
@@ -54,7 +54,9 @@ class SegmentAnswer(Answer):
     kind: Literal["dynamic", "static"]
     name: str
     description: str | None
-    condition: dict[str, Any]
+    condition: dict[str, Any] | None
+    """Null where it is withheld: it asks for what the reader may not see."""
+    withheld: bool
     status: Literal["draft", "backfilling", "published", "archived"]
     is_edited: bool
     """The condition differs from the published one."""
@@ -70,13 +72,16 @@ class SegmentListAnswer(Answer):
     """All segments by key."""
 
     items: list[SegmentAnswer]
+    withheld: Withheld
 
 
 class VersionAnswer(Answer):
     """What a segment meant from a publication on; `published_by` is null where it was not noted."""
 
     version: int
-    condition: dict[str, Any]
+    condition: dict[str, Any] | None
+    """Null, with `why`, where it is withheld."""
+    withheld: bool
     published_at: datetime
     published_by: str | None
     why: str | None

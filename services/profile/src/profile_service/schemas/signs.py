@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from contracts.conditions import Condition, Filters, Name
 from contracts.profile import SignStrength
-from profile_service.schemas.fields import Title
+from profile_service.schemas.fields import Title, Withheld
 from profile_service.schemas.segments import Why
 from servicekit.http import Answer, Body
 
@@ -60,7 +60,9 @@ class SignAnswer(Answer):
     key: str
     name: str
     meaning: str
-    condition: dict[str, Any]
+    condition: dict[str, Any] | None
+    """Null, with `outcome`, where it is withheld: it asks for what the reader may not see."""
+    withheld: bool
     strength: SignStrength
     lifetime_days: int
     outcome: OutcomeAnswer | None
@@ -77,6 +79,7 @@ class SignListAnswer(Answer):
     """All signs by key."""
 
     items: list[SignAnswer]
+    withheld: Withheld
 
 
 class SignOfCustomerAnswer(Answer):
@@ -122,11 +125,15 @@ class SignShareAnswer(Answer):
 
 
 class SignCoverageAnswer(Answer):
-    """How many of all customers show any sign now (are in a situation), and which."""
+    """How many of all customers show any sign now (are in a situation), and which.
+
+    `in_a_situation` and `share` are null for whoever may not see all signs.
+    """
 
     customers: int
-    in_a_situation: int
-    share: float
+    in_a_situation: int | None
+    share: float | None
+    withheld: Withheld
     signs: list[SignShareAnswer]
 
 

@@ -15,14 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from profile_service.repository import anonymising
 from profile_service.repository.anonymising import ExportRow
 from profile_service.repository.insights import unknown_segments
-from profile_service.rules.anonymising import COUNT, ExportDefinition
+from profile_service.rules.anonymising import COUNT, ExportDefinition, MomentSource, RankSource, TraitSource
 from profile_service.service.insights import note_reads
+from profile_service.service.policy import REFUSED, Sight, sight_of
+from profile_service.service.references import OF_RANKS
 from profile_service.settings import Settings
 from servicekit.auth import Principal
 from servicekit.clock import Clock
 from servicekit.cursors import Page, cut_page
 from servicekit.database import Database
-from servicekit.errors import Conflict, Gone, Invalid, NotFound
+from servicekit.errors import Conflict, Forbidden, Gone, Invalid, NotFound
 from servicekit.workers import describe
 
 log = structlog.get_logger(__name__)
@@ -42,7 +44,11 @@ async def ask_export(
 
     Raises:
         Invalid: there is no such segment, or `k` is below the setting.
+        Forbidden: whoever asks may not see the segment, or what a column comes from.
     """
+    hidden = _hidden_in(sight_of(session), definition)
+    if hidden is not None:
+        raise Forbidden(REFUSED, field=hidden)
     k = smallest_k if definition.k is None else definition.k
     if k < smallest_k:
         raise Invalid(f"k is never below {smallest_k}.", field="k")
@@ -68,15 +74,40 @@ async def get_export(session: AsyncSession, export_id: UUID) -> ExportRow:
         NotFound: there is none.
     """
     found = await anonymising.get_export(session, export_id)
-    if found is None:
+    if found is None or not _is_visible(session, found):
         raise NotFound(f"There is no export {export_id}.")
     return found
 
 
+def _is_visible(session: AsyncSession, export: ExportRow) -> bool:
+    sight = sight_of(session)
+    return sight.is_whole or _hidden_in(sight, ExportDefinition.model_validate(export.definition)) is None
+
+
+def _hidden_in(sight: Sight, definition: ExportDefinition) -> str | None:
+    """Where an export asks for what may not be seen; it is not anonymous to whoever knows how it was asked for."""
+    if definition.segment is not None and not sight.sees_segment(definition.segment):
+        return "segment"
+    for place, column in enumerate(definition.columns):
+        match column.source:
+            case TraitSource():
+                is_seen = sight.sees_trait(column.source.trait)
+            case RankSource():
+                is_seen = sight.sees_definition(OF_RANKS)
+            case MomentSource(of="first_event"):
+                is_seen = True
+            case _:
+                is_seen = sight.sees_purchases()
+        if not is_seen:
+            return f"columns.{place}.source"
+    return None
+
+
 async def list_exports(session: AsyncSession, *, before: tuple[datetime, UUID] | None, first: int) -> Page[ExportRow]:
-    """A page of exports, the newest first."""
+    """A page of exports, the newest first; fewer where the asker may not see some."""
     found = await anonymising.list_exports(session, before=before, limit=first + 1)
-    return cut_page(found, first, lambda row: (row.created_at, row.export_id))
+    page = cut_page(found, first, lambda row: (row.created_at, row.export_id))
+    return Page([row for row in page.items if _is_visible(session, row)], page.next)
 
 
 async def cancel_export(session: AsyncSession, export_id: UUID, *, now: datetime) -> ExportRow:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.conditions import Condition
 from profile_service.repository import backfills, definitions, segments
 from profile_service.repository.definitions import RankRow
+from profile_service.service.policy import sight_of
 from profile_service.service.references import OF_RANKS, References, as_json, resolve
 from servicekit.errors import Invalid
 from servicekit.http import check_version
@@ -49,5 +50,6 @@ async def put_ranks(
 
 
 async def get_ranks(session: AsyncSession) -> tuple[list[RankRow], int]:
-    """The ranks, lowest first, and their version (0: none yet)."""
-    return await definitions.list_ranks(session), await definitions.get_rank_version(session) or 0
+    """The ranks, lowest first, and their version (0: none yet); no rank for whoever may not see what they come from."""
+    ranks = await definitions.list_ranks(session) if sight_of(session).sees_definition(OF_RANKS) else []
+    return ranks, await definitions.get_rank_version(session) or 0

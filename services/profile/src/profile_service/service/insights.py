@@ -1,7 +1,7 @@
 """Bought, de-identified data: described, imported, read beside a segment. Nothing here knows a customer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from profile_service.repository import insights
 from profile_service.repository.insights import CellRow, DatasetRow, ReadRow
 from profile_service.rules.insights import FileKind, ReadFile, Shape, Unreadable, column_problem, read_file
+from profile_service.service.policy import sight_of
 from servicekit.auth import Principal
 from servicekit.clock import Clock
 from servicekit.cursors import Page, cut_page
@@ -74,7 +75,7 @@ async def _check(session: AsyncSession, values: dict[str, Any], *, smallest_mini
         seen.add(name)
     unknown = await insights.unknown_segments(session, values["segment_keys"])
     for place, segment_key in enumerate(values["segment_keys"]):
-        if segment_key in unknown:
+        if segment_key in unknown or not sight_of(session).sees_segment(segment_key):
             raise Invalid(f"There is no segment {segment_key}.", field=f"segment_keys.{place}")
 
 
@@ -87,13 +88,19 @@ async def get_dataset(session: AsyncSession, key: str) -> DatasetRow:
     found = await insights.get_dataset(session, key)
     if found is None:
         raise NotFound(f"There is no dataset {key}.")
-    return found
+    return _as_seen(session, found)
+
+
+def _as_seen(session: AsyncSession, dataset: DatasetRow) -> DatasetRow:
+    sight = sight_of(session)
+    return replace(dataset, segment_keys=[key for key in dataset.segment_keys if sight.sees_segment(key)])
 
 
 async def list_datasets(session: AsyncSession, *, after: str | None, first: int) -> Page[DatasetRow]:
     """A page of datasets by key."""
     found = await insights.list_datasets(session, after=after, limit=first + 1)
-    return cut_page(found, first, lambda row: row.key)
+    page = cut_page(found, first, lambda row: row.key)
+    return Page([_as_seen(session, row) for row in page.items], page.next)
 
 
 async def delete_dataset(session: AsyncSession, key: str) -> None:
@@ -165,14 +172,15 @@ async def insights_of(
     Raises:
         NotFound: there is no such segment.
     """
-    if await insights.unknown_segments(session, [segment_key]):
+    if await insights.unknown_segments(session, [segment_key]) or not sight_of(session).sees_segment(segment_key):
         raise NotFound(f"There is no segment {segment_key}.")
     datasets = await insights.datasets_about(session, segment_key, now=now)
     found = await insights.cells_of(session, [each.key for each in datasets], segment_key, after=after, limit=first + 1)
     page = cut_page(found, first, lambda row: (row.dataset_key, row.line))
     shown = sorted({cell.dataset_key for cell in page.items})
     await note_reads(session, [f"insights/{key}" for key in shown], reader=reader, now=now)
-    return SegmentInsights([each for each in datasets if each.key in shown], page.items, page.next)
+    seen = [_as_seen(session, each) for each in datasets if each.key in shown]
+    return SegmentInsights(seen, page.items, page.next)
 
 
 async def note_reads(session: AsyncSession, subjects: Sequence[str], *, reader: Principal, now: datetime) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from functools import lru_cache
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from profile_service.conditions import CompiledPredicate, Library, Reference
 from profile_service.conditions.asked import Asked, asked_by, trees_of
 from profile_service.repository import policy as stored
-from profile_service.repository.library import Published, read_published
+from profile_service.repository.library import CONDITION, Published, read_published
 from profile_service.repository.policy import PolicyRow
 from profile_service.rules.policy import (
     EVERYBODY_READS_ALL,
@@ -48,6 +49,7 @@ class Sight:
         labels: Mapping[str, frozenset[str]] | None = None,
         origins: Iterable[Origin] = (Origin(),),
         library: Library | None = None,
+        signs: Mapping[str, tuple[BaseModel, ...]] | None = None,
     ) -> None:
         self.caller = caller
         self._view = view
@@ -55,6 +57,7 @@ class Sight:
         self._labels = labels or {}
         self._origins = tuple(origins)
         self._library = library or Library()
+        self._signs = signs or {}
         self._memo: dict[Reference, bool] = {}
         self._events: dict[str, bool] = {}
 
@@ -96,15 +99,28 @@ class Sight:
         """Whether dates of so related persons may be read, for the purpose they were given for."""
         return self.decide("relation", relation).effect == "allow"
 
-    def sees_sign(self, key: str, tree: BaseModel | None = None) -> bool:
+    def sees_sign(self, key: str) -> bool:
         """Whether a sign may be read: by a rule about signs, else whoever sees what its condition asks for."""
-        return self._sees_drawn(self.decide("sign", key), () if tree is None else (tree,))
+        return self.is_whole or self._sees_drawn(self.decide("sign", key), self._signs.get(key, ()))
 
-    def sees_segment(self, key: str, tree: BaseModel | None = None) -> bool:
-        """Whether a segment may be read; `tree`: its condition where it is not among what is published."""
-        if tree is not None:
-            return self._sees_drawn(self.decide("segment", key), (tree,))
-        return self.sees_definition(("segment", key))
+    def sees_segment(self, key: str, *, unpublished: dict[str, Any] | None = None) -> bool:
+        """Whether a segment may be read; its condition is given where it is not among what is published."""
+        if self.is_whole or unpublished is None:
+            return self.sees_definition(("segment", key))
+        return self._sees_drawn(self.decide("segment", key), (CONDITION.validate_python(unpublished),))
+
+    def sees_condition(self, tree: dict[str, Any]) -> bool:
+        """Whether a condition as it is stored may be read: it names only what may be read."""
+        return self.is_whole or self.sees_tree(CONDITION.validate_python(tree))
+
+    def check_name(self, kind: Kind, name: str, *, field: str) -> None:
+        """Refuse to write what may not be read.
+
+        Raises:
+            Forbidden: with the field.
+        """
+        if self.decide(kind, name).effect == "deny":
+            raise Forbidden(REFUSED, field=field)
 
     def sees_definition(self, reference: Reference) -> bool:
         """Whether a segment, a computed trait, the ranks of a table or the lifecycle may be read."""
@@ -209,6 +225,7 @@ class PolicyKeeper:
         if view.is_whole:
             return Sight(view, caller=caller, purchase_event=self.purchase_event)
         self._published = await read_published(session, known=self._published)
+        signs = {key: _parsed(tree) for key, tree in (await stored.list_sign_conditions(session)).items()}
         return Sight(
             view,
             caller=caller,
@@ -216,7 +233,13 @@ class PolicyKeeper:
             labels=await stored.list_labels(session),
             origins=await stored.list_origins(session),
             library=self._published.library,
+            signs=signs,
         )
+
+
+@lru_cache(maxsize=2000)
+def _parsed(tree: str) -> tuple[BaseModel, ...]:
+    return (CONDITION.validate_json(tree),)
 
 
 async def put_policy(

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.conditions import PropertyFilter
-from profile_service.conditions import Compiler
+from profile_service.conditions import CompiledPredicate, Compiler
 from profile_service.conditions.checking import check_filters
 from profile_service.repository import views
 from profile_service.repository.signs import SignView, signs_of
@@ -21,7 +21,10 @@ from profile_service.repository.views import (
     SegmentView,
     TraitView,
 )
+from profile_service.service.policy import REFUSED, sight_of
+from profile_service.service.references import OF_RANKS
 from profile_service.service.segments import get_segment
+from servicekit.errors import Forbidden
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,11 @@ class TimelinePage:
 
 
 async def get_customers(session: AsyncSession, customer_ids: Sequence[UUID]) -> list[CustomerView]:
-    """One view per requested customer, in order."""
-    traits = await views.traits_of(session, customer_ids)
-    purchases = await views.purchases_of(session, customer_ids)
-    ranks = await views.ranks_of(session, customer_ids)
+    """One view per requested customer, in order, of what the asker may see."""
+    sight = sight_of(session)
+    traits = await get_traits(session, customer_ids)
+    purchases = await views.purchases_of(session, customer_ids) if sight.sees_purchases() else {}
+    ranks = await views.ranks_of(session, customer_ids) if sight.sees_definition(OF_RANKS) else {}
     segments = await views.segments_of(session, customer_ids)
     signs = await signs_of(session, customer_ids)
     return [
@@ -59,19 +63,36 @@ async def get_customers(session: AsyncSession, customer_ids: Sequence[UUID]) -> 
             traits=traits.get(customer_id, []),
             purchases=purchases.get(customer_id),
             rank=ranks.get(customer_id),
-            segments=segments.get(customer_id, []),
-            signs=signs.get(customer_id, []),
+            segments=[each for each in segments.get(customer_id, []) if sight.sees_segment(each.key)],
+            signs=[each for each in signs.get(customer_id, []) if sight.sees_sign(each.key)],
         )
         for customer_id in customer_ids
     ]
 
 
+async def get_traits(
+    session: AsyncSession, customer_ids: Sequence[UUID], *, names: Sequence[str] | None = None
+) -> dict[UUID, list[TraitView]]:
+    """Folded traits by customer, in order of name, of those that the asker may see."""
+    sight = sight_of(session)
+    found = await views.traits_of(session, customer_ids, names=names)
+    if not sight.restricts("trait"):
+        return found
+    return {
+        customer_id: [trait for trait in traits if sight.sees_trait(trait.name)]
+        for customer_id, traits in found.items()
+    }
+
+
 async def get_timelines(
     session: AsyncSession, customer_ids: Sequence[UUID], *, first: int, before: tuple[datetime, UUID] | None
 ) -> list[TimelinePage]:
-    """The newest `first` events of each requested customer, in order, before the last one seen."""
-    timelines = await views.timelines_of(session, customer_ids, limit=first + 1, before=before)
-    counts = await views.event_counts_of(session, customer_ids)
+    """The newest `first` events of each requested customer that the asker may see, before the last one seen."""
+    sight = sight_of(session)
+    visible = sight.event_filter(alias="e", first_parameter=views.VISIBLE_IN_TIMELINES)
+    timelines = await views.timelines_of(session, customer_ids, limit=first + 1, before=before, visible=visible)
+    visible = sight.event_filter(alias="e", first_parameter=views.VISIBLE_IN_COUNTS)
+    counts = await views.event_counts_of(session, customer_ids, visible=visible)
     return [
         TimelinePage(customer_id, events[:first], len(events) > first, counts.get(customer_id, 0))
         for customer_id, events in zip(customer_ids, timelines, strict=True)
@@ -103,13 +124,21 @@ async def get_conversions(
     where: list[PropertyFilter],
     compiler: Compiler,
 ) -> list[tuple[int, Decimal]]:
-    """Per window, in order: how many such events, and the sum of a property over them.
+    """Per window, in order: how many such events that the asker may see, and the sum of a property over them.
 
     Raises:
-        Invalid: a filter.
+        Invalid: a filter. Forbidden: the asker may see no such event.
     """
     check_filters(where)
+    sight = sight_of(session)
+    if not sight.sees_some_event(event):
+        raise Forbidden(REFUSED, field="event")
     predicate = compiler.predicate(where, first_parameter=5)
+    visible = sight.event_filter(alias="e", first_parameter=5 + len(predicate.parameters))
+    if visible is not None:
+        predicate = CompiledPredicate(
+            f"({predicate.sql}) AND ({visible.sql})", (*predicate.parameters, *visible.parameters)
+        )
     summand = None
     if sum_property is not None:
         summand = compiler.summand(sum_property, first_parameter=5 + len(predicate.parameters))

@@ -7,17 +7,32 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.conditions import Condition, StaticListCondition
-from profile_service.conditions import Predicate, Reference, check_condition, dependents_of, expand, references_of
+from contracts.conditions import Condition, StaticListCondition, Value
+from profile_service.conditions import (
+    LIFECYCLE,
+    Expression,
+    Library,
+    Predicate,
+    Reference,
+    check_condition,
+    check_value,
+    dependents_of,
+    expand,
+    expand_value,
+    references_of,
+)
+from profile_service.conditions.asked import trees_of
+from profile_service.conditions.library import Tree
 from profile_service.conditions.reading import walk_tree
 from profile_service.repository import definitions, segments, signs
-from profile_service.repository.backfills import RANKS
-from profile_service.repository.library import CONDITION, read_library
+from profile_service.repository.backfills import LIFECYCLE_STATES, RANKS
+from profile_service.repository.library import CONDITION, VALUE, Published, read_library, read_published
+from profile_service.service.policy import sight_of
 from servicekit.errors import Invalid
 
 OF_RANKS: Reference = ("ranks", "default")
 
-_Trees = Mapping[Reference, tuple[Condition, ...]]
+_Trees = Mapping[Reference, tuple[Tree, ...]]
 
 
 @dataclass(frozen=True)
@@ -34,14 +49,17 @@ class References:
         """As it stands; what is archived refers to nothing."""
         living = [row for row in await segments.list_segments(session) if row.archived_at is None]
         living_signs = [row for row in await signs.list_signs(session) if row.archived_at is None]
-        ranks = await definitions.list_ranks(session)
+        published = await read_published(session, known=Published())
+        library = published.library
+        followed = {LIFECYCLE: LIFECYCLE_STATES} if published.lifecycle_version else {}
         return cls(
             subjects={of_segment(row.key): str(row.segment_id) for row in living}
             | {of_sign(row.key): signs.subject_of(row.sign_id) for row in living_signs}
-            | {OF_RANKS: RANKS},
+            | {OF_RANKS: RANKS}
+            | followed,
             published={of_segment(row.key): _parsed(row.published_condition) for row in living}
             | {of_sign(row.key): _parsed(row.published and row.published["condition"]) for row in living_signs}
-            | {OF_RANKS: tuple(tree for rank in ranks for tree in _parsed(rank.condition))},
+            | _trees_beside(library),
             edited={of_segment(row.key): _parsed(row.condition) for row in living}
             | {of_sign(row.key): _parsed(row.edited["condition"]) for row in living_signs},
         )
@@ -56,9 +74,36 @@ class References:
         }
         return sorted(" ".join(own) for own in found)
 
+    def check_dependents(self, reference: Reference, library: Library) -> None:
+        """Refuse a change that leaves somebody who refers to it, directly or through others, without a meaning.
+
+        Raises:
+            Invalid: who that is and why.
+        """
+        for own in sorted(dependents_of(reference, dict(self.published))):
+            for tree in self.published[own]:
+                try:
+                    _expand_any(tree, library, own)
+                except Invalid as refusal:
+                    raise Invalid(f"{' '.join(own)} refers to it and would not hold: {refusal.detail}") from None
+
     def subjects_that_reach(self, reference: Reference) -> set[str]:
         """Backfill subjects of the published definitions that name a definition, directly or through others."""
         return {self.subjects[each] for each in dependents_of(reference, dict(self.published)) if each in self.subjects}
+
+
+def _trees_beside(library: Library) -> dict[Reference, tuple[Tree, ...]]:
+    """What is published beside segments and signs."""
+    others: list[Reference] = [OF_RANKS, LIFECYCLE, *(("computed", key) for key in library.computed)]
+    measured: dict[Reference, tuple[Tree, ...]] = {("cuts", key): (cuts.value,) for key, cuts in library.cuts.items()}
+    return {own: trees_of(library, own) for own in others} | measured
+
+
+def _expand_any(tree: Tree, library: Library, own: Reference) -> None:
+    if own[0] in {"computed", "cuts"} or (own == OF_RANKS and tree is library.ranks["default"].measure):
+        expand_value(VALUE.validate_python(tree), library, own=own)
+    else:
+        expand(CONDITION.validate_python(tree), library, own=own)
 
 
 def of_segment(key: str) -> Reference:
@@ -96,9 +141,11 @@ async def resolve(
     Raises:
         Invalid: the condition; something that is not there, not published or archived; a way back to the definition.
             With the path in the tree.
+        Forbidden: it asks for what the asker may not see, with the path.
     """
     parsed = CONDITION.validate_python(condition)
     check_condition(parsed, field=field)
+    sight_of(session).check_tree(parsed, field)
     if any(isinstance(node, StaticListCondition) for node in walk_tree(parsed)):
         raise Invalid('Name a static list by its key: {"kind": "segment", "segment": ...}.', field=field)
     return expand(parsed, await read_library(session), field=field, own=own)

@@ -13,6 +13,7 @@ from profile_service.repository import relations
 from profile_service.repository.relations import RelationView
 from profile_service.rules.relations import RelationDate, Statement, ends_at
 from profile_service.rules.timeline import TimelineEvent
+from profile_service.service.policy import sight_of
 from profile_service.service.recording import Recorder
 from servicekit.clock import Clock
 from servicekit.database import Database
@@ -42,6 +43,7 @@ async def put_relation(
         Invalid: its last day has passed. NotFound: nobody knows the customer.
         Conflict: it was given for another purpose, or the customer is being merged or split.
     """
+    sight_of(session).check_name("relation", given.relation, field="relation")
     end = ends_at(given.until, zone)
     if end is not None and end <= now:
         raise Invalid("The last day of use has passed.", field="until")
@@ -92,7 +94,7 @@ async def get_relation(
         NotFound: there is none. Forbidden: it was given for another purpose.
     """
     found = await relations.get_relation(session, customer_id, relation_id, now=now)
-    if found is None:
+    if found is None or not sight_of(session).sees_relation(found.relation):
         raise _no_relation()
     if found.purpose != purpose:
         raise Forbidden("The customer gave it for another purpose.", field="purpose")
@@ -104,7 +106,11 @@ async def relations_of(
 ) -> list[list[RelationView]]:
     """What each customer gave for this purpose, in order of the customers asked for."""
     found = await relations.relations_of(session, customer_ids, purpose=purpose, now=now)
-    return [found.get(customer_id, []) for customer_id in customer_ids]
+    sight = sight_of(session)
+    return [
+        [each for each in found.get(customer_id, []) if sight.sees_relation(each.relation)]
+        for customer_id in customer_ids
+    ]
 
 
 class RelationSweeper:

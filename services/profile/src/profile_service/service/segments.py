@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.conditions import Condition
 from profile_service.repository import backfills, segments
 from profile_service.repository.segments import Kind, SegmentRow, VersionRow
+from profile_service.service.policy import REFUSED, sight_of
 from profile_service.service.references import References, as_json, list_condition, of_segment, resolve
-from servicekit.errors import Conflict, Invalid, NotFound
+from servicekit.errors import Conflict, Forbidden, Invalid, NotFound
 from servicekit.http import check_version
 
 _VERSIONS_AT_ONCE = 100
@@ -36,11 +37,15 @@ async def put_segment(
         Invalid: the condition, with the path in its tree; a static list with one; another kind than before.
         Conflict: it is archived.
         PreconditionFailed: somebody edited it meanwhile.
+        Forbidden: the asker may not see it, or not all that the condition asks for.
     """
     if (condition is None) != (kind == "static"):
         raise Invalid("A dynamic segment has a condition, a static list has none.", field="condition")
+    sight_of(session).check_name("segment", key, field="key")
     await segments.lock_definitions(session)
     present = await segments.get_segment(session, key)
+    if present is not None and not _is_visible(session, present):
+        raise Forbidden(REFUSED, field="key")
     check_version(present.revision if present else None, demanded_revision)
     if present is not None and present.kind != kind:
         raise Invalid(f"The segment is {present.kind}; make another one, under another key.", field="kind")
@@ -158,7 +163,8 @@ async def archive_segment(session: AsyncSession, key: str, *, now: datetime) -> 
     if segment.archived_at is None:
         referrers = (await References.read(session)).direct_referrers(of_segment(key))
         if referrers:
-            raise Conflict(f"It is referred to by {', '.join(referrers)}: change or archive those first.")
+            named = ", ".join(referrers) if sight_of(session).is_whole else f"{len(referrers)} definitions"
+            raise Conflict(f"It is referred to by {named}: change or archive those first.")
         await segments.set_archived(session, segment.segment_id, archived_at=now)
         if segment.version:
             await backfills.request_backfill(session, str(segment.segment_id), reason="definition", now=now)
@@ -200,12 +206,23 @@ async def get_segment(session: AsyncSession, key: str) -> SegmentRow:
     """One segment.
 
     Raises:
-        NotFound: there is none of that key.
+        NotFound: there is none of that key that the asker may see.
     """
     segment = await segments.get_segment(session, key)
-    if segment is None:
+    if segment is None or not _is_visible(session, segment):
         raise NotFound(f"There is no segment {key}.")
     return segment
+
+
+async def list_segments(session: AsyncSession) -> list[SegmentRow]:
+    """All segments that the asker may see, by key."""
+    return [segment for segment in await segments.list_segments(session) if _is_visible(session, segment)]
+
+
+def _is_visible(session: AsyncSession, segment: SegmentRow) -> bool:
+    is_published = segment.version > 0 and segment.archived_at is None
+    unpublished = None if is_published else segment.published_condition or segment.condition
+    return sight_of(session).sees_segment(segment.key, unpublished=unpublished)
 
 
 async def get_segments(session: AsyncSession, keys: Sequence[str]) -> list[SegmentRow]:

@@ -15,8 +15,9 @@ from profile_service.conditions.checking import check_filters
 from profile_service.repository import backfills, precision, previews, segments, signs
 from profile_service.repository.backfills import FIRST_ID
 from profile_service.repository.signs import Coverage, ShowingRow, SignRow
+from profile_service.service.policy import REFUSED, sight_of
 from profile_service.service.references import as_json, resolve
-from servicekit.errors import Conflict, Invalid, NotFound
+from servicekit.errors import Conflict, Forbidden, Invalid, NotFound
 from servicekit.http import check_version
 
 MAX_DAYS = 92
@@ -67,8 +68,14 @@ async def put_sign(
         Invalid: the condition or the outcome, with the path. Conflict: it is archived.
         PreconditionFailed: somebody edited it meanwhile.
     """
+    sight = sight_of(session)
+    sight.check_name("sign", key, field="key")
     await segments.lock_definitions(session)
     present = await signs.get_sign(session, key)
+    if present is not None and not sight.sees_sign(key):
+        raise Forbidden(REFUSED, field="key")
+    if outcome is not None and not sight.sees_event(outcome.event):
+        raise Forbidden(REFUSED, field="outcome.event")
     check_version(present.revision if present else None, demanded_revision)
     await resolve(session, condition, own=None)
     if outcome is not None:
@@ -138,9 +145,15 @@ async def get_sign(session: AsyncSession, key: str) -> SignRow:
         NotFound: there is no such sign.
     """
     sign = await signs.get_sign(session, key)
-    if sign is None:
+    if sign is None or not sight_of(session).sees_sign(key):
         raise NotFound(f"There is no sign {key}.")
     return sign
+
+
+async def list_signs(session: AsyncSession) -> list[SignRow]:
+    """All signs that the asker may see, by key."""
+    sight = sight_of(session)
+    return [sign for sign in await signs.list_signs(session) if sight.sees_sign(sign.key)]
 
 
 async def list_showing(
@@ -159,7 +172,7 @@ async def list_showing(
 async def get_coverage(session: AsyncSession) -> tuple[Coverage, list[SignRow]]:
     """How much of the base shows any sign and which; and the signs in use, by key."""
     customers, _ = await previews.count_customers(session)
-    in_use = [sign for sign in await signs.list_signs(session) if sign.version and sign.archived_at is None]
+    in_use = [sign for sign in await list_signs(session) if sign.version and sign.archived_at is None]
     return await signs.count_showing(session, customers), in_use
 
 

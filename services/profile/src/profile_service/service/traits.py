@@ -13,8 +13,10 @@ from profile_service.repository.retractions import Retraction
 from profile_service.repository.trait_definitions import TraitDefinitionRow, TraitSpecification
 from profile_service.repository.traits import Place
 from profile_service.rules.traits import Observation, Policy, Reason, problems_of, why_lost
+from profile_service.service.policy import sight_of
 from profile_service.service.trait_work import TraitWork
 from servicekit.clock import Clock
+from servicekit.cursors import Page, cut_page
 from servicekit.errors import Conflict, Invalid, NotFound
 from servicekit.http import check_version
 from servicekit.moves import customers_in_motion, hold_moves
@@ -62,9 +64,10 @@ async def put_definition(
     Returns it, and whether it is new. Putting what is there already changes nothing.
 
     Raises:
-        Invalid: parts that do not go together.
+        Invalid: parts that do not go together. Forbidden: the asker may not see it.
         PreconditionFailed: somebody edited it meanwhile.
     """
+    sight_of(session).check_name("trait", name, field="name")
     problems = problems_of(of_type=wanted.type, policy=wanted.policy, trusted=wanted.trusted)
     if problems:
         raise Invalid("The definition does not fit together; see errors.", errors=problems)
@@ -89,7 +92,7 @@ async def delete_definition(
         PreconditionFailed: somebody edited it meanwhile.
     """
     present = await trait_definitions.lock_definition(session, name)
-    if present is None:
+    if present is None or not sight_of(session).sees_trait(name):
         raise _not_defined(name)
     check_version(present.revision, demanded_revision)
     await trait_definitions.delete_definition(session, name)
@@ -105,9 +108,17 @@ async def get_definition(session: AsyncSession, name: str) -> TraitDefinitionRow
         NotFound: the trait has none.
     """
     found = await trait_definitions.find_definition(session, name)
-    if found is None:
+    if found is None or not sight_of(session).sees_trait(name):
         raise _not_defined(name)
     return found
+
+
+async def list_definitions(session: AsyncSession, *, after: str | None, first: int) -> Page[TraitDefinitionRow]:
+    """A page of definitions by name, of those that the asker may see."""
+    first_parameter = trait_definitions.VISIBLE_IN_LIST
+    visible = sight_of(session).trait_filter(name="d.name", labels="d.labels", first_parameter=first_parameter)
+    found = await trait_definitions.list_definitions(session, after=after, limit=first + 1, visible=visible)
+    return cut_page(found, first, lambda row: row.name)
 
 
 def _not_defined(name: str) -> NotFound:
@@ -127,6 +138,7 @@ async def retract(
         Conflict: the customer is being merged or split right now.
     """
     now = clock.now()
+    sight_of(session).check_name("trait", wanted.name, field="name")
     await _check(session, wanted, now=now)
     retraction = Retraction(
         retraction_id=uuid4(),
@@ -188,7 +200,7 @@ async def get_retraction(session: AsyncSession, retraction_id: UUID) -> Retracti
         NotFound: there is no such retraction.
     """
     found = await retractions.find_retraction(session, retraction_id)
-    if found is None:
+    if found is None or not sight_of(session).sees_trait(found.name):
         raise NotFound(f"There is no retraction {retraction_id}.")
     return found
 
@@ -201,7 +213,7 @@ async def explain(
     Raises:
         NotFound: nobody ever said anything of it.
     """
-    fold = await traits.fold_of(session, customer_id, name)
+    fold = await traits.fold_of(session, customer_id, name) if sight_of(session).sees_trait(name) else None
     if fold is None:
         raise NotFound(f"Nobody said anything of the trait {name} of this customer.")
     winner = await traits.observation_with(session, customer_id, name, fold.event_id)

@@ -4,12 +4,13 @@ SELECT t.position, e.event_id, e.name, e.kind, e.source_id, s.department, s.bran
        e.properties
 FROM unnest($1::uuid[]) WITH ORDINALITY AS t (customer_id, position)
 CROSS JOIN LATERAL (
-    SELECT event_id, name, kind, source_id, occurred_at, properties
-    FROM events
-    WHERE customer_id = t.customer_id
-      AND (occurred_at, event_id) < (COALESCE($3::timestamptz, 'infinity'),
+    SELECT e.event_id, e.name, e.kind, e.source_id, e.occurred_at, e.properties
+    FROM events e
+    WHERE e.customer_id = t.customer_id
+      AND true /* visible */
+      AND (e.occurred_at, e.event_id) < (COALESCE($3::timestamptz, 'infinity'),
                                      COALESCE($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
-    ORDER BY occurred_at DESC, event_id DESC
+    ORDER BY e.occurred_at DESC, e.event_id DESC
     LIMIT $2::int
 ) AS e
 LEFT JOIN sources s ON s.source_id = e.source_id AND s.valid_from <= e.occurred_at AND e.occurred_at < s.valid_until
