@@ -26,7 +26,7 @@ class AgreementCase:
 
 @dataclass(frozen=True)
 class Case:
-    """Something linked by `owner` for some purposes (none: every one), which `user` wants to use for one."""
+    """Something brought by `owner` for some purposes (none: every one), which `user` wants to use for one."""
 
     why: str
     is_allowed: bool
@@ -35,6 +35,13 @@ class Case:
     user: str | None = MAKER
     purpose: str = "marketing"
     agreements: list[AgreementCase] = field(default_factory=list)
+    more: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """For whom else it was brought later, and for which purposes."""
+
+    @property
+    def grants(self) -> list[tuple[str | None, tuple[str, ...]]]:
+        """Everybody for whom it was brought, with the purposes; the first one first."""
+        return [(self.owner, self.collected_for), *self.more]
 
     @property
     def in_force(self) -> list[AgreementCase]:
@@ -70,4 +77,18 @@ CASES = [
     Case("until this moment", False, agreements=[AgreementCase(valid_until=NOW)]),
     Case("without an end", True, agreements=[AgreementCase(valid_until=None)]),
     Case("taken back", False, agreements=[AgreementCase(removed=True)]),
+    Case("another's first, then its own", True, more=[(MAKER, ())]),
+    Case("another's first, then its own for this purpose", True, more=[(MAKER, ("marketing", "service"))]),
+    Case("another's first, then its own for another purpose", False, more=[(MAKER, ("service",))]),
+    Case("another's, then a third one's", False, more=[(AGENCY, ())]),
+    Case("its own for another purpose, then for this one", True, owner=MAKER, collected_for=("service",),
+         more=[(MAKER, ("marketing",))]),
+    Case("its own, then another's", True, owner=MAKER, more=[(DEALER, ("service",))]),
+    Case("nobody's of old, then another's", True, owner=None, more=[(DEALER, ())]),
+    Case("another's, then that of one who agreed", True, more=[(AGENCY, ("marketing",))],
+         agreements=[AgreementCase(from_entity=AGENCY)]),
+    Case("one agreed, another collected it for this", False, collected_for=("service",),
+         more=[(AGENCY, ("marketing",))], agreements=[AgreementCase()]),
+    Case("the first agreed, the others do not matter", True, more=[(AGENCY, ()), (MAKER, ("service",))],
+         agreements=[AgreementCase()]),
 ]  # fmt: skip

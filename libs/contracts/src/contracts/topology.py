@@ -93,6 +93,7 @@ CONSUMERS: list[ConsumerDeclaration] = [
         stream="identity",
         filter_subjects=[
             "identity.identifiers.linked.v1.*",
+            "identity.identifiers.sourced.v1.*",
             "identity.agreement.changed.v1.*",
             "identity.anchors.moved.v1.*",
             "identity.customer.erased.v1.*",

@@ -5,11 +5,17 @@ from zoneinfo import ZoneInfo
 
 from contracts.campaign import MessageRequested
 from contracts.delivery import DeliveryCustomerErased
-from contracts.identity import AgreementChanged, AnchorMoved, CustomerErased, IdentifierLinked
+from contracts.identity import AgreementChanged, AnchorMoved, CustomerErased, IdentifierLinked, IdentifierSourced
 from contracts.survey import InvitationIssued
 from delivery_service.clients import ProfileClient
 from delivery_service.erased_addresses import AddressDigests
-from delivery_service.handlers import agreements_changed, identifiers_linked, invitations_issued, messages_requested
+from delivery_service.handlers import (
+    agreements_changed,
+    identifiers_linked,
+    identifiers_sourced,
+    invitations_issued,
+    messages_requested,
+)
 from delivery_service.models import Base
 from delivery_service.rendering import TemplateCompiler
 from delivery_service.repository.privacy import EXPORTED
@@ -88,6 +94,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
                 AnchorMoved: moves,
                 CustomerErased: erasures,
                 IdentifierLinked: identifiers_linked(digests),
+                IdentifierSourced: identifiers_sourced,
                 AgreementChanged: agreements_changed,
             },
             "campaign": {MessageRequested: messages_requested(clock=clock, wake_sender=sender.wake)},

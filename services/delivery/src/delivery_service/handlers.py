@@ -5,7 +5,7 @@ from collections.abc import Callable
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.campaign import MessageRequested
-from contracts.identity import AgreementChanged, IdentifierLinked
+from contracts.identity import AgreementChanged, IdentifierLinked, IdentifierSourced
 from contracts.survey import InvitationIssued
 from delivery_service.erased_addresses import AddressDigests
 from delivery_service.service import agreements, intake, permissions
@@ -21,6 +21,11 @@ def identifiers_linked(digests: AddressDigests) -> Handler:
         await permissions.link_contact_points(session, facts, digests=digests)
 
     return handle
+
+
+async def identifiers_sourced(session: AsyncSession, facts: list[IdentifierSourced]) -> None:
+    """Known identifiers were brought for others, too: they may use the contact points."""
+    await permissions.grant_contact_points(session, facts)
 
 
 async def agreements_changed(session: AsyncSession, notices: list[AgreementChanged]) -> None:

@@ -59,10 +59,26 @@ class ContactPoint(Base, table=True):
     address: str = Field(sa_type=Text)
     source_id: str = Field(sa_type=Text)
     legal_entity: str | None = Field(default=None, sa_type=Text)
-    """Whose source brought it; None: of the time before this was said."""
+    """Whose source brought it first; None: of the time before this was said."""
     purposes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
     """For what it may be used; empty: for every purpose of its legal entity."""
     linked_at: datetime = Field(sa_column=_moment())
+
+
+class ContactPointGrant(Base, table=True):
+    """For whom else a contact point was brought, or for what else. May be here before the contact point is."""
+
+    __tablename__ = "contact_point_grants"
+    __rows_follow__ = "move"
+    __table_args__ = (Index("contact_point_grants_customer", "customer_id"),)
+
+    anchor_id: UUID = Field(primary_key=True)
+    legal_entity: str = Field(sa_type=Text, primary_key=True)
+    purposes: list[str] = Field(sa_column=Column(ARRAY(Text), primary_key=True))
+    """Empty: every purpose of its legal entity."""
+    customer_id: UUID
+    source_id: str = Field(sa_type=Text)
+    granted_at: datetime = Field(sa_column=_moment())
 
 
 class PermissionRecord(Base, table=True):

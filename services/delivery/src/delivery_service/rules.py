@@ -95,6 +95,13 @@ class Use(NamedTuple):
     purpose: str
 
 
+class Grant(NamedTuple):
+    """For whom a contact point was brought, and for what. No purposes: for every one; nobody: of the time before."""
+
+    legal_entity: str | None = None
+    purposes: tuple[str, ...] = ()
+
+
 class Permit(NamedTuple):
     """An agreement in force: `to_entity` may use what `from_entity` linked. No purposes: for every purpose."""
 
@@ -103,16 +110,21 @@ class Permit(NamedTuple):
     purposes: tuple[str, ...]
 
 
-def may_be_used(owner: str | None, purposes: Sequence[str], use: Use | None, permits: Iterable[Permit]) -> bool:
-    """Tell whether a contact point that `owner` linked for `purposes` (none named: for every one) serves a use.
+def may_be_used(grants: Iterable[Grant], use: Use | None, permits: Sequence[Permit]) -> bool:
+    """Tell whether a contact point serves a use: whether any of those for whom it was brought lets it.
 
     Use stays within the purposes it was collected for, and another legal entity, also of one group, is a third party
     (個人情報保護法 Art. 18 and 27). Identity's rules.agreements say the same of links. A contact point of the time
     before owners were told, and a topic that names no legal entity, are not restricted.
     """
-    if owner is None or use is None:
+    return use is None or any(_allows(grant, use, permits) for grant in grants)
+
+
+def _allows(grant: Grant, use: Use, permits: Sequence[Permit]) -> bool:
+    owner = grant.legal_entity
+    if owner is None:
         return True
-    if not _covers(purposes, use.purpose):
+    if not _covers(grant.purposes, use.purpose):
         return False
     return owner == use.legal_entity or any(
         (permit.from_entity, permit.to_entity) == (owner, use.legal_entity) and _covers(permit.purposes, use.purpose)

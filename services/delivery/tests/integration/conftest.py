@@ -18,7 +18,7 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP
 
 from contracts.campaign import MessageRequested
-from contracts.identity import IdentifierLinked
+from contracts.identity import IdentifierLinked, IdentifierSourced
 from delivery_service.app import build
 from delivery_service.settings import Settings
 from servicekit.clock import FrozenClock
@@ -214,6 +214,18 @@ class Delivery:
             source_id="crm",
             rule="first_seen",
             **more,
+        )
+
+    def sourced(self, contact: IdentifierLinked, legal_entity: str, *purposes: str) -> IdentifierSourced:
+        return IdentifierSourced(
+            event_id=uuid4(),
+            customer_id=contact.customer_id,
+            anchor_id=contact.anchor_id,
+            occurred_at=self.clock.now(),
+            namespace=contact.namespace,
+            source_id="other",
+            legal_entity=legal_entity,
+            purposes=list(purposes),
         )
 
     def requested(self, contact: IdentifierLinked, **changes: Any) -> MessageRequested:

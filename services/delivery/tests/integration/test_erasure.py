@@ -114,6 +114,6 @@ async def test_everything_held_is_shown(delivery: Any) -> None:
     )
     rows = {table: len(found) for table, found in answer.json()["tables"].items()}
     assert rows == {
-        "contact_points": 1, "messages": 1, "message_clicks": 1, "permission_records": 1, "permissions": 1,
-        "suppressions": 0,
+        "contact_points": 1, "contact_point_grants": 0, "messages": 1, "message_clicks": 1, "permission_records": 1,
+        "permissions": 1, "suppressions": 0,
     }  # fmt: skip

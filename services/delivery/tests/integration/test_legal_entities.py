@@ -4,10 +4,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from services.delivery.tests.legal_entity_cases import CASES, DEALER, MAKER
 
-from contracts.delivery import MessageFailed
-from contracts.identity import AgreementChanged, IdentifierLinked
+from contracts.delivery import DeliveryCustomerErased, MessageFailed
+from contracts.identity import AgreementChanged, AnchorMoved, CustomerErased, IdentifierLinked
 from servicekit.database import load_sql, raw
 
 
@@ -23,6 +24,10 @@ def agreed(delivery: Any, version: int = 1, **changes: Any) -> AgreementChanged:
 async def configure(delivery: Any, **topic: Any) -> None:
     """The maker sends; its permission is never in question."""
     await delivery.configure({"category": "transactional"})
+    await configure_topic(delivery, **topic)
+
+
+async def configure_topic(delivery: Any, **topic: Any) -> None:
     body = {"name": "お得な情報", "legal_entity": MAKER, "purpose": "marketing"} | topic
     await delivery.call("PUT", "/v1/topics/marketing", body)
 
@@ -59,7 +64,9 @@ async def test_the_statement_that_chooses_and_the_rule_agree_on_every_case_in_on
             legal_entity=None if case.owner is None else f"{case.owner} {number}",
             purposes=list(case.collected_for),
         )
-        contacts += [contact, delivery.linked(f"other{number}@example.com", customer_id=contact.customer_id)]
+        more = [delivery.sourced(contact, f"{owner} {number}", *purposes) for owner, purposes in case.more]
+        contacts += [*more, contact] if number % 2 else [contact, *more]
+        contacts.append(delivery.linked(f"other{number}@example.com", customer_id=contact.customer_id))
         notices += [
             agreed(
                 delivery, agreement_id=f"a{number}-{index}", from_entity=f"{one.from_entity} {number}",
@@ -156,16 +163,66 @@ async def test_permission_cannot_be_given_by_an_address_that_may_not_be_used(del
     assert await outcome(delivery, dealers) == "maker@example.com"
 
 
-async def test_the_claim_finds_agreements_by_index(delivery: Any) -> None:
+@pytest.mark.parametrize("is_linked_first", [True, False])
+async def test_whoever_collects_an_address_later_may_use_it_in_whatever_order_that_is_told(
+    delivery: Any, is_linked_first: bool
+) -> None:
+    await configure(delivery)
+    contact = delivery.linked("both@example.com", legal_entity=DEALER)
+    sourced = delivery.sourced(contact, MAKER, "marketing")
+    for fact in (contact, sourced) if is_linked_first else (sourced, contact):
+        assert await outcome(delivery, contact) in {"legal_entity", "no_contact_point"}
+        await delivery.send(fact, fact.model_copy(update={"event_id": uuid4()}))
+    assert await outcome(delivery, contact) == "both@example.com"
+    await configure_topic(delivery, purpose="service")
+    assert await outcome(delivery, contact) == "legal_entity"
+
+
+async def test_it_follows_its_anchor_and_is_erased_with_its_customer(delivery: Any) -> None:
+    await configure(delivery)
+    contact, other = await known(delivery, "both@example.com", DEALER), uuid4()
+    await delivery.send(delivery.sourced(contact, MAKER))
+    move = AnchorMoved(
+        event_id=uuid4(), customer_id=other, anchor_id=contact.anchor_id, occurred_at=delivery.clock.now(),
+        former_customer_id=contact.customer_id, version=2, reason="merge",
+    )  # fmt: skip
+    await delivery.send(move, delivery.sourced(contact, "Agency K.K."))  # the second is late: it follows, too
+    rows = await delivery.fetch("SELECT DISTINCT customer_id FROM contact_point_grants")
+    assert [row["customer_id"] for row in rows] == [other]
+    assert await outcome(delivery, contact, customer_id=other) == "both@example.com"
+    erased = CustomerErased(
+        event_id=uuid4(), customer_id=other, anchor_id=contact.anchor_id, occurred_at=delivery.clock.now(),
+        erasure_id=uuid4(), former_customer_ids=[contact.customer_id],
+    )  # fmt: skip
+    await delivery.send(erased)
+    await delivery.send(delivery.sourced(contact, MAKER, "service"))
+    assert await delivery.fetch("SELECT FROM contact_point_grants") == []
+    (receipt,) = await delivery.running.published(DeliveryCustomerErased)
+    assert receipt.rows["contact_point_grants"] == 2
+
+
+async def test_what_reaches_nobody_is_not_kept(delivery: Any) -> None:
+    contact = delivery.linked("cookie-1", namespace="anonymous_id", legal_entity=DEALER)
+    await delivery.send(delivery.sourced(contact, MAKER), contact)
+    assert await delivery.fetch("SELECT FROM contact_point_grants") == []
+
+
+async def test_the_claim_finds_agreements_and_grants_by_index(delivery: Any) -> None:
     fill = """
         INSERT INTO agreements (agreement_id, version, from_entity, to_entity, valid_from, removed)
         SELECT 'a' || n, 1, 'from ' || n, 'to ' || n, $1, false FROM generate_series(1, 5000) AS n
     """
+    grant = """
+        INSERT INTO contact_point_grants (anchor_id, legal_entity, purposes, customer_id, source_id, granted_at)
+        SELECT gen_random_uuid(), 'of ' || n % 3, '{}', gen_random_uuid(), 'crm', $1 FROM generate_series(1, 5000) AS n
+    """
     async with delivery.running.database.transaction() as session:
         connection = await raw(session)
         await connection.execute(fill, delivery.clock.now())
-        await connection.execute("ANALYZE agreements")
+        await connection.execute(grant, delivery.clock.now())
+        await connection.execute("ANALYZE agreements, contact_point_grants")
         claim = load_sql("delivery_service", "claim_messages")
         rows = await connection.fetch(f"EXPLAIN {claim}", delivery.clock.now(), 200, "marketing", "service")
         plan = "\n".join(row[0] for row in rows)
     assert "agreements_entities" in plan
+    assert "contact_point_grants_pkey" in plan and "Seq Scan on contact_point_grants" not in plan

@@ -135,7 +135,8 @@ def test_a_message_is_sent_only_when_everything_allows_it(
 def test_what_one_legal_entity_linked_is_used_by_another_under_an_agreement_only(case: Case) -> None:
     permits = [rules.Permit(one.from_entity, one.to_entity, one.purposes) for one in case.in_force]
     use = None if case.user is None else rules.Use(case.user, case.purpose)
-    assert rules.may_be_used(case.owner, case.collected_for, use, permits) is case.is_allowed
+    grants = [rules.Grant(*grant) for grant in case.grants]
+    assert rules.may_be_used(grants, use, permits) is case.is_allowed
 
 
 def test_advertising_needs_an_opt_in() -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from delivery_service.rules import DEFAULT_PURPOSES, Cap, Category, PermissionStatus, Use
+from delivery_service.rules import DEFAULT_PURPOSES, Cap, Category, Grant, PermissionStatus, Use
 from servicekit.database import json_text, load_sql, raw
 from servicekit.tracing import current_traceparent
 
@@ -60,8 +60,7 @@ class ClaimedRow:
     cap: Cap | None
     use: Use | None  # by the topic; None: it names no legal entity, or the template does not exist
     contact_anchor_id: UUID | None
-    owner: str | None  # the legal entity that linked the contact point
-    purposes: Sequence[str]  # for which it did; none: for every one
+    grants: Sequence[Grant]  # for whom the contact point was brought, the first one first
     address: str | None
     permission: PermissionStatus | None
     suppressed: bool
@@ -140,8 +139,10 @@ def _claimed(row: asyncpg.Record) -> ClaimedRow:
         cap=cap,
         use=Use(row["sender"], row["purpose"]) if row["sender"] is not None else None,
         contact_anchor_id=row["contact_anchor_id"],
-        owner=row["owner"],
-        purposes=row["purposes"] or (),
+        grants=[
+            Grant(row["owner"], tuple(row["purposes"] or ())),
+            *(Grant(owner, tuple(purposes)) for owner, purposes in row["more_grants"] or ()),
+        ],
         address=row["address"],
         permission=row["permission"],
         suppressed=bool(row["suppressed"]),

@@ -35,6 +35,18 @@ class ContactPointRow:
 
 
 @dataclass(frozen=True, slots=True)
+class GrantRow:
+    """For whom else an anchor was brought, and for what."""
+
+    anchor_id: UUID
+    legal_entity: str
+    purposes: list[str]
+    customer_id: UUID
+    source_id: str
+    granted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StatementRow:
     """One statement about an address and a topic."""
 
@@ -98,6 +110,27 @@ async def insert_contact_points(session: AsyncSession, rows: Sequence[ContactPoi
         [json.dumps(row.purposes) for row in rows],
     )
     return [row["anchor_id"] for row in inserted]
+
+
+async def insert_grants(session: AsyncSession, rows: Sequence[GrantRow]) -> None:
+    """Store for whom else anchors were brought; what is known stays."""
+    await (await raw(session)).execute(
+        """
+        INSERT INTO contact_point_grants (anchor_id, legal_entity, purposes, customer_id, source_id, granted_at)
+        SELECT anchor_id, legal_entity, ARRAY(SELECT jsonb_array_elements_text(purposes::jsonb)), customer_id,
+            source_id, granted_at
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::timestamptz[])
+            AS t (anchor_id, legal_entity, purposes, customer_id, source_id, granted_at)
+        ORDER BY anchor_id, legal_entity, purposes
+        ON CONFLICT DO NOTHING
+        """,
+        [row.anchor_id for row in rows],
+        [row.legal_entity for row in rows],
+        [json.dumps(row.purposes) for row in rows],
+        [row.customer_id for row in rows],
+        [row.source_id for row in rows],
+        [row.granted_at for row in rows],
+    )
 
 
 async def addresses_of_anchors(session: AsyncSession, anchor_ids: Iterable[UUID]) -> dict[UUID, tuple[str, str]]:

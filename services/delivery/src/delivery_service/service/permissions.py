@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.identity import IdentifierLinked
+from contracts.identity import IdentifierLinked, IdentifierSourced
 from delivery_service import events
 from delivery_service.erased_addresses import AddressDigests
 from delivery_service.repository import permissions as repository
-from delivery_service.repository.permissions import ContactPointRow, OwnedPermission, StatementRow
+from delivery_service.repository.permissions import ContactPointRow, GrantRow, OwnedPermission, StatementRow
 from delivery_service.rules import Statement, normalise_address, prevails
 from delivery_service.schemas import PermissionBody, SuppressionBody
 from delivery_service.service.privacy import not_erased, suppress_again
@@ -56,6 +56,17 @@ def _contact_point(fact: IdentifierLinked) -> ContactPointRow | None:
         fact.legal_entity,
         fact.purposes,
     )
+
+
+async def grant_contact_points(session: AsyncSession, facts: Sequence[IdentifierSourced]) -> None:
+    """Keep for whom else identifiers that a channel reaches were brought; their contact points may come later."""
+    rows = [
+        GrantRow(fact.anchor_id, fact.legal_entity, fact.purposes, fact.customer_id, fact.source_id, fact.occurred_at)
+        for fact in facts
+        if fact.namespace in CHANNEL_OF_NAMESPACE
+    ]
+    if rows:
+        await repository.insert_grants(session, rows)
 
 
 async def record_permissions(

@@ -102,7 +102,7 @@ def _candidate(row: ClaimedRow, counted: int, permits: Sequence[Permit]) -> Cand
         category=row.category,
         requested_at=row.requested_at,
         has_contact_point=row.contact_anchor_id is not None,
-        may_be_used=may_be_used(row.owner, row.purposes, row.use, permits),
+        may_be_used=may_be_used(row.grants, row.use, permits),
         suppressed=row.suppressed,
         permission=row.permission,
         cap=row.cap,

@@ -21,7 +21,9 @@ SELECT
     t.version AS template_version, t.category,
     o.cap_messages, o.cap_days, o.legal_entity AS sender, meant.purpose,
     contact.anchor_id AS contact_anchor_id, contact.legal_entity AS owner, contact.purposes,
-    contact.address, contact.permission, contact.suppressed
+    contact.address, contact.permission, contact.suppressed,
+    (SELECT jsonb_agg(jsonb_build_array(more.legal_entity, more.purposes))
+     FROM contact_point_grants more WHERE more.anchor_id = contact.anchor_id) AS more_grants
 FROM due
 JOIN messages m USING (message_id)
 LEFT JOIN templates t ON t.key = m.template_key
@@ -37,11 +39,17 @@ LEFT JOIN LATERAL (
     CROSS JOIN LATERAL (
         SELECT CASE WHEN t.category = 'advertising' THEN coalesce(p.status = 'granted', false)
                     ELSE p.status IS DISTINCT FROM 'withdrawn' END AS permitted,
-               o.legal_entity IS NULL OR c.legal_entity IS NULL OR (
-                   (c.purposes = '{}' OR meant.purpose = ANY(c.purposes)) AND (
-                       c.legal_entity = o.legal_entity OR EXISTS (
+               o.legal_entity IS NULL OR c.legal_entity IS NULL OR EXISTS (
+                   SELECT FROM (
+                       SELECT c.legal_entity, c.purposes
+                       UNION ALL
+                       SELECT more.legal_entity, more.purposes FROM contact_point_grants more
+                       WHERE more.anchor_id = c.anchor_id
+                   ) AS brought
+                   WHERE (brought.purposes = '{}' OR meant.purpose = ANY(brought.purposes)) AND (
+                       brought.legal_entity = o.legal_entity OR EXISTS (
                            SELECT FROM agreements g
-                           WHERE g.to_entity = o.legal_entity AND g.from_entity = c.legal_entity AND NOT g.removed
+                           WHERE g.to_entity = o.legal_entity AND g.from_entity = brought.legal_entity AND NOT g.removed
                              AND g.valid_from <= $1 AND (g.valid_until IS NULL OR g.valid_until > $1)
                              AND (g.purposes = '{}' OR meant.purpose = ANY(g.purposes))))) AS used
     ) AS may
