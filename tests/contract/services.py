@@ -15,6 +15,7 @@ PUBLIC: dict[str, set[str]] = {
         *(f"POST /v1/{kind}" for kind in ("i", "t", "p", "s", "g", "a", "b")),
         "GET /v1/projects/{key}/settings",
         "POST /v1/partners/{source_id}/id-syncs",  # signed by the partner
+        "POST /v1/partners/{source_id}/remarks",
     },
     "profile": set(),
     "campaign": set(),

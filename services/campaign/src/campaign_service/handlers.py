@@ -13,7 +13,7 @@ from campaign_service.service.entries import NamedCustomers
 from campaign_service.service.results import MessageFact, Moment
 from contracts.delivery import MessageBounced, MessageClicked, MessageFailed, MessageOpened, MessageSent
 from contracts.identity import ResolvedEvent
-from contracts.profile import SegmentEntered, SegmentExited
+from contracts.profile import SegmentEntered, SegmentExited, SignDetected
 from servicekit.clock import Clock
 from servicekit.consumers import AwaitedNames, Handler
 from servicekit.database import Database, after_commit
@@ -57,7 +57,15 @@ def segment_handlers(*, clock: Clock, first_reading: timedelta, wake: Wake) -> d
     async def on_exited(session: AsyncSession, facts: list[SegmentExited], named: NamedCustomers) -> None:
         await entries.leave_by_segments(session, facts, named, now=clock.now())
 
-    return {SegmentEntered: NamingHandler(on_entered), SegmentExited: NamingHandler(on_exited)}
+    async def on_detected(session: AsyncSession, facts: list[SignDetected], named: NamedCustomers) -> None:
+        if await entries.enter_by_signs(session, facts, named, now=clock.now(), first_reading=first_reading):
+            _wake_after_commit(session, wake)
+
+    return {
+        SegmentEntered: NamingHandler(on_entered),
+        SegmentExited: NamingHandler(on_exited),
+        SignDetected: NamingHandler(on_detected),
+    }
 
 
 def event_handler(*, clock: Clock, first_reading: timedelta, wake: Wake) -> Handler:

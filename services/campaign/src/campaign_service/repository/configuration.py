@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from campaign_service.models import Campaign, Creative, Journey, JourneyVersion, MemberEntry
-from campaign_service.rules.definition import Definition, EventTrigger, SegmentTrigger
+from campaign_service.rules.definition import Definition, EventTrigger, SegmentTrigger, SignTrigger
 from servicekit.database import raw
 
 
@@ -102,6 +102,15 @@ async def published_for_events(session: AsyncSession, names: Sequence[str]) -> l
     journeys = await _published(session, "j.event = ANY ($1::text[])", list(names))
     return [
         (journey, trigger) for journey in journeys if isinstance(trigger := journey.definition.trigger, EventTrigger)
+    ]
+
+
+async def published_for_signs(session: AsyncSession, sign_keys: Sequence[str]) -> list[tuple[Published, SignTrigger]]:
+    """Return the published journeys that customers enter with one of these signs."""
+    condition = "v.definition #>> '{trigger,sign_key}' = ANY ($1::text[])"
+    journeys = await _published(session, condition, list(sign_keys))
+    return [
+        (journey, trigger) for journey in journeys if isinstance(trigger := journey.definition.trigger, SignTrigger)
     ]
 
 

@@ -45,7 +45,16 @@ class EventTrigger(_Part):
         return self
 
 
-Trigger = Annotated[SegmentTrigger | EventTrigger, Field(discriminator="kind")]
+class SignTrigger(_Part):
+    """A run starts when a sign is detected in the customer; what is merely renewed starts none."""
+
+    kind: Literal["sign"]
+    sign_key: Key
+    include_current: bool = False
+    """Whoever shows it already when the sign is published enters too (while the journey is published)."""
+
+
+Trigger = Annotated[SegmentTrigger | EventTrigger | SignTrigger, Field(discriminator="kind")]
 
 
 class Reentry(_Part):

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from campaign_service.models import Campaign, Creative, Journey, JourneyVersion, MemberEntry
 from campaign_service.repository import assignments, runs
 from campaign_service.repository import configuration as repository
-from campaign_service.rules.definition import Definition, EventTrigger, SegmentTrigger, problems
+from campaign_service.rules.definition import Definition, EventTrigger, SegmentTrigger, Trigger, problems
 from campaign_service.schemas import CampaignBody, CreativeBody
 from servicekit.errors import Conflict, Invalid, NotFound
 from servicekit.http import check_version
@@ -124,9 +124,7 @@ async def publish_journey(session: AsyncSession, key: str, *, now: datetime) -> 
     return journey
 
 
-async def _publish_version(
-    session: AsyncSession, journey: Journey, trigger: SegmentTrigger | EventTrigger, *, now: datetime
-) -> None:
+async def _publish_version(session: AsyncSession, journey: Journey, trigger: Trigger, *, now: datetime) -> None:
     segment_key = trigger.segment_key if isinstance(trigger, SegmentTrigger) else None
     event = trigger.event if isinstance(trigger, EventTrigger) else None
     if (segment_key, event) != (journey.segment_key, journey.event):

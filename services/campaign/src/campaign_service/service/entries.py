@@ -18,11 +18,11 @@ from campaign_service.rules.definition import WaitStep
 from campaign_service.rules.filters import matches
 from campaign_service.rules.names import run_id
 from contracts.identity import ResolvedEvent
-from contracts.profile import SegmentEntered, SegmentExited
+from contracts.profile import SegmentEntered, SegmentExited, SignDetected
 from servicekit.erasure import erased_among
 
 PRESENT_MEMBERS = frozenset({"backfill", "definition"})
-"""Reasons of memberships that began because somebody defined the segment, not because the customer changed."""
+"""Reasons of memberships and signs that began because of a definition, not because the customer changed."""
 
 EARLY = timedelta(days=8)
 """How long an entry waits for the move of its anchor: no stream keeps that longer than a week."""
@@ -33,7 +33,7 @@ NamedCustomers = Mapping[UUID, UUID]
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What makes a customer enter: an event, a segment, being a member already. `name` tells it from others.
+    """What makes a customer enter: an event, a segment, a sign, being a member already. `name` tells it from others.
 
     `named_customer_id` is whom the fact names. Another than who holds the anchor is of the time before a move, or of
     the time after one that has not come yet: facts and moves come by different ways.
@@ -46,7 +46,7 @@ class Cause:
     named_customer_id: UUID
 
 
-def _cause_of(fact: SegmentEntered | ResolvedEvent, named: NamedCustomers) -> Cause:
+def _cause_of(fact: SegmentEntered | SignDetected | ResolvedEvent, named: NamedCustomers) -> Cause:
     whom = named.get(fact.event_id, fact.customer_id)
     return Cause(fact.customer_id, fact.anchor_id, fact.occurred_at, str(fact.event_id), whom)
 
@@ -68,6 +68,27 @@ async def enter_by_segments(
             for fact in facts
             if fact.segment_key == trigger.segment_key
             and (trigger.include_current_members or fact.reason not in PRESENT_MEMBERS)
+        ]
+        started += await enter(session, journey, causes, now=now, first_reading=first_reading)
+    return started
+
+
+async def enter_by_signs(
+    session: AsyncSession,
+    facts: Sequence[SignDetected],
+    named: NamedCustomers,
+    *,
+    now: datetime,
+    first_reading: timedelta,
+) -> int:
+    """Start runs of customers in whom signs were detected; return how many."""
+    journeys = await configuration.published_for_signs(session, sorted({fact.sign_key for fact in facts}))
+    started = 0
+    for journey, trigger in journeys:
+        causes = [
+            _cause_of(fact, named)
+            for fact in facts
+            if fact.sign_key == trigger.sign_key and (trigger.include_current or fact.reason not in PRESENT_MEMBERS)
         ]
         started += await enter(session, journey, causes, now=now, first_reading=first_reading)
     return started
