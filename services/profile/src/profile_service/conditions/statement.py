@@ -63,20 +63,23 @@ class Statement:
         ]
         passes, days = self._scans.joins(), self._days.joins()
         if leaves_strangers_out and not days and not self._asks_for_more:
-            passes, traits, known = self._known_only(passes, traits)
+            base, passes, traits, known = self._known_only(base, passes, traits)
             where += known
         joins = [*passes, *traits, *days, *self._level_joins()]
         # every statement takes $1, also one that asks for traits only
         source = "\n".join([f"FROM {base}", *joins, f"WHERE {NOW} IS NOT NULL"])
         return f"SELECT {', '.join(['t.customer_id', *columns])}\n{source}{where}"
 
-    def _known_only(self, passes: list[str], traits: list[str]) -> tuple[list[str], list[str], str]:
-        """The joins, and a further condition, that keep customers of whom one of them tells something."""
+    def _known_only(self, base: str, passes: list[str], traits: list[str]) -> tuple[str, list[str], list[str], str]:
+        """Base, joins, and a further condition, that keep customers of whom a pass or trait tells something."""
         aliases = [*self._scans.aliases(), *self._traits.values()]
-        if len(aliases) == 1:
-            return [each.removeprefix("LEFT ") for each in passes], [each.removeprefix("LEFT ") for each in traits], ""
+        if len(passes) == 1 and not traits:  # the pass itself says which customers
+            rows = passes[0].removeprefix("LEFT JOIN ").removesuffix(f" ON {aliases[0]}.customer_id = t.customer_id")
+            return f"{rows} CROSS JOIN LATERAL (SELECT {aliases[0]}.customer_id) AS t", [], [], ""
+        if len(traits) == 1 and not passes:
+            return base, [], [traits[0].removeprefix("LEFT ")], ""
         known = " OR ".join(f"{alias}.customer_id IS NOT NULL" for alias in aliases)
-        return passes, traits, f" AND ({known or 'false'})"
+        return base, passes, traits, f" AND ({known or 'false'})"
 
     def _level_joins(self) -> list[str]:
         joins = []

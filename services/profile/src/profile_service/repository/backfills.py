@@ -24,6 +24,8 @@ FIRST_ID = UUID(int=0)
 
 RANKS = "ranks"
 """The backfill subject of the table of ranks."""
+LIFECYCLE_STATES = "lifecycle"
+"""The backfill subject of the lifecycle."""
 
 Reason = Literal["backfill", "definition"]
 
@@ -112,8 +114,10 @@ async def look_at_everybody(
                OR COALESCE(e.v0, 'infinity') < COALESCE(k.valid_until, 'infinity') OR k.valid_until <= $1::timestamptz
         )
         INSERT INTO backfill_answers (customer_id, segment_id, is_member, valid_until, row_version)
-        SELECT f.customer_id, {place}, f.is_member, f.valid_until, c.xmin::text::bigint
-        FROM found f JOIN customers c USING (customer_id)
+        SELECT f.customer_id, {place}, f.is_member, f.valid_until, c.row_version
+        FROM found f CROSS JOIN LATERAL ( -- by the key, however many are found: the planner cannot know
+            SELECT c.xmin::text::bigint AS row_version FROM customers c WHERE c.customer_id = f.customer_id OFFSET 0
+        ) AS c
         """,  # noqa: S608  # compiled, with parameters
         now, *compiled.parameters, segment_id,
     )  # fmt: skip
