@@ -5,9 +5,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from services.profile.tests.profile_facts import event, moved, purchase
+from services.profile.tests.recording import Desk
 
 from contracts.identity import CustomerErased
 from contracts.profile import ProfileCustomerErased, SignDetected, SignExpired
+from profile_service.repository.conclusions import CONDITION
+from profile_service.service import signs
 from servicekit.testing import RunningService
 
 LOOKED: dict[str, Any] = {
@@ -254,6 +257,32 @@ async def test_an_erased_customers_signs_go_and_are_shown_in_the_export_before(p
     assert (receipt.rows["customer_signs"], receipt.rows["sign_detections"]) == (1, 1)
     assert (await call(profile, "GET", "signs/rival/customers"))["items"] == []
     assert (await call(profile, "GET", "signs:coverage"))["in_a_situation"] == 0
+
+
+async def test_nobody_is_asked_for_ever_about_a_sign_that_counts_no_more(a_desk: Desk) -> None:
+    customer = UUID(int=1)
+    async with a_desk.database.transaction() as session:
+        await signs.put_sign(
+            session,
+            "rival",
+            name="r",
+            meaning="r",
+            condition=CONDITION.validate_python(LOOKED),
+            strength="weak",
+            lifetime_days=1,
+            outcome=None,
+            demanded_revision=None,
+        )
+        await signs.publish_sign(session, "rival", published_by=None, why=None, now=a_desk.clock.now())
+    await a_desk.record([event(customer, "Rival Viewed", a_desk.clock.now()) for _ in range(2)])
+    await a_desk.backfill()
+    a_desk.clock.advance(timedelta(days=8))
+    async with a_desk.database.transaction() as session:
+        await signs.archive_sign(session, "rival", now=a_desk.clock.now())
+    assert await a_desk.follower.expire()  # before the backfill lets it go
+    assert not await a_desk.follower.expire()
+    await a_desk.backfill()
+    assert [fact.customer_id for fact in await a_desk.facts(SignExpired)] == [customer]
 
 
 async def test_what_is_refused_names_its_field(profile_at_rest: RunningService) -> None:

@@ -189,6 +189,19 @@ async def due_signs(session: AsyncSession, customer_ids: Sequence[UUID], *, now:
     return {row["sign_id"] for row in rows}
 
 
+async def stop_asking(
+    session: AsyncSession, customer_ids: Sequence[UUID], signs: Sequence[UUID], *, now: datetime
+) -> None:
+    """Ask these customers no more about due signs other than those published: archived, or leading nowhere."""
+    await (await raw(session)).execute(
+        "UPDATE customer_signs SET valid_until = NULL "
+        "WHERE customer_id = ANY($1::uuid[]) AND valid_until <= $3 AND sign_id <> ALL($2::uuid[])",
+        list(customer_ids),
+        list(signs),
+        now,
+    )
+
+
 async def refold_signs(session: AsyncSession, groups: Sequence[frozenset[UUID]]) -> None:
     """After a move: go back to what was detected of each locked customer's own anchors, before concluding anew.
 
