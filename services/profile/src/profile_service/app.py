@@ -27,6 +27,7 @@ from profile_service.service.segment_sizes import SizeKeeper, forgetting_members
 from profile_service.service.sources import SourceKeeper
 from profile_service.service.static_lists import StaticLists
 from profile_service.service.trait_work import TraitWork
+from profile_service.service.value_reading import ValueReader
 from profile_service.settings import Settings
 from servicekit.clock import Clock, SystemClock
 from servicekit.consumers import Consumer
@@ -129,6 +130,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         resources={
             "compiler": compiler,
             "previewer": Previewer(settings, compiler=compiler),
+            "value_reader": ValueReader(compiler),
             "static_lists": StaticLists(concluder=concluder, clock=clock),
             "recorder": recorder,
             "policy": PolicyKeeper(settings.purchase_event),

@@ -48,6 +48,9 @@ def test_facts_move_and_conclusions_are_recomputed() -> None:
         "customers": "recompute",
         "segment_memberships": "recompute",
         "customer_ranks": "recompute",
+        "customer_lifecycle": "recompute",
+        "customer_signs": "recompute",
+        "sign_detections": "move",
     }
 
 

@@ -179,7 +179,8 @@ class _Expander:
         cuts: CutPoints | None = library.cuts.get(cuts_key(node))
         if cuts is None:
             return n.Always(False)
-        cut = cuts.at.get(100 - node.percent if node.position == "top" else node.percent)
+        lowest = cuts.at if cuts.at_most is None else cuts.at_most
+        cut = cuts.at.get(100 - node.percent) if node.position == "top" else lowest.get(node.percent)
         if cut is None:
             return n.Bounded(n.Always(False), cuts.until)
         with self._following(("cuts", cuts_key(node)), f"{field}.of"):

@@ -53,6 +53,8 @@ class CutPoints:
     """Percent (1 to 99) -> the value below which so many percent of the customers lie."""
     until: datetime
     """When they are taken anew."""
+    at_most: Mapping[int, Decimal | datetime] | None = None
+    """Percent -> the greatest value among the lowest so many percent; None: `at` serves for both ends."""
 
 
 @dataclass(frozen=True)

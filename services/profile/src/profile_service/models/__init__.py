@@ -13,6 +13,14 @@ from profile_service.models.signs import CustomerSign, Sign, SignDetection, Sign
 from profile_service.models.sources import Source
 from profile_service.models.timeline import Event, TraitObservation
 from profile_service.models.traits import RetractedAnchor, TraitDefinition, TraitRefold, TraitRetraction
+from profile_service.models.values import (
+    CategoryLift,
+    ComputedTrait,
+    CustomerLifecycle,
+    CutPoint,
+    Schedule,
+    ValueSettings,
+)
 
 __all__ = [
     "AnonymisedCell",
@@ -20,10 +28,14 @@ __all__ = [
     "AuditedRead",
     "Backfill",
     "Base",
+    "CategoryLift",
+    "ComputedTrait",
     "Customer",
     "CustomerIdentifier",
+    "CustomerLifecycle",
     "CustomerRank",
     "CustomerSign",
+    "CutPoint",
     "Event",
     "Given",
     "GivenChange",
@@ -38,6 +50,7 @@ __all__ = [
     "RemarkReading",
     "RemarkTopic",
     "RetractedAnchor",
+    "Schedule",
     "Segment",
     "SegmentMembership",
     "SegmentPublisher",
@@ -51,4 +64,5 @@ __all__ = [
     "TraitRefold",
     "TraitRetraction",
     "Used",
+    "ValueSettings",
 ]

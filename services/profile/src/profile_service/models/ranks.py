@@ -1,10 +1,11 @@
 """The table of ranks, and who holds which."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import Column, Index, Integer, SmallInteger, Uuid, text
+from sqlalchemy import Column, Index, Integer, Numeric, SmallInteger, Uuid, text
 from sqlmodel import Field
 
 from profile_service.models.base import Base, json_column, moment, number, text_column
@@ -19,7 +20,9 @@ class Rank(Base, table=True):
     key: str = text_column(primary_key=True)
     name: str = text_column()
     position: int = number(SmallInteger)
-    condition: dict[str, Any] = json_column()
+    condition: dict[str, Any] | None = json_column(nullable=True)
+    threshold: Decimal | None = number(Numeric, nullable=True)
+    """Instead of a condition: what the table's measure must reach."""
 
 
 class RankTable(Base, table=True):
@@ -29,6 +32,8 @@ class RankTable(Base, table=True):
 
     key: str = text_column(primary_key=True)
     version: int = number(Integer)
+    measure: dict[str, Any] | None = json_column(nullable=True)
+    """The Value that thresholds are compared with."""
 
 
 class CustomerRank(Base, table=True):

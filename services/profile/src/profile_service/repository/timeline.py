@@ -90,7 +90,8 @@ async def recount_customers(
 async def forget_customers(session: AsyncSession, customer_ids: Sequence[UUID]) -> None:
     """Remove what was concluded about customers whose every fact moved away."""
     connection = await raw(session)
-    for table in ("segment_memberships", "customer_ranks", "customer_signs", "relations", "traits", "customers"):
+    concluded = ("segment_memberships", "customer_ranks", "customer_lifecycle", "customer_signs", "relations", "traits")
+    for table in (*concluded, "customers"):
         await connection.execute(
             f"DELETE FROM {table} WHERE customer_id = ANY($1::uuid[])",  # noqa: S608  # one of those above
             list(customer_ids),

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends
 
 from profile_service.routes import (
     anonymising,
+    computed_traits,
     conditions,
     customers,
     insights,
@@ -25,6 +26,7 @@ _ALL: list[APIRouter] = [
     insights.router,
     anonymising.router,
     traits.router,
+    computed_traits.router,
     signs.router,
     remarks.router,
     policy.router,

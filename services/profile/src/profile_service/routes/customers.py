@@ -16,6 +16,7 @@ from profile_service.schemas.signs import SignOfCustomerAnswer
 from profile_service.service import reading
 from profile_service.service.policy import sight_of
 from profile_service.service.reading import CustomerView, TimelinePage
+from profile_service.service.value_reading import ValueReader, plain
 from profile_service.settings import Settings
 from servicekit.cursors import decode_cursor, encode_cursor
 from servicekit.http import BatchGet, ClockDependency, Key, Session, TransactionalRoute, resource
@@ -25,11 +26,12 @@ router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["profile"
 
 @router.post("/customers:batchGet", dependencies=reads)
 async def get_customers(
-    body: BatchGet, session: Session, clock: ClockDependency, settings: SettingsDependency
+    body: BatchGet, request: Request, session: Session, clock: ClockDependency, settings: SettingsDependency
 ) -> schemas.CustomersAnswer:
-    """Traits, purchases in sum, rank and segments of many customers."""
-    customers = await reading.get_customers(session, body.customer_ids)
+    """Traits, purchases in sum, rank, segments and computed values of many customers."""
     now = clock.now()
+    values: ValueReader = resource(request, "value_reader")
+    customers = await reading.get_customers(session, body.customer_ids, values=values, now=now)
     return schemas.CustomersAnswer(
         customers=[_customer(each, now=now, settings=settings) for each in customers],
         withheld=not sight_of(session).is_whole,
@@ -53,6 +55,8 @@ def _customer(view: CustomerView, *, now: datetime, settings: Settings) -> schem
         rank=None if view.rank is None else schemas.RankOfCustomerAnswer.model_validate(view.rank),
         segments=[schemas.SegmentOfCustomerAnswer.model_validate(segment) for segment in view.segments],
         signs=[SignOfCustomerAnswer.model_validate(sign) for sign in view.signs],
+        computed={key: plain(value) for key, value in view.computed.computed.items()},
+        lifecycle=view.computed.lifecycle,
     )
 
 
@@ -113,15 +117,23 @@ def _timeline(page: TimelinePage) -> schemas.TimelineAnswer:
 
 
 @router.post("/traits:batchGet", dependencies=reads)
-async def get_traits(body: schemas.TraitsQuery, session: Session) -> schemas.TraitsAnswer:
-    """Trait values of many customers, by name, with where they come from."""
+async def get_traits(
+    body: schemas.TraitsQuery, request: Request, session: Session, clock: ClockDependency
+) -> schemas.TraitsAnswer:
+    """Trait values of many customers, by name, with where they come from.
+
+    A name that is no trait of the customer's but the key of a computed one gives what that comes to.
+    """
+    values: ValueReader = resource(request, "value_reader")
+    computed = await reading.get_computed(session, body.customer_ids, names=body.names, values=values, now=clock.now())
     traits = await reading.get_traits(session, body.customer_ids, names=body.names)
     return schemas.TraitsAnswer(
         withheld=sight_of(session).restricts("trait"),
         customers=[
             schemas.TraitValuesAnswer(
                 customer_id=customer_id,
-                traits={trait.name: trait.value for trait in traits.get(customer_id, [])},
+                traits={key: plain(value) for key, value in computed.get(customer_id, {}).items()}
+                | {trait.name: trait.value for trait in traits.get(customer_id, [])},
                 provenance={
                     trait.name: schemas.TraitProvenance.model_validate(trait) for trait in traits.get(customer_id, [])
                 },

@@ -73,6 +73,10 @@ class CustomerAnswer(Answer):
     rank: RankOfCustomerAnswer | None
     segments: list[SegmentOfCustomerAnswer]
     signs: list[SignOfCustomerAnswer]
+    computed: dict[str, Any]
+    """Computed traits at this moment: a number, a text, or a moment; what is missing is not there."""
+    lifecycle: str | None
+    """The state; null for whoever may not see what it is drawn from."""
 
 
 class CustomersAnswer(Answer):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,6 +25,7 @@ from profile_service.repository.views import (
 from profile_service.service.policy import REFUSED, sight_of
 from profile_service.service.references import OF_RANKS
 from profile_service.service.segments import get_segment
+from profile_service.service.value_reading import ComputedView, ValueReader
 from servicekit.errors import Forbidden
 
 
@@ -37,6 +39,7 @@ class CustomerView:
     rank: RankView | None
     segments: list[SegmentView]
     signs: list[SignView]
+    computed: ComputedView
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,9 @@ class TimelinePage:
     total_count: int
 
 
-async def get_customers(session: AsyncSession, customer_ids: Sequence[UUID]) -> list[CustomerView]:
+async def get_customers(
+    session: AsyncSession, customer_ids: Sequence[UUID], *, values: ValueReader, now: datetime
+) -> list[CustomerView]:
     """One view per requested customer, in order, of what the asker may see."""
     sight = sight_of(session)
     traits = await get_traits(session, customer_ids)
@@ -57,6 +62,7 @@ async def get_customers(session: AsyncSession, customer_ids: Sequence[UUID]) -> 
     ranks = await views.ranks_of(session, customer_ids) if sight.sees_definition(OF_RANKS) else {}
     segments = await views.segments_of(session, customer_ids)
     signs = await signs_of(session, customer_ids)
+    computed = await values.read(session, customer_ids, sight=sight, now=now)
     return [
         CustomerView(
             customer_id=customer_id,
@@ -65,6 +71,7 @@ async def get_customers(session: AsyncSession, customer_ids: Sequence[UUID]) -> 
             rank=ranks.get(customer_id),
             segments=[each for each in segments.get(customer_id, []) if sight.sees_segment(each.key)],
             signs=[each for each in signs.get(customer_id, []) if sight.sees_sign(each.key)],
+            computed=computed[customer_id],
         )
         for customer_id in customer_ids
     ]
@@ -82,6 +89,21 @@ async def get_traits(
         customer_id: [trait for trait in traits if sight.sees_trait(trait.name)]
         for customer_id, traits in found.items()
     }
+
+
+async def get_computed(
+    session: AsyncSession,
+    customer_ids: Sequence[UUID],
+    *,
+    names: Sequence[str] | None,
+    values: ValueReader,
+    now: datetime,
+) -> dict[UUID, dict[str, Any]]:
+    """Computed traits by customer and key, of those named that the asker may see; none where none is named."""
+    if not names:
+        return {}
+    views = await values.read(session, customer_ids, sight=sight_of(session), now=now, names=names)
+    return {customer_id: view.computed for customer_id, view in views.items()}
 
 
 async def get_timelines(

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from datetime import datetime
+from typing import Any, Self, get_args
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,13 +25,15 @@ from profile_service.conditions import (
 from profile_service.conditions.asked import trees_of
 from profile_service.conditions.library import Tree
 from profile_service.conditions.reading import walk_tree
-from profile_service.repository import definitions, segments, signs
-from profile_service.repository.backfills import LIFECYCLE_STATES, RANKS
+from profile_service.repository import segments, signs
+from profile_service.repository.backfills import LIFECYCLE_STATES, RANKS, request_backfill
 from profile_service.repository.library import CONDITION, VALUE, Published, read_library, read_published
 from profile_service.service.policy import sight_of
 from servicekit.errors import Invalid
 
 OF_RANKS: Reference = ("ranks", "default")
+_VALUES = get_args(get_args(Value)[0])
+"""The kinds of Value; a condition may have a `kind` of the same name."""
 
 _Trees = Mapping[Reference, tuple[Tree, ...]]
 
@@ -100,7 +103,7 @@ def _trees_beside(library: Library) -> dict[Reference, tuple[Tree, ...]]:
 
 
 def _expand_any(tree: Tree, library: Library, own: Reference) -> None:
-    if own[0] in {"computed", "cuts"} or (own == OF_RANKS and tree is library.ranks["default"].measure):
+    if isinstance(tree, _VALUES):
         expand_value(VALUE.validate_python(tree), library, own=own)
     else:
         expand(CONDITION.validate_python(tree), library, own=own)
@@ -129,6 +132,30 @@ def as_json(condition: Condition) -> dict[str, Any]:
     """The tree as it is stored: JSON with what is left out at its default."""
     tree: dict[str, Any] = CONDITION.dump_python(condition, mode="json")
     return tree
+
+
+async def resolve_value(
+    session: AsyncSession, value: Value | dict[str, Any], *, own: Reference | None, field: str = "value"
+) -> Expression:
+    """The same for a Value; raises as `resolve`."""
+    parsed = VALUE.validate_python(value)
+    check_value(parsed, field=field)
+    sight_of(session).check_tree(parsed, field)
+    if any(isinstance(node, StaticListCondition) for node in walk_tree(parsed)):
+        raise Invalid('Name a static list by its key: {"kind": "segment", "segment": ...}.', field=field)
+    return expand_value(parsed, await read_library(session), field=field, own=own)
+
+
+async def follow_change(session: AsyncSession, reference: Reference, *, now: datetime) -> None:
+    """After a definition was written: see that all that refers to it still means something, and evaluate it anew.
+
+    Raises:
+        Invalid: something would mean nothing any more.
+    """
+    references = await References.read(session)
+    references.check_dependents(reference, await read_library(session))
+    for subject in sorted(references.subjects_that_reach(reference)):
+        await request_backfill(session, subject, reason="definition", now=now)
 
 
 async def resolve(
