@@ -1,4 +1,5 @@
-"""Two companies, one customer base: what the dealer linked is not written to by the maker until the two agree."""
+"""Several companies, one customer base: what another linked is not written to by the maker until the two agree, or
+until the maker collects it itself."""
 
 from typing import Any
 
@@ -19,14 +20,16 @@ from tests.running_platform import RunningPlatform, wait_for
 
 STORY = "legal-entity"
 MAKER, DEALER = "絆製作所株式会社", "絆販売株式会社"
+LESSOR = "絆リース株式会社"  # with whom nobody agreed on anything
 BEFORE, AFTER = "製作所からのお知らせ", "製作所から、あらためてのお知らせ"
+UNKNOWN, REGISTERED = "製作所から、まだ存じ上げない方へ", "製作所から、ご登録のお礼"
 ADDRESSES = {"maker": f"{STORY}-maker@example.jp", "dealer": f"{STORY}-dealer@example.jp"}
 MESSAGES = "query($id: ID!) { customer(id: $id) { messages { templateKey state failureReason } } }"
 
 
 def test_what_one_company_linked_is_used_by_another_once_they_agreed(platform: RunningPlatform) -> None:
     keys = {name: source(platform, name, entity) for name, entity in (("maker", MAKER), ("dealer", DEALER))}
-    configure(platform)
+    configure(platform, *ADDRESSES.values())
     for name, key in keys.items():
         tell(platform, key, [identify(f"{STORY}-{name}", traits={"name": name, "email": ADDRESSES[name]})])
     customers = dict(zip(keys, known(platform, *(f"{STORY}-{name}" for name in keys)), strict=True))
@@ -41,6 +44,24 @@ def test_what_one_company_linked_is_used_by_another_once_they_agreed(platform: R
     assert set(mails(platform, AFTER)) == set(ADDRESSES.values())
 
 
+def test_what_the_maker_collects_itself_it_may_use_though_another_was_first(platform: RunningPlatform) -> None:
+    keys = {name: source(platform, f"both-{name}", entity) for name, entity in (("maker", MAKER), ("lessor", LESSOR))}
+    address = f"{STORY}-both@example.jp"
+    configure(platform, address)
+    registered = identify(f"{STORY}-both", traits={"name": "both", "email": address})
+    tell(platform, keys["lessor"], [registered])
+    (customer,) = known(platform, f"{STORY}-both")
+
+    send(platform, {"both": keys["lessor"]}, "unknown", UNKNOWN)
+    await_messages(platform, {"both": customer}, "unknown", {"both": ("failed", "legal_entity")})
+
+    tell(platform, keys["maker"], [registered])
+    send(platform, {"both": keys["maker"]}, "registered", REGISTERED)
+    await_messages(platform, {"both": customer}, "registered", {"both": ("sent", None)})
+    assert set(mails(platform, REGISTERED)) == {address}
+    assert mails(platform, UNKNOWN) == {}
+
+
 def source(platform: RunningPlatform, name: str, legal_entity: str) -> str:
     """A company's source; its write key."""
     body = {"name": name, "department": "sales", "brand": "kizuna", "legal_entity": legal_entity}
@@ -48,19 +69,19 @@ def source(platform: RunningPlatform, name: str, legal_entity: str) -> str:
     return str(created["write_key"])
 
 
-def configure(platform: RunningPlatform) -> None:
-    """Both may be written to by the maker, as far as they are asked."""
+def configure(platform: RunningPlatform, *addresses: str) -> None:
+    """They may be written to by the maker, as far as they are asked."""
     topic = {"name": "製作所のお知らせ", "legal_entity": MAKER, "purpose": "marketing"}
     put(platform, "delivery", f"/v1/topics/{STORY}", topic)
     opt_ins = [
         {"channel": "email", "value": address, "topic": STORY, "status": "granted", "basis": "opt_in_form"}
-        for address in ADDRESSES.values()
+        for address in addresses
     ]
     post(platform, "delivery", "/v1/permissions:record", {"permissions": opt_ins})
 
 
 def send(platform: RunningPlatform, keys: dict[str, str], name: str, subject: str) -> None:
-    """The maker writes to both."""
+    """The maker writes to them."""
     key = f"{STORY}-{name}"
     create_template(platform, key, subject=subject)
     create_campaign(platform, key, name=name)
