@@ -43,6 +43,9 @@ class Follower:
             segments = tuple(each for each in published.segments if each.segment_id in due)
             due_signs = await detecting.due_signs(session, customer_ids, now=now)
             signs = tuple(each for each in published.signs if each.sign_id in due_signs)
+            if len(signs) < len(due_signs):
+                in_use = [each.sign_id for each in published.signs]
+                await detecting.stop_asking(session, customer_ids, in_use, now=now)
             await self._concluder.conclude(
                 session,
                 customer_ids,
