@@ -154,9 +154,11 @@ async def test_the_compiler_reads_like_plain_python_at_length(database: Database
 
 
 _LAST_DAYS = st.none() | r.last_days
+_BOUNDS = st.sampled_from(["lt", "le", "gt", "ge"])
 _BOUGHT = {"event": r.EVENTS[0], "where": []}
 exact = st.one_of(
-    r._fixed(kind="event_count", event=r.EVENTS[0], comparison=r.orders, value=st.integers(0, 3), window=_LAST_DAYS),
+    # not `eq` and `ne`: where two leave at once, what was too many is too few at the same moment
+    r._fixed(kind="event_count", event=r.EVENTS[0], comparison=_BOUNDS, value=st.integers(0, 3), window=_LAST_DAYS),
     r.recencies,
     r._fixed(
         kind="value",
@@ -384,3 +386,85 @@ async def _candidates(
 async def _members(connection: asyncpg.Connection, condition: Predicate, *, now: datetime) -> set[UUID]:
     compiled = COMPILER.members(condition)
     return {row["customer_id"] for row in await connection.fetch(compiled.sql, now, *compiled.parameters)}
+
+
+_LONG = {"days": 3660}
+_EXTREME_WINDOWS: list[dict[str, Any]] = [
+    _LONG,
+    {"hours": 87_840},
+    {"start": "1000-01-01", "end": "3000-12-31"},
+    {"calendar": "year", "offset": -1000},
+    {"since": {"event": "A", "which": "first"}},
+]
+_EXTREME_MOMENTS: list[dict[str, Any]] = [
+    {"kind": "moment", "moment": "3000-12-31"},
+    {"kind": "moment", "moment": "1000-01-01"},
+    {"kind": "trait", "trait": "moment", "read_as": "moment"},
+    {"kind": "events", "function": "first", "event": "A"},
+    {"kind": "events", "function": "last", "event": "A"},
+]
+_BIG = {"kind": "constant", "value": 10**15}
+_AMOUNT = {"kind": "trait", "trait": "amount", "read_as": "number"}
+_SUM = {"kind": "events", "function": "sum", "event": "A", "property": "x"}
+
+
+def _extreme_conditions() -> list[dict[str, Any]]:
+    counts = [
+        {"kind": "event_count", "event": "A", "comparison": comparison, "value": value, "window": window}
+        for window in _EXTREME_WINDOWS
+        for comparison, value in (("ge", 10**9), ("eq", 1))
+    ]
+    times = [
+        {"kind": "value", "of": {"kind": "time_since", "of": moment, "unit": unit}, "comparison": "ge", "value": value}
+        for moment in _EXTREME_MOMENTS
+        for unit in ("days", "hours", "calendar_days")
+        for value in (10**6, -(10**6))
+    ]
+    dates = [
+        {"kind": kind, "of": of, "position": position, "days": 365}
+        for kind in ("date", "anniversary")
+        for of in ({"trait": "moment"}, {"event": "A"})
+        for position in ("days_before", "within_last")
+    ]
+    return [*counts, *times, *dates, {"kind": "event_last", "event": "A", "position": "within", "days": 3660}]
+
+
+def _extreme_values() -> list[dict[str, Any]]:
+    value = _SUM
+    for kind in ("multiply", "multiply", "divide", "multiply"):
+        value = {"kind": kind, "of": [value, _AMOUNT, *([_BIG] if kind == "multiply" else [])]}
+    times = [{"kind": "time_since", "of": moment, "unit": unit} for moment in _EXTREME_MOMENTS for unit in ("hours",)]
+    average = {**_SUM, "function": "average"}
+    return [value, {"kind": "divide", "of": [average, _AMOUNT]}, *times, *_EXTREME_MOMENTS[2:]]
+
+
+async def test_what_lies_at_the_end_of_the_world_is_answered(database: Database) -> None:
+    """No number, moment or window that gets in makes the database refuse the statement, and with it a whole batch."""
+    ends = [datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)]
+    people = [
+        PlainCustomer(
+            events=[PlainEvent("A", end, {"x": amount}) for end in (ends if many else ends[at : at + 1])],
+            traits={"moment": moment, "amount": amount},
+        )
+        for at, moment in ((0, "1000-01-01"), (1, "2999-12-31T23:59:59-14:00"))
+        for amount in (1e300, 10**30, -1e-300, 0)
+        for many in (True, False)
+    ]
+    known = {uuid4(): customer for customer in people}
+    conditions = [CONDITION.validate_python(tree) for tree in _extreme_conditions()]
+    for condition in conditions:
+        check_condition(condition)
+    expanded = [expand(condition, r.LIBRARY) for condition in conditions]
+    values = [expand_value(VALUE.validate_python(tree), r.LIBRARY) for tree in _extreme_values()]
+    async with database.transaction() as session:
+        connection = await raw(session)
+        await _store(connection, known)
+        answers = await _live(connection, expanded, list(known), now=r.NOW)
+        assert await _everybody(connection, expanded, now=r.NOW) == answers
+        for position, condition in enumerate(expanded):
+            members = await _members(connection, condition, now=r.NOW)
+            assert members == {key for key in known if answers[key][position][0]}
+        compiled = COMPILER.values(values)
+        sql = _finite(compiled.sql, "u", len(values))
+        assert len(await connection.fetch(sql, r.NOW, list(known), *compiled.parameters)) == len(people)
+        await session.rollback()

@@ -71,7 +71,7 @@ class Compiler:
         """
         statement = Statement(self._setting(is_restricted=False, is_timed=True))
         term = statement.predicate(condition)
-        columns = [f"{term.sql} AS m0", f"{term.until} AS v0"]
+        columns = [f"{term.sql} AS m0", f"{_in_reach(term.until)} AS v0"]
         sql = statement.write(columns, leaves_strangers_out=not holds_for_stranger(condition))
         return CompiledConditions(sql, tuple(statement.parameters.values))
 
@@ -107,7 +107,7 @@ class Compiler:
     def _answers(self, conditions: Sequence[n.Predicate], *, is_restricted: bool) -> CompiledConditions:
         statement = Statement(self._setting(is_restricted=is_restricted, is_timed=True))
         terms = [statement.predicate(condition) for condition in conditions]
-        columns = [f"{term.sql} AS m{i}, {term.until} AS v{i}" for i, term in enumerate(terms)]
+        columns = [f"{term.sql} AS m{i}, {_in_reach(term.until)} AS v{i}" for i, term in enumerate(terms)]
         return CompiledConditions(statement.write(columns), tuple(statement.parameters.values))
 
     def _values(self, values: Sequence[n.Expression], *, is_restricted: bool) -> CompiledConditions:
