@@ -10,6 +10,7 @@ _KNOWN = {
     "key": "some-key",
     "source_id": "shop",
     "name": "loyalty_card",
+    "opinion": "positive",
     "token": "x.y",
     "commitment_id": "3b1f8f0c-6a1e-4d0e-9a43-1c6f4f0d2a11",
 }
