@@ -23,6 +23,7 @@ from profile_service.service.previewing import Previewer
 from profile_service.service.recording import Recorder
 from profile_service.service.relations import RelationSweeper
 from profile_service.service.remarks import RemarkWork
+from profile_service.service.schedules import Cutter
 from profile_service.service.segment_sizes import SizeKeeper, forgetting_memberships
 from profile_service.service.sources import SourceKeeper
 from profile_service.service.static_lists import StaticLists
@@ -69,6 +70,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     expiry = PeriodicWorker("expiry", settings.expiry_interval_seconds, follower.expire)
     backfiller = Backfiller(settings, database=database, compiler=compiler, concluder=concluder, clock=clock)
     backfill = PeriodicWorker("backfill", 5, backfiller.step)
+    cutter = PeriodicWorker("cut-points", 5, Cutter(database=database, compiler=compiler, clock=clock).step)
     trait_work = TraitWork(database=database, concluder=concluder, clock=clock, chunk=settings.backfill_chunk)
     trait_worker = PeriodicWorker("trait-work", 5, trait_work.step)
     remark_work = RemarkWork(database=database, concluder=concluder, clock=clock)
@@ -117,6 +119,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             erasures.worker,
             expiry,
             backfill,
+            cutter,
             PeriodicWorker("sizes", 5, SizeKeeper(database=database).step),
             trait_worker,
             remark_worker,
@@ -135,6 +138,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             "recorder": recorder,
             "policy": PolicyKeeper(settings.purchase_event),
             "wake_backfill": _waking(backfill),
+            "wake_cutter": _waking(cutter),
             "wake_anonymiser": _waking(anonymising),
             "trait_work": trait_work,
             "wake_trait_work": _waking(trait_worker),

@@ -60,6 +60,7 @@ async def put_computed_trait(
         now=clock.now(),
     )
     resource(request, "wake_backfill")(session)
+    resource(request, "wake_cutter")(session)
     response.status_code = 201 if is_new else 200
     return _tagged(row, response)
 

@@ -47,6 +47,14 @@ class RfmAnswer(Answer):
     currency: str
 
 
+class RfmScoresAnswer(Answer):
+    """1 to 5, 5 the best fifth, by the cut points last taken; null where none are taken."""
+
+    recency: int | None = None
+    frequency: int | None = None
+    monetary: int | None = None
+
+
 class RankOfCustomerAnswer(Answer):
     """A customer's rank."""
 
@@ -75,6 +83,7 @@ class CustomerAnswer(Answer):
     signs: list[SignOfCustomerAnswer]
     computed: dict[str, Any]
     """Computed traits at this moment: a number, a text, or a moment; what is missing is not there."""
+    rfm_scores: RfmScoresAnswer | None
     lifecycle: str | None
     """The state; null for whoever may not see what it is drawn from."""
 

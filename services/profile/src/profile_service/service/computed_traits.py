@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.conditions import Value
 from profile_service.conditions import Reference
-from profile_service.repository import computed_traits, segments
+from profile_service.repository import computed_traits, schedules, segments
 from profile_service.repository.computed_traits import ComputedTraitRow
 from profile_service.repository.library import VALUE
 from profile_service.rules.points import PointsRules, points_value
@@ -56,7 +56,10 @@ async def put_computed_trait(
         raise Forbidden(REFUSED, field="key")
     check_version(present.version if present else None, demanded_version)
     rules = None if points is None else points.model_dump(mode="json", exclude_none=True)
-    await resolve_value(session, tree, own=of_computed(key), field="value" if points is None else "points")
+    field = "value" if points is None else "points"
+    expanded = await resolve_value(session, tree, own=of_computed(key), field=field)
+    if expanded.kind == "text" and await schedules.find_schedule(session, f"computed:{key}") is not None:
+        raise Invalid("Cut points are taken of it, and a text has no order.", field=field)
     stored: dict[str, Any] = VALUE.dump_python(tree, mode="json")
     version = present.version if present else 0
     row = ComputedTraitRow(key, name, description, unit, stored, rules, version + 1, now)
@@ -66,6 +69,7 @@ async def put_computed_trait(
         return present, False
     await computed_traits.keep_computed_trait(session, row)
     if present is not None and present.value != row.value:
+        await schedules.bring_forward(session, [f"computed:{key}"], now=now)
         await follow_change(session, of_computed(key), now=now)
     return row, present is None
 
@@ -103,6 +107,8 @@ async def delete_computed_trait(session: AsyncSession, key: str, *, demanded_ver
     row = await get_computed_trait(session, key)
     check_version(row.version, demanded_version)
     referrers = (await References.read(session)).direct_referrers(of_computed(key))
+    if await schedules.find_schedule(session, f"computed:{key}") is not None:
+        referrers.append("its cut points")
     if referrers:
         named = ", ".join(referrers) if sight_of(session).is_whole else f"{len(referrers)} definitions"
         raise Conflict(f"It is referred to by {named}: change those first.")

@@ -154,6 +154,14 @@ async def follow_change(session: AsyncSession, reference: Reference, *, now: dat
     """
     references = await References.read(session)
     references.check_dependents(reference, await read_library(session))
+    await evaluate_referrers(session, reference, now=now, references=references)
+
+
+async def evaluate_referrers(
+    session: AsyncSession, reference: Reference, *, now: datetime, references: References | None = None
+) -> None:
+    """Evaluate everybody anew for all that refers to a definition, directly or through others."""
+    references = references or await References.read(session)
     for subject in sorted(references.subjects_that_reach(reference)):
         await request_backfill(session, subject, reason="definition", now=now)
 
