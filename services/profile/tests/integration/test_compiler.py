@@ -405,7 +405,7 @@ _EXTREME_MOMENTS: list[dict[str, Any]] = [
 ]
 _BIG = {"kind": "constant", "value": 10**15}
 _AMOUNT = {"kind": "trait", "trait": "amount", "read_as": "number"}
-_SUM = {"kind": "events", "function": "sum", "event": "A", "property": "x"}
+_SUM: dict[str, Any] = {"kind": "events", "function": "sum", "event": "A", "property": "x"}
 
 
 def _extreme_conditions() -> list[dict[str, Any]]:
@@ -430,7 +430,7 @@ def _extreme_conditions() -> list[dict[str, Any]]:
 
 
 def _extreme_values() -> list[dict[str, Any]]:
-    value = _SUM
+    value: dict[str, Any] = _SUM
     for kind in ("multiply", "multiply", "divide", "multiply"):
         value = {"kind": kind, "of": [value, _AMOUNT, *([_BIG] if kind == "multiply" else [])]}
     times = [{"kind": "time_since", "of": moment, "unit": unit} for moment in _EXTREME_MOMENTS for unit in ("hours",)]
@@ -461,8 +461,8 @@ async def test_what_lies_at_the_end_of_the_world_is_answered(database: Database)
         await _store(connection, known)
         answers = await _live(connection, expanded, list(known), now=r.NOW)
         assert await _everybody(connection, expanded, now=r.NOW) == answers
-        for position, condition in enumerate(expanded):
-            members = await _members(connection, condition, now=r.NOW)
+        for position, leaves in enumerate(expanded):
+            members = await _members(connection, leaves, now=r.NOW)
             assert members == {key for key in known if answers[key][position][0]}
         compiled = COMPILER.values(values)
         sql = _finite(compiled.sql, "u", len(values))
