@@ -43,6 +43,13 @@ def upgrade() -> None:
         sa.Column("count", sa.Integer, nullable=False),
     )
     op.create_table(
+        "given_names",
+        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("source_id", sa.Text, primary_key=True),
+    )
+    _count_what_was_given()
+    op.create_table(
         "used_days",
         sa.Column("day", sa.Date, primary_key=True),
         sa.Column("reader", sa.Text, primary_key=True),
@@ -57,7 +64,21 @@ def upgrade() -> None:
     )
 
 
+def _count_what_was_given() -> None:
+    """What is there already, by the day it happened; identifiers kept no source."""
+    for kind, table, moment in (("event", "events", "occurred_at"), ("trait", "trait_observations", "observed_at")):
+        op.execute(
+            f"INSERT INTO given_names (kind, name, source_id) SELECT DISTINCT '{kind}', name, source_id FROM {table}"  # noqa: S608  # our own text
+        )
+        op.execute(
+            "INSERT INTO given_days (day, source_id, kind, name, department, count) "  # noqa: S608  # our own text
+            f"SELECT (f.{moment} AT TIME ZONE 'UTC')::date, f.source_id, '{kind}', f.name, COALESCE(s.department, ''), "
+            f"count(*) FROM {table} f LEFT JOIN sources s ON s.source_id = f.source_id "
+            f"AND s.valid_from <= f.{moment} AND f.{moment} < s.valid_until GROUP BY 1, 2, 4, 5"
+        )
+
+
 def downgrade() -> None:
     """Everybody reads all again; nothing is counted."""
-    for table in ("segment_publishers", "used_days", "given_changes", "given_days", "policy_versions"):
+    for table in ("segment_publishers", "used_days", "given_names", "given_changes", "given_days", "policy_versions"):
         op.drop_table(table)

@@ -76,7 +76,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     remark_work = RemarkWork(database=database, concluder=concluder, clock=clock)
     remark_worker = PeriodicWorker("remarks", 5, remark_work.step)
     sources = SourceKeeper(clock=clock, wake_trait_work=_waking(trait_worker))
-    identifiers = IdentifierKeeper(concluder=concluder)
+    identifiers = IdentifierKeeper(concluder=concluder, time_zone=settings.time_zone)
     relations = RelationSweeper(database=database, clock=clock)
     insights = InsightSweeper(database=database, clock=clock)
     anonymiser = Anonymiser(settings, database=database, clock=clock)

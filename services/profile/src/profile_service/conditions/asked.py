@@ -18,10 +18,10 @@ from contracts.conditions import (
 )
 from profile_service.conditions.library import LIFECYCLE, Library, Reference, Tree
 
-AskedKind = Literal["trait", "event", "relation", "purchases", "reference"]
+AskedKind = Literal["trait", "event", "relation", "property", "purchases", "reference"]
 
-_NAMING_FIELDS: dict[str, AskedKind] = {"trait": "trait", "event": "event"}
-"""Fields of the contract's nodes that name a trait or an event, whatever the node."""
+_NAMING_FIELDS: dict[str, AskedKind] = {"trait": "trait", "event": "event", "property": "property"}
+"""Fields of the contract's nodes that name a trait, an event or its property, whatever the node."""
 
 
 @dataclass(frozen=True)

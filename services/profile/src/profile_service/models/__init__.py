@@ -4,7 +4,7 @@ from profile_service.models.base import Base
 from profile_service.models.customers import Customer, Trait
 from profile_service.models.identifiers import CustomerIdentifier
 from profile_service.models.insights import AnonymisedCell, AnonymisedExport, AuditedRead, InsightCell, InsightDataset
-from profile_service.models.policy import Given, GivenChange, PolicyVersion, SegmentPublisher, Used
+from profile_service.models.policy import Given, GivenChange, GivenName, PolicyVersion, SegmentPublisher, Used
 from profile_service.models.ranks import CustomerRank, Rank, RankTable
 from profile_service.models.relations import Relation, RelationStatement
 from profile_service.models.remarks import RemarkOpinion, RemarkReading, RemarkTopic
@@ -39,6 +39,7 @@ __all__ = [
     "Event",
     "Given",
     "GivenChange",
+    "GivenName",
     "InsightCell",
     "InsightDataset",
     "PolicyVersion",

@@ -52,6 +52,17 @@ class GivenChange(Base, table=True):
     count: int = number(Integer)
 
 
+class GivenName(Base, table=True):
+    """A source has given something of that name at some time."""
+
+    __tablename__ = "given_names"
+
+    kind: str = text_column(primary_key=True)
+    """`event` or `trait`."""
+    name: str = text_column(primary_key=True)
+    source_id: str = text_column(primary_key=True)
+
+
 class Used(Base, table=True):
     """How often a department read what another gave, by the day. Counted in memory, so the last seconds may lack."""
 

@@ -64,10 +64,16 @@ async def insert_version(session: AsyncSession, row: PolicyRow) -> None:
     )
 
 
-async def list_origins(session: AsyncSession) -> frozenset[Origin]:
-    """Whom sources belong or belonged to, and that of a source which identity has not told of."""
-    rows = await (await raw(session)).fetch("SELECT DISTINCT department, brand, legal_entity FROM sources")
-    return frozenset({Origin(), *(Origin(*row) for row in rows)})
+async def list_givers(session: AsyncSession) -> dict[str, frozenset[Origin]]:
+    """By name of event whose the sources are or were that have ever given such."""
+    rows = await (await raw(session)).fetch(
+        "SELECT DISTINCT g.name, s.department, s.brand, s.legal_entity "
+        "FROM given_names g LEFT JOIN sources s USING (source_id) WHERE g.kind = 'event'"
+    )
+    givers: dict[str, set[Origin]] = {}
+    for name, *origin in rows:
+        givers.setdefault(name, set()).add(Origin(*origin))
+    return {name: frozenset(origins) for name, origins in givers.items()}
 
 
 async def list_labels(session: AsyncSession) -> dict[str, frozenset[str]]:

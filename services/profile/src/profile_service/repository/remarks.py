@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from profile_service.conditions import CompiledPredicate
 from profile_service.rules.remarks import REMARK
 from servicekit.database import json_text, raw
 
@@ -215,18 +216,29 @@ async def rewrite_remarks(session: AsyncSession, remarks: Sequence[StoredRemark]
     return int(status.rsplit(" ", 1)[-1])
 
 
+VISIBLE_IN_REMARKS = 5
+"""From which parameter on a predicate of what is visible has its own."""
+
+
 async def remarks_of(
-    session: AsyncSession, customer_ids: Sequence[UUID], *, topics: Sequence[str] | None, first: int
+    session: AsyncSession,
+    customer_ids: Sequence[UUID],
+    *,
+    topics: Sequence[str] | None,
+    first: int,
+    visible: CompiledPredicate | None = None,
 ) -> list[list[StoredRemark]]:
-    """The newest remarks of each requested customer, in order; on any of these topics, if some are given."""
+    """The newest (visible) remarks of each requested customer, in order; on any of these topics, if some are given."""
+    visible = visible or CompiledPredicate("true", ())
     rows = await (await raw(session)).fetch(
-        "SELECT t.position, e.* FROM unnest($1::uuid[]) WITH ORDINALITY AS t (customer_id, position) "
+        "SELECT t.position, e.* FROM unnest($1::uuid[]) WITH ORDINALITY AS t (customer_id, position) "  # noqa: S608  # compiled
         "CROSS JOIN LATERAL ("
-        "  SELECT customer_id, occurred_at, event_id, source_id, properties FROM events "
-        "  WHERE customer_id = t.customer_id AND name = $2 AND ($3::text[] IS NULL OR properties -> 'topics' ?| $3) "
-        "  ORDER BY occurred_at DESC, event_id DESC LIMIT $4"
+        "  SELECT e.customer_id, e.occurred_at, e.event_id, e.source_id, e.properties FROM events e "
+        "  WHERE e.customer_id = t.customer_id AND e.name = $2 "
+        f"  AND ($3::text[] IS NULL OR e.properties -> 'topics' ?| $3) AND {visible.sql} "
+        "  ORDER BY e.occurred_at DESC, e.event_id DESC LIMIT $4"
         ") AS e ORDER BY t.position, e.occurred_at DESC, e.event_id DESC",
-        list(customer_ids), REMARK, None if topics is None else list(topics), first,
+        list(customer_ids), REMARK, None if topics is None else list(topics), first, *visible.parameters,
     )  # fmt: skip
     found: list[list[StoredRemark]] = [[] for _ in customer_ids]
     for row in rows:

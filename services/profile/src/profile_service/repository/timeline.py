@@ -64,13 +64,13 @@ def _jsonb(value: object) -> str:
 
 
 async def record_events(
-    session: AsyncSession, *, revenue_property: str, base_currency: str, purchase_event: str
+    session: AsyncSession, *, revenue_property: str, base_currency: str, purchase_event: str, time_zone: str
 ) -> dict[UUID, bool]:
-    """Put the incoming events on the timelines, add them up per customer, lock those customers.
+    """Put the incoming events on the timelines, add them up per customer and by who gave them, lock those customers.
 
     Returns the customers that got an event not recorded before, and whether each is new.
     """
-    rows = await (await raw(session)).fetch(_RECORD_EVENTS, revenue_property, base_currency, purchase_event)
+    rows = await (await raw(session)).fetch(_RECORD_EVENTS, revenue_property, base_currency, purchase_event, time_zone)
     return {row["customer_id"]: row["is_new"] for row in rows}
 
 

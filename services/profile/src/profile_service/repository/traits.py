@@ -33,9 +33,9 @@ class Fold:
     policy: Policy
 
 
-async def record_traits(session: AsyncSession) -> None:
+async def record_traits(session: AsyncSession, *, time_zone: str) -> None:
     """Keep the incoming traits as observations and fold them into the customers' traits."""
-    rows = await (await raw(session)).fetch(_RECORD)
+    rows = await (await raw(session)).fetch(_RECORD, time_zone)
     await fold_traits(session, [(row["customer_id"], row["name"]) for row in rows])
 
 

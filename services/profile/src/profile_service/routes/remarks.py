@@ -11,6 +11,7 @@ from profile_service.repository.remarks import StoredRemark, TopicRow
 from profile_service.routes.dependencies import SettingsDependency, reads, writes
 from profile_service.schemas import remarks as schemas
 from profile_service.service import remarks
+from profile_service.service.policy import sight_of
 from servicekit.http import ClockDependency, IfMatch, Key, Session, TransactionalRoute, etag, resource
 
 router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["remarks"])
@@ -119,7 +120,8 @@ async def get_remarks(body: schemas.RemarksQuery, session: Session) -> schemas.R
         customers=[
             schemas.RemarksOfCustomerAnswer(customer_id=each, remarks=[_remark(remark, topics) for remark in own])
             for each, own in zip(body.customer_ids, found, strict=True)
-        ]
+        ],
+        withheld=sight_of(session).restricts("event"),
     )
 
 

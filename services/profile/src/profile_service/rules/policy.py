@@ -166,6 +166,11 @@ class View:
         """Whether the caller may read everything."""
         return not any(self._restricted.values())
 
+    @property
+    def asks_for_origins(self) -> bool:
+        """Whether it matters where an event came from."""
+        return any(rule.what.origin is not None for _, rule in self.rules)
+
     def restricts(self, kind: Kind) -> bool:
         """Whether some things of a kind may be hidden; a remark is an event."""
         return self._restricted[kind] or (kind == "event" and self._restricted["remark"])

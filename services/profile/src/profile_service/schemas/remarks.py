@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from profile_service.schemas.fields import Title
+from profile_service.schemas.fields import Title, Withheld
 from servicekit.http import Answer, BatchGet, Body, Key
 
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
@@ -117,3 +117,4 @@ class RemarksAnswer(Answer):
     """One entry per requested customer, in order."""
 
     customers: list[RemarksOfCustomerAnswer]
+    withheld: Withheld

@@ -29,6 +29,7 @@ from servicekit.errors import Forbidden
 from servicekit.http import check_version
 
 _SIGHT = "sight"
+_UNKNOWN = frozenset({Origin()})
 REFUSED = "The policy does not let you read this."
 
 
@@ -37,7 +38,8 @@ class Sight:
 
     What is drawn from other facts - a segment, a computed trait, a rank - is hidden from whoever may not see one of
     those facts, unless a rule about that very kind allows it. Events whose name a caller may see from some sources only
-    count as hidden in sums and conditions: these know no sources.
+    count as hidden in sums and conditions: these know no sources. A property of an event that is named like a hidden
+    trait is that trait: an identify's properties are what it said of the customer.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class Sight:
         caller: Caller,
         purchase_event: str,
         labels: Mapping[str, frozenset[str]] | None = None,
-        origins: Iterable[Origin] = (Origin(),),
+        givers: Mapping[str, frozenset[Origin]] | None = None,
         library: Library | None = None,
         signs: Mapping[str, tuple[BaseModel, ...]] | None = None,
     ) -> None:
@@ -55,11 +57,10 @@ class Sight:
         self._view = view
         self._purchase_event = purchase_event
         self._labels = labels or {}
-        self._origins = tuple(origins)
+        self._givers = givers or {}
         self._library = library or Library()
         self._signs = signs or {}
         self._memo: dict[Reference, bool] = {}
-        self._events: dict[str, bool] = {}
 
     @property
     def is_whole(self) -> bool:
@@ -82,14 +83,18 @@ class Sight:
         return self._view.decide(Thing(kind, name, labels=labels, origin=origin))
 
     def sees_event(self, name: str) -> bool:
-        """Whether all events of a name may be read, whatever source of today they come from."""
-        if name not in self._events:
-            self._events[name] = all(self.decide("event", name, each).effect == "allow" for each in self._origins)
-        return self._events[name]
+        """Whether all events of a name may be read, whatever source has ever given such."""
+        return all(self.decide("event", name, each).effect == "allow" for each in self._givers.get(name, _UNKNOWN))
 
     def sees_some_event(self, name: str) -> bool:
         """Whether events of a name may be read from some source."""
-        return any(self.decide("event", name, each).effect == "allow" for each in self._origins)
+        return any(self.decide("event", name, each).effect == "allow" for each in self._givers.get(name, _UNKNOWN))
+
+    def visible_properties(self, properties: dict[str, Any]) -> dict[str, Any]:
+        """An event's properties without those that are hidden traits."""
+        if not self._view.restricts("trait"):
+            return properties
+        return {name: value for name, value in properties.items() if self.sees_trait(name)}
 
     def sees_purchases(self) -> bool:
         """Whether sums of purchases may be read."""
@@ -152,7 +157,7 @@ class Sight:
 
     def _sees(self, asked: Asked) -> bool:
         match asked.kind:
-            case "trait":
+            case "trait" | "property":
                 return self.sees_trait(asked.name)
             case "event":
                 return self.sees_event(asked.name)
@@ -231,7 +236,7 @@ class PolicyKeeper:
             caller=caller,
             purchase_event=self.purchase_event,
             labels=await stored.list_labels(session),
-            origins=await stored.list_origins(session),
+            givers=await stored.list_givers(session) if view.asks_for_origins else {},
             library=self._published.library,
             signs=signs,
         )

@@ -1,7 +1,7 @@
 """What is asked of profile: views of customers, timelines, conversions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -116,7 +116,12 @@ async def get_timelines(
     visible = sight.event_filter(alias="e", first_parameter=views.VISIBLE_IN_COUNTS)
     counts = await views.event_counts_of(session, customer_ids, visible=visible)
     return [
-        TimelinePage(customer_id, events[:first], len(events) > first, counts.get(customer_id, 0))
+        TimelinePage(
+            customer_id,
+            [replace(event, properties=sight.visible_properties(event.properties)) for event in events[:first]],
+            len(events) > first,
+            counts.get(customer_id, 0),
+        )
         for customer_id, events in zip(customer_ids, timelines, strict=True)
     ]
 
@@ -155,6 +160,10 @@ async def get_conversions(
     sight = sight_of(session)
     if not sight.sees_some_event(event):
         raise Forbidden(REFUSED, field="event")
+    if sum_property is not None:
+        sight.check_name("trait", sum_property, field="sum_property")
+    for place, each in enumerate(where):
+        sight.check_name("trait", each.property, field=f"where.{place}.property")
     predicate = compiler.predicate(where, first_parameter=5)
     visible = sight.event_filter(alias="e", first_parameter=5 + len(predicate.parameters))
     if visible is not None:

@@ -44,9 +44,10 @@ class Recorder:
             revenue_property=self._settings.revenue_property,
             base_currency=self._settings.base_currency,
             purchase_event=self._settings.purchase_event,
+            time_zone=self._settings.time_zone,
         )
         if any(event.traits for event in events):
-            await traits.record_traits(session)
+            await traits.record_traits(session, time_zone=self._settings.time_zone)
         if statements:
             zone = ZoneInfo(self._settings.time_zone)
             await relations.record_statements(session, statements, zone=zone)

@@ -49,6 +49,8 @@ async def put_relation(
         raise Invalid("The last day of use has passed.", field="until")
     anchor_id = await _lock(session, customer_id)
     present = await relations.get_relation(session, customer_id, relation_id, now=now)
+    if present is not None:
+        sight_of(session).check_name("relation", present.relation, field="relation_id")
     if present is not None and present.purpose != given.purpose:
         raise Conflict(
             f"It was given for the purpose {present.purpose} and is not turned to another. "
@@ -79,7 +81,7 @@ async def withdraw_relation(
     """
     anchor_id = await _lock(session, customer_id)
     present = await relations.get_relation(session, customer_id, relation_id, now=now)
-    if present is None:
+    if present is None or not sight_of(session).sees_relation(present.relation):
         raise _no_relation()
     event = _event(RELATION_DATE_WITHDRAWN, customer_id, anchor_id, relation_id, at=_after(present, now))
     await recorder.record(session, [event], statements=[_statement(event, relation_id, None)])

@@ -14,9 +14,10 @@ from profile_service.repository.remarks import OpinionRow, StoredRemark, TopicDa
 from profile_service.rules.remarks import REMARK, RemarkRules, Topic
 from profile_service.rules.timeline import TimelineEvent
 from profile_service.service.concluding import Concluder
+from profile_service.service.policy import REFUSED, sight_of
 from servicekit.clock import Clock
 from servicekit.database import Database
-from servicekit.errors import Invalid, NotFound
+from servicekit.errors import Forbidden, Invalid, NotFound
 from servicekit.http import check_version
 from servicekit.moves import customers_in_motion, hold_moves, wait_for_writers
 
@@ -213,7 +214,10 @@ async def remarks_of(
     kinds: Sequence[str] | None,
     first: int,
 ) -> tuple[list[list[StoredRemark]], Mapping[str, TopicRow]]:
-    """The newest remarks of each customer, in order, on some topics or on topics of some kinds; all topics by key."""
+    """The newest remarks of each customer, in order, that the asker may see; all topics by key.
+
+    On some topics, or on topics of some kinds.
+    """
     known = {topic.key: topic for topic in await remarks.list_topics(session)}
     wanted = None
     if topics is not None or kinds is not None:
@@ -222,7 +226,8 @@ async def remarks_of(
             for key, topic in known.items()
             if (topics is None or key in topics) and (kinds is None or topic.kind in kinds)
         ]
-    return await remarks.remarks_of(session, customer_ids, topics=wanted, first=first), known
+    visible = sight_of(session).event_filter(alias="e", first_parameter=remarks.VISIBLE_IN_REMARKS)
+    return await remarks.remarks_of(session, customer_ids, topics=wanted, first=first, visible=visible), known
 
 
 async def list_topic_days(
@@ -231,8 +236,10 @@ async def list_topic_days(
     """How often a topic was spoken of on each day of the customers' zone; by default the last 30 days.
 
     Raises:
-        NotFound: there is no such topic. Invalid: the days.
+        NotFound: there is no such topic. Invalid: the days. Forbidden: the asker may not see all remarks.
     """
+    if not sight_of(session).sees_event(REMARK):
+        raise Forbidden(REFUSED)
     await get_topic(session, key)
     last_day = now.astimezone(zone).date() if last_day is None else last_day
     if not 1000 <= last_day.year <= 3000:

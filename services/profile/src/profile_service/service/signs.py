@@ -76,6 +76,8 @@ async def put_sign(
         raise Forbidden(REFUSED, field="key")
     if outcome is not None and not sight.sees_event(outcome.event):
         raise Forbidden(REFUSED, field="outcome.event")
+    for place, each in enumerate(outcome.where if outcome is not None else ()):
+        sight.check_name("trait", each.property, field=f"outcome.where.{place}.property")
     check_version(present.revision if present else None, demanded_revision)
     await resolve(session, condition, own=None)
     if outcome is not None:

@@ -1,5 +1,5 @@
 -- Put the incoming events on the timelines and count them, once each; lock their customers in order.
--- $1 revenue property, $2 base currency, $3 purchase event
+-- $1 revenue property, $2 base currency, $3 purchase event, $4 time zone of the day on which they are given
 WITH inserted AS (
     INSERT INTO events (customer_id, occurred_at, event_id, anchor_id, kind, name, source_id, revenue, properties)
     SELECT customer_id, occurred_at, event_id, anchor_id, kind, name, source_id,
@@ -10,8 +10,19 @@ WITH inserted AS (
     FROM incoming
     ORDER BY customer_id, occurred_at
     ON CONFLICT DO NOTHING
-    RETURNING customer_id, occurred_at, event_id, anchor_id, revenue, name = $3::text AS is_purchase,
+    RETURNING customer_id, occurred_at, event_id, anchor_id, name, source_id, revenue, name = $3::text AS is_purchase,
               name = $3::text AND properties @> '{"simulated": true}' AS is_simulated
+), given AS (
+    INSERT INTO given_changes (day, source_id, kind, name, department, count)
+    SELECT (SELECT (max(received_at) AT TIME ZONE $4::text)::date FROM incoming), i.source_id, 'event', i.name,
+           COALESCE(s.department, ''), count(*)
+    FROM inserted i
+    LEFT JOIN sources s ON s.source_id = i.source_id AND s.valid_from <= i.occurred_at AND i.occurred_at < s.valid_until
+    GROUP BY i.source_id, i.name, s.department
+), named AS (
+    INSERT INTO given_names (kind, name, source_id)
+    SELECT DISTINCT 'event', name, source_id FROM inserted ORDER BY name, source_id
+    ON CONFLICT DO NOTHING
 ), summed AS (
     SELECT customer_id,
            min(occurred_at) AS first_event_at,

@@ -1,5 +1,6 @@
 -- Keep the incoming traits as observations and fold those whose latest observation wins, whatever came first. Returned
 -- are the others that need to be folded from all that was said: by another policy, while it changes, after a retraction.
+-- $1 time zone of the day on which they are given
 WITH folded_otherwise AS MATERIALIZED (
     SELECT name FROM trait_definitions WHERE policy <> 'latest' OR type IS NOT NULL
     UNION
@@ -20,6 +21,17 @@ WITH folded_otherwise AS MATERIALIZED (
     WHERE i.traits IS NOT NULL AND length(t.key) BETWEEN 1 AND 200
     ON CONFLICT DO NOTHING
     RETURNING customer_id, name, source_id, observed_at, event_id, value, received_at, retraction_id
+), given AS (
+    INSERT INTO given_changes (day, source_id, kind, name, department, count)
+    SELECT (SELECT (max(received_at) AT TIME ZONE $1::text)::date FROM incoming), o.source_id, 'trait', o.name,
+           COALESCE(s.department, ''), count(*)
+    FROM observed o
+    LEFT JOIN sources s ON s.source_id = o.source_id AND s.valid_from <= o.observed_at AND o.observed_at < s.valid_until
+    GROUP BY o.source_id, o.name, s.department
+), named AS (
+    INSERT INTO given_names (kind, name, source_id)
+    SELECT DISTINCT 'trait', name, source_id FROM observed ORDER BY name, source_id
+    ON CONFLICT DO NOTHING
 ), folded AS (
     INSERT INTO traits AS t (customer_id, name, value, source_id, observed_at, event_id, received_at)
     SELECT DISTINCT ON (customer_id, name) customer_id, name, value, source_id, observed_at, event_id, received_at
