@@ -12,8 +12,11 @@ from services.profile.tests.profile_facts import event
 from services.profile.tests.recording import Desk, desk
 
 from contracts.profile import SignDetected, SignExpired
+from profile_service.conditions import Compiler
 from profile_service.repository.conclusions import CONDITION
+from profile_service.repository.precision import WHERE_OF_OTHERS
 from profile_service.service import signs
+from servicekit.database import load_sql
 from servicekit.embedded.postgres import EmbeddedPostgres
 
 _STEPS = st.lists(
@@ -125,3 +128,31 @@ async def test_a_sign_is_shown_exactly_as_a_plain_reading_says(
         facts.sort(key=lambda pair: pair[0].occurred_at)
         for customer, each in zip(people, plain, strict=True):
             assert sorted(is_shown for fact, is_shown in facts if fact.customer_id == customer) == sorted(each.said)
+
+
+async def test_what_is_asked_often_is_answered_by_indexes(a_desk: Desk) -> None:
+    await _publish(a_desk, _definition(1, negated=False), 30)
+    people = [UUID(int=number) for number in range(1, 301)]
+    await a_desk.record(
+        [event(each, "Seen", START - timedelta(hours=number % 40)) for number, each in enumerate(people)]
+    )
+    connection = await a_desk.database.connect()
+    await connection.execute("ANALYZE customer_signs; SET enable_seqscan = off; SET enable_bitmapscan = off")
+    [sign_id] = [row["sign_id"] for row in await connection.fetch("SELECT sign_id FROM signs")]
+    due = str(await connection.fetch(f"EXPLAIN {load_sql('profile_service', 'claim_due')}", START, 500))
+    assert "Index Scan using customer_signs_due" in due
+    page = str(
+        await connection.fetch(
+            "EXPLAIN SELECT customer_id FROM customer_signs "
+            "WHERE sign_id = $1 AND is_active AND customer_id > $2 ORDER BY customer_id LIMIT 100",
+            sign_id,
+            people[0],
+        )
+    )
+    assert "using customer_signs_active" in page and "Sort" not in page
+    predicate = Compiler(promoted={}).predicate([], first_parameter=WHERE_OF_OTHERS)
+    others = load_sql("profile_service", "count_others").replace("{where}", predicate.sql)
+    values = (sign_id, [START], timedelta(days=1), timedelta(days=1), "Seen")
+    plan = str(await connection.fetch(f"EXPLAIN {others}", *values))
+    assert "using events_name" in plan and "using sign_detections" in plan
+    await connection.close()
