@@ -1,9 +1,11 @@
 """Signs over HTTP and NATS: detected live, shown, expired to the moment, counted, measured, moved, erased."""
 
 from datetime import timedelta
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from services.profile.tests.profile_facts import event, moved, purchase
 from services.profile.tests.recording import Desk
 
@@ -215,6 +217,42 @@ async def test_merge_and_split_give_back_the_signs_of_customers_never_merged(pro
 async def details(profile: RunningService, customers: list[UUID]) -> list[Any]:
     answer = await call(profile, "POST", "customers:batchGet", {"customer_ids": [str(each) for each in customers]})
     return [view["signs"] or None for view in answer["customers"]]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_merged_and_parted_customers_show_what_twins_show_who_never_were(
+    profile: RunningService, seed: int
+) -> None:
+    random = Random(seed)
+    await publish(profile, lifetime_days=5)
+    await publish(profile, "quiet", condition={**LOOKED, "comparison": "lt", "value": 1}, lifetime_days=3)
+    pairs = [(uuid4(), uuid4()) for _ in range(6)]
+    twins = [(uuid4(), uuid4()) for _ in pairs]
+    everybody, everybodys_twins = ([each for pair in group for each in pair] for group in (pairs, twins))
+
+    async def live(days: int) -> None:
+        for _ in range(days):
+            now = profile.clock.now()
+            for person, twin in zip(everybody, everybodys_twins, strict=True):
+                for _ in range(random.choice((0, 0, 0, 1, 2))):
+                    await profile.publish([event(each, "Rival Viewed", now) for each in (person, twin)])
+            await settled(profile)
+            profile.clock.advance(timedelta(days=1))
+            await settled(profile)
+        assert await details(profile, everybody) == await details(profile, everybodys_twins)
+
+    await profile.publish([event(each, "Known", profile.clock.now()) for each in (*everybody, *everybodys_twins)])
+    await live(6)
+    now = profile.clock.now()
+    for version in (1, 3):
+        await profile.publish([moved(b, former=b, to=a, version=version, occurred_at=now) for a, b in pairs])
+        await settled(profile)
+        assert await details(profile, everybody) != await details(profile, everybodys_twins)
+        parted = [moved(b, former=a, to=b, version=version + 1, occurred_at=now, reason="split") for a, b in pairs]
+        await profile.publish(parted)
+        await settled(profile)
+        assert await details(profile, everybody) == await details(profile, everybodys_twins)
+    await live(4)
 
 
 async def test_what_is_true_of_two_together_only_is_forgotten_with_the_merge(profile: RunningService) -> None:
