@@ -14,7 +14,7 @@ import msgspec
 from opentelemetry import propagate
 from opentelemetry.trace import SpanKind, get_tracer, use_span
 
-from gateway.answers.problem import Problem
+from gateway.answers.problem import Nothing, Problem
 from gateway.connections import MAX_ANSWER_BYTES, AnswerTooLarge, ConnectionFailed, Connections
 from gateway.errors import Code, GatewayError
 from gateway.settings import Settings
@@ -105,9 +105,26 @@ class ServiceClient:
                 return None
             raise
 
-    async def post(self, path: str, body: object, answer: type[AnswerT], *, headers: Mapping[str, str]) -> AnswerT:
+    async def post(
+        self,
+        path: str,
+        body: object,
+        answer: type[AnswerT],
+        *,
+        headers: Mapping[str, str],
+        patience: Patience | None = None,
+    ) -> AnswerT:
         """POST a JSON body. Raises GatewayError."""
-        return await self._call("POST", path, answer, headers=headers, body=_encoder.encode(body))
+        return await self._call("POST", path, answer, headers=headers, body=_encoder.encode(body), patience=patience)
+
+    async def delete(self, path: str, *, headers: Mapping[str, str]) -> None:
+        """DELETE a resource; nothing is answered. Raises GatewayError."""
+        await self._call("DELETE", path, Nothing, headers=headers, patience=self.patience_for_changes)
+
+    @property
+    def patience_for_changes(self) -> Patience:
+        """How long to wait for what may take its time."""
+        return Patience(self._change_deadline_seconds)
 
     async def change(
         self,
@@ -131,7 +148,7 @@ class ServiceClient:
             answer,
             headers=once,
             body=_encoder.encode(body),
-            patience=Patience(self._change_deadline_seconds),
+            patience=self.patience_for_changes,
         )
 
     async def put(self, path: str, body: object, answer: type[AnswerT], *, headers: Mapping[str, str]) -> AnswerT:
@@ -190,6 +207,8 @@ class ServiceClient:
             return status, content
 
     def _read(self, content: bytes, answer: type[AnswerT]) -> AnswerT:
+        if answer is Nothing:
+            return answer()
         try:
             return _decode(content, answer)
         except msgspec.DecodeError:

@@ -33,6 +33,8 @@ CALL_COST = 10
 """A field answered by a call of its own, not by a batch."""
 GRAPH_COST = 200
 """An identity graph: up to 1,000 identifiers and the evidence between them, usually a few."""
+SCAN_COST = 2000
+"""A field for which everybody may be read."""
 DISCLOSURE_COST = 5000
 """Everything all services hold on one customer."""
 _OWN_COST = {
@@ -41,6 +43,13 @@ _OWN_COST = {
     ("Questionnaire", "nps"): CALL_COST,
     ("Candidate", "history"): CALL_COST,
     ("StartedJob", "job"): CALL_COST,
+    ("Customer", "trait"): CALL_COST,
+    ("Segment", "versions"): CALL_COST,
+    ("Segment", "sizeHistory"): CALL_COST,
+    ("Segment", "members"): CALL_COST,
+    ("Segment", "insights"): CALL_COST,
+    ("Query", "previewSegment"): SCAN_COST,
+    ("Query", "segmentOverlap"): SCAN_COST,
     ("Customer", "identityGraph"): GRAPH_COST,
     ("Mutation", "discloseCustomer"): DISCLOSURE_COST,
 }

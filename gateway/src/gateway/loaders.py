@@ -24,7 +24,9 @@ from gateway.answers.identity import (
 )
 from gateway.answers.linking import CandidateWithHistory
 from gateway.answers.profile import ProfileAnswer, ProfileOfCustomer, TimelineAnswer, TimelineOfCustomer
+from gateway.answers.relations import RelationsAnswer, RelationsOfCustomer
 from gateway.answers.survey import CommitmentsAnswer, CommitmentsOfCustomer, ResponsesAnswer, ResponsesOfCustomer
+from gateway.answers.traits import ExplanationAnswer
 from gateway.clients import ServiceClient, Services, path_segment
 from gateway.errors import GatewayError
 
@@ -67,7 +69,23 @@ class PermittedUse(NamedTuple):
     purpose: str
 
 
-_Question = CustomerPage | MessagePage | PermittedUse
+class DatesForPurpose(NamedTuple):
+    """The dates whose customer gave them for a purpose."""
+
+    customer_id: str
+    purpose: str
+
+
+class TraitQuestion(NamedTuple):
+    """Why a trait of whom is what it is, and which page of what was said of it."""
+
+    customer_id: str
+    name: str
+    first: int
+    after: str | None
+
+
+_Question = CustomerPage | MessagePage | PermittedUse | DatesForPurpose
 QuestionT = TypeVar("QuestionT", bound=_Question)
 _Same = tuple[tuple[str, object], ...]
 """What is asked beyond of whom: names and values."""
@@ -132,6 +150,16 @@ class Loaders:
     def timeline(self) -> DataLoader[CustomerPage, TimelineOfCustomer]:
         """By customer id and page; pages of the same size and place share one call."""
         return self._per_question(self.services.profile, "/v1/timelines:batchGet", TimelineAnswer, TimelineOfCustomer)
+
+    @cached_property
+    def relations(self) -> DataLoader[DatesForPurpose, RelationsOfCustomer]:
+        """By customer id and purpose; the same purpose of many customers is one call."""
+        return self._per_question(self.services.profile, "/v1/relations:batchGet", RelationsAnswer, RelationsOfCustomer)
+
+    @cached_property
+    def explanations(self) -> DataLoader[TraitQuestion, ExplanationAnswer]:
+        """By customer id, trait and page; profile answers one a call."""
+        return DataLoader(self._explain, max_batch_size=BATCH_SIZE)
 
     @cached_property
     def messages(self) -> DataLoader[MessagePage, MessagesOfCustomer]:
@@ -216,6 +244,14 @@ class Loaders:
             return await self.services.identity.get(path, CandidateWithHistory, headers=self.headers)
 
         return await asyncio.gather(*(load(candidate_id) for candidate_id in ids), return_exceptions=True)
+
+    async def _explain(self, questions: list[TraitQuestion]) -> Sequence[ExplanationAnswer | BaseException]:
+        async def load(question: TraitQuestion) -> ExplanationAnswer:
+            path = f"/v1/customers/{question.customer_id}/traits/{path_segment(question.name)}"
+            page = {"first": question.first, "after": question.after}
+            return await self.services.profile.get(path, ExplanationAnswer, headers=self.headers, query=page)
+
+        return await asyncio.gather(*(load(question) for question in questions), return_exceptions=True)
 
     async def _load_results(self, keys: list[str]) -> Sequence[ResultsRow | BaseException]:
         async def load(key: str) -> ResultsRow:

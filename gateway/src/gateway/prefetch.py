@@ -24,8 +24,8 @@ from graphql import (
 from strawberry.dataloader import DataLoader
 
 from gateway.context import OperationContext
-from gateway.loaders import CustomerPage, Loaders, MessagePage
-from gateway.types.arguments import MAX_PAGE_SIZE
+from gateway.loaders import CustomerPage, DatesForPurpose, Loaders, MessagePage
+from gateway.types.arguments import MAX_PAGE_SIZE, is_text
 from gateway.types.customer import DEFAULT_DECISIONS, DEFAULT_MESSAGES, DEFAULT_TIMELINE
 
 _PROFILE_FIELDS = frozenset({"traits", "rfm", "rank", "segments"})
@@ -59,13 +59,17 @@ def _load(
     if name in _WHOLE_FIELDS:
         loader: DataLoader[str, object] = getattr(loaders, name)
         return loader.load(customer_id)
-    if name in _PAGED_FIELDS:
+    if name in _PAGED_FIELDS or name == "relations":
         given = {argument.name.value: _value(argument.value, variables) for argument in node.arguments or ()}
         return _load_page(loaders, customer_id, name, given)
     return None
 
 
 def _load_page(loaders: Loaders, customer_id: str, name: str, given: Mapping[str, object]) -> Awaitable[object] | None:
+    if name == "relations":
+        purpose = given.get("purpose")
+        # another purpose than a text is refused where it is read
+        return loaders.relations.load(DatesForPurpose(customer_id, purpose)) if is_text(purpose) else None
     first, after = given.get("first", _PAGED_FIELDS[name]), given.get("after")
     if not _is_page_size(first) or not isinstance(after, str | None):
         return None

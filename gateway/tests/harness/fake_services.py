@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from fake_identity import answer_of_identity, decisions_of, export, graph  # beside this file
+from fake_profile import answer_of_profile, relations_of  # as before
 from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -61,7 +62,9 @@ class FakeServices:
     @property
     def app(self) -> Starlette:
         """One app; every service below a path of its own."""
-        return Starlette(routes=[Route("/{service}/{path:path}", self._handle, methods=["GET", "POST", "PUT"])])
+        return Starlette(
+            routes=[Route("/{service}/{path:path}", self._handle, methods=["GET", "POST", "PUT", "DELETE"])]
+        )
 
     def paths(self) -> list[str]:
         """What was asked, e.g. `profile POST /v1/customers:batchGet`."""
@@ -107,6 +110,8 @@ class FakeServices:
             return entry | _timeline(one, first=body["first"], after=body.get("after"))
         if path == "/v1/messages:batchGet":
             return entry | {"messages": [_message(one, number) for number in range(min(5, body["first"]))]}
+        if path == "/v1/relations:batchGet":
+            return entry | relations_of(one, body["purpose"])
         if path == "/v1/permissions:batchGet":
             status = "withdrawn" if (one, "marketing") in self.withdrawn else "granted"
             return entry | {"permissions": [_permission(one, status)]}
@@ -121,6 +126,10 @@ class FakeServices:
         if service == "identity":
             customers = [customer(number) for number in range(self.customers)]
             answer = answer_of_identity(request.method, path, body, request.query_params, customers)
+            if answer is not None:
+                return answer
+        if service == "profile":
+            answer = answer_of_profile(request.method, path, body, request.query_params, customer(3))
             if answer is not None:
                 return answer
         if path == "/v1/identifiers:batchLookup":
@@ -146,11 +155,15 @@ class FakeServices:
             if "condition" in body and body["condition"].get("kind") == "nonsense":
                 return problem(422, "does not fit", errors=[{"field": "condition.kind", "detail": "unknown kind"}])
             version = self.definitions.get(path, {}).get("version", 0) + 1
-            self.definitions[path] = body | {"key": path.rsplit("/", 1)[-1], "status": "draft", "version": version}
+            kept = {"status": "draft", "version": version, "policy": "latest", "revision": version}
+            name = path.rsplit("/", 1)[-1]
+            self.definitions[path] = (
+                {"updated_at": MOMENT} | body | kept | {"key": name, "name": body.get("name", name)}
+            )
             return JSONResponse(self.definitions[path], status_code=201 if version == 1 else 200)
         if method == "POST" and path.endswith(":publish"):
             self.definitions[path.removesuffix(":publish")]["status"] = "published"
-            return JSONResponse({"status": "published"})
+            return JSONResponse(self.definitions[path.removesuffix(":publish")])
         if path in self.definitions:
             return JSONResponse(self.definitions[path])
         return problem(404, "There is no such thing.")
@@ -208,7 +221,15 @@ def _identifiers(one: str) -> list[dict[str, Any]]:
 def _profile(one: str) -> dict[str, Any]:
     return {
         "traits": [
-            {"name": name, "value": value, "source_id": "crm", "observed_at": MOMENT}
+            {
+                "name": name,
+                "value": value,
+                "source_id": "crm",
+                "department": "sales",
+                "brand": None,
+                "legal_entity": "Kizuna K.K.",
+                "observed_at": MOMENT,
+            }
             for name, value in (
                 ("first_name", "花子"),
                 ("age", 42),

@@ -18,7 +18,7 @@ async def test_a_segment_is_defined_published_and_read_back(gateway: Gateway) ->
     answer = await gateway.ask(PUBLISH_SEGMENT, variables)
     segment = {"key": "loyal", "name": "Loyal", "status": "published", "version": 1, "condition": CONDITION}
     assert answer.body == {"data": {"publishSegment": {"segment": segment}}}
-    put, publish, _ = gateway.fake.calls
+    put, publish = gateway.fake.calls
     assert (put.method, put.path, put.body) == ("PUT", "/v1/segments/loyal", {"name": "Loyal", "condition": CONDITION})
     assert put.headers["if-match"] == '"3"'
     assert (publish.method, publish.path) == ("POST", "/v1/segments/loyal:publish")

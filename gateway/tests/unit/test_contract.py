@@ -15,15 +15,19 @@ from gateway.answers import (
     decisions,
     delivery,
     identity,
+    insights,
     jobs,
     linking,
     partners,
     privacy,
     profile,
+    relations,
     rules,
+    segments,
     survey,
+    traits,
 )
-from gateway.types import identity_inputs
+from gateway.types import identity_inputs, profile_inputs
 
 SERVICES = Path(__file__).parents[3] / "services"
 ANSWERS: list[tuple[str, str, str, type]] = [
@@ -74,8 +78,35 @@ ANSWERS: list[tuple[str, str, str, type]] = [
     ("profile", "post", "/v1/customers:batchGet", profile.ProfileAnswer),
     ("profile", "post", "/v1/timelines:batchGet", profile.TimelineAnswer),
     ("profile", "get", "/v1/customers", identity.CustomerListAnswer),
-    ("profile", "get", "/v1/segments", profile.SegmentListAnswer),
-    ("profile", "get", "/v1/segments/{key}", profile.SegmentRow),
+    ("profile", "post", "/v1/relations:batchGet", relations.RelationsAnswer),
+    ("profile", "put", "/v1/customers/{id}/relations/{id}", relations.RelationRow),
+    ("profile", "get", "/v1/customers/{id}/traits/{name}", traits.ExplanationAnswer),
+    ("profile", "get", "/v1/traits", traits.TraitDefinitionPageAnswer),
+    ("profile", "get", "/v1/traits/{name}", traits.TraitDefinitionRow),
+    ("profile", "put", "/v1/traits/{name}", traits.TraitDefinitionRow),
+    ("profile", "post", "/v1/traits/{name}:retract", traits.RetractionRow),
+    ("profile", "get", "/v1/retractions/{id}", traits.RetractionRow),
+    ("profile", "get", "/v1/segments", segments.SegmentListAnswer),
+    ("profile", "get", "/v1/segments/{key}", segments.SegmentRow),
+    ("profile", "put", "/v1/segments/{key}", segments.SegmentRow),
+    *(
+        ("profile", "post", f"/v1/segments/{{key}}:{verb}", segments.SegmentRow)
+        for verb in ("publish", "archive", "unarchive", "restore")
+    ),
+    ("profile", "post", "/v1/segments/{key}:addMembers", segments.ListMembersAnswer),
+    ("profile", "post", "/v1/segments/{key}:removeMembers", segments.ListMembersAnswer),
+    ("profile", "get", "/v1/segments/{key}/versions", segments.SegmentVersionPageAnswer),
+    ("profile", "get", "/v1/segments/{key}/days", segments.SegmentDaysAnswer),
+    ("profile", "get", "/v1/segments/{key}/insights", insights.SegmentInsightsAnswer),
+    ("profile", "post", "/v1/segments:preview", segments.PreviewAnswer),
+    ("profile", "get", "/v1/segments:overlaps", segments.OverlapsAnswer),
+    ("profile", "get", "/v1/insights", insights.InsightDatasetPageAnswer),
+    ("profile", "get", "/v1/insights/{key}", insights.InsightDatasetRow),
+    ("profile", "put", "/v1/insights/{key}", insights.InsightDatasetRow),
+    ("profile", "get", "/v1/anonymised-exports", insights.AnonymisedExportPageAnswer),
+    ("profile", "get", "/v1/anonymised-exports/{id}", insights.AnonymisedExportRow),
+    ("profile", "post", "/v1/anonymised-exports", insights.AnonymisedExportRow),
+    ("profile", "post", "/v1/anonymised-exports/{id}:cancel", insights.AnonymisedExportRow),
     ("campaign", "post", "/v1/journeys:batchGet", campaign.JourneysAnswer),
     ("campaign", "get", "/v1/campaigns", campaign.CampaignListAnswer),
     ("campaign", "get", "/v1/campaigns/{key}", campaign.CampaignRow),
@@ -91,8 +122,10 @@ ANSWERS: list[tuple[str, str, str, type]] = [
     ("survey", "get", "/v1/nps", survey.NpsRow),
 ]
 CHANGES = [
-    ("profile", "put", "/v1/segments/{key}"),
-    ("profile", "post", "/v1/segments/{key}:publish"),
+    ("profile", "get", "/v1/conditions/schema"),
+    ("profile", "delete", "/v1/traits/{name}"),
+    ("profile", "delete", "/v1/insights/{key}"),
+    ("profile", "delete", "/v1/customers/{id}/relations/{id}"),
     ("campaign", "put", "/v1/journeys/{key}"),
     ("campaign", "post", "/v1/journeys/{key}:publish"),
     ("delivery", "post", "/v1/permissions:withdraw"),
@@ -150,10 +183,33 @@ BODIES: list[tuple[str, str, type, set[str]]] = [
 IN_HEADERS = {"expected_version", "idempotency_key"}
 
 
-@pytest.mark.parametrize(("method", "path", "given", "in_path"), BODIES)
-def test_a_change_is_given_what_the_service_takes(method: str, path: str, given: Any, in_path: set[str]) -> None:
-    content = find_operation("identity", method, path)["requestBody"]["content"]["application/json"]["schema"]
-    body = resolve(content, document("identity")["components"]["schemas"])
+PROFILE_BODIES: list[tuple[str, str, type, set[str]]] = [
+    ("put", "/v1/segments/{key}", profile_inputs.PutSegmentInput, {"key"}),
+    ("post", "/v1/segments/{key}:restore", profile_inputs.RestoreSegmentInput, {"key"}),
+    ("post", "/v1/segments/{key}:addMembers", profile_inputs.SegmentMembersInput, {"key"}),
+    ("post", "/v1/segments/{key}:removeMembers", profile_inputs.SegmentMembersInput, {"key"}),
+    ("put", "/v1/traits/{name}", profile_inputs.PutTraitDefinitionInput, {"name"}),
+    ("post", "/v1/traits/{name}:retract", profile_inputs.RetractTraitInput, {"name"}),
+    (
+        "put",
+        "/v1/customers/{id}/relations/{id}",
+        profile_inputs.PutRelationInput,
+        {"customer_id", "relation_id"},
+    ),
+    ("put", "/v1/insights/{key}", profile_inputs.PutInsightDatasetInput, {"key"}),
+    ("post", "/v1/anonymised-exports", profile_inputs.RequestAnonymisedExportInput, set()),
+]
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "path", "given", "in_path"),
+    [("identity", *body) for body in BODIES] + [("profile", *body) for body in PROFILE_BODIES],
+)
+def test_a_change_is_given_what_the_service_takes(
+    service: str, method: str, path: str, given: Any, in_path: set[str]
+) -> None:
+    content = find_operation(service, method, path)["requestBody"]["content"]["application/json"]["schema"]
+    body = resolve(content, document(service)["components"]["schemas"])
     fields = {field.name: field for field in dataclasses.fields(given)}
     assert set(body["properties"]) == set(fields) - in_path - IN_HEADERS
     for name in body.get("required", []):
@@ -184,6 +240,9 @@ def compare(kind: Any, schema: dict[str, Any], schemas: dict[str, Any], *, at: s
 
 def compare_struct(kind: type[msgspec.Struct], schema: dict[str, Any], schemas: dict[str, Any], *, at: str) -> None:
     hints = typing.get_type_hints(kind)
+    if "properties" not in schema:  # of any names
+        values = schema["additionalProperties"]
+        schema = {"properties": {field.encode_name: values for field in msgspec.structs.fields(kind)}}
     for field in msgspec.structs.fields(kind):
         properties = schema["properties"]
         assert field.encode_name in properties, f"{at} has no {field.encode_name}"

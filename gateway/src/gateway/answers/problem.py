@@ -9,6 +9,10 @@ class Anything(Struct):
     """An answer whose content does not matter."""
 
 
+class Nothing(Struct):
+    """An answer without content (204)."""
+
+
 class ProblemField(Struct):
     """What is wrong with one field."""
 

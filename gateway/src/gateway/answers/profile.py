@@ -15,6 +15,9 @@ class TraitRow(Struct):
     value: Raw
     observed_at: str
     source: str | None = field(name="source_id", default=None)
+    department: str | None = None
+    brand: str | None = None
+    legal_entity: str | None = None
 
 
 class RfmRow(Struct):
@@ -68,6 +71,9 @@ class EventRow(Struct):
     occurred_at: str
     cursor: str
     source: str | None = field(name="source_id", default=None)
+    department: str | None = None
+    brand: str | None = None
+    legal_entity: str | None = None
     properties: Raw = field(default_factory=lambda: Raw(b"{}"))
 
     @property
@@ -104,23 +110,3 @@ class TimelineAnswer(Struct):
     """POST /v1/timelines:batchGet"""
 
     customers: list[TimelineOfCustomer]
-
-
-class SegmentRow(Struct):
-    """A segment's definition and size."""
-
-    key: str
-    name: str
-    status: str
-    version: int = 0
-    revision: int = 1
-    size: int | None = None
-    description: str | None = None
-    condition: Raw = field(default_factory=lambda: Raw(b"null"))
-    published_at: str | None = None
-
-
-class SegmentListAnswer(Struct):
-    """GET /v1/segments"""
-
-    items: list[SegmentRow]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import TypeGuard
 from uuid import UUID
 
 from gateway.errors import bad_input
@@ -45,9 +46,14 @@ def page_size(first: int, *, field: str = "first") -> int:
     return first
 
 
+def is_text(value: object) -> TypeGuard[str]:
+    """Whether it is a short, not empty text."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_TEXT and "\x00" not in value
+
+
 def text(value: str, *, field: str) -> str:
     """A short, not empty text. Raises GatewayError."""
-    if not value or len(value) > MAX_TEXT or "\x00" in value:
+    if not is_text(value):
         raise bad_input(f"{field} must be a text of 1 to {MAX_TEXT} characters", field=field)
     return value
 

@@ -8,10 +8,13 @@ from msgspec import structs
 
 from gateway.answers import campaign, decisions, delivery, identity, profile, survey
 from gateway.answers.page import PageInfoRow
+from gateway.answers.relations import RelationRow
+from gateway.answers.traits import ExplanationAnswer
 from gateway.errors import GatewayError, bad_input
-from gateway.loaders import CustomerPage, Loaders, MessagePage, PermittedUse
+from gateway.loaders import CustomerPage, DatesForPurpose, Loaders, MessagePage, PermittedUse, TraitQuestion
 from gateway.types import arguments, fields, paging
 from gateway.types.identity_records import Group, IdentityGraph
+from gateway.types.profile_records import Relation, TraitObservationConnection
 from gateway.types.records import (
     Commitment,
     EventConnection,
@@ -26,11 +29,12 @@ from gateway.types.records import (
     SegmentMembership,
     Trait,
 )
-from gateway.types.scalars import DateTime
+from gateway.types.scalars import DateTime, Json
 
 DEFAULT_TIMELINE = 20
 DEFAULT_MESSAGES = 20
 DEFAULT_DECISIONS = 20
+DEFAULT_OBSERVATIONS = 20
 _IDENTITY_MAY_LACK = frozenset({"UNAVAILABLE", "TIMEOUT", "FORBIDDEN", "TOO_LARGE"})
 """With these the rest of the view still answers, under the id that was asked for."""
 
@@ -77,6 +81,45 @@ class Decision:
         found = await asyncio.gather(*(find_customer(self.loaders, other) for other in self.other_customer_ids))
         present = {customer.id: customer for customer in found if customer is not None}
         return list(present.values())
+
+
+@strawberry.type(description="Why a trait of a customer is what it is: who won by which policy, and all that was said.")
+class TraitExplanation:
+    """A trait of a customer and the loaders it is read through."""
+
+    question: strawberry.Private[TraitQuestion]
+    loaders: strawberry.Private[Loaders]
+
+    @fields.field()
+    def name(self) -> str:
+        """The trait's name."""
+        return self.question.name
+
+    @fields.field(graphql_type=Json | None, description="Null where nothing said counts.")
+    async def value(self) -> object:
+        """From profile."""
+        return (await self.loaders.explanations.load(self.question)).value
+
+    @fields.field(description="Which of the words wins: latest, most_trusted, max, min or union.")
+    async def policy(self) -> str | None:
+        """From profile."""
+        return (await self.loaders.explanations.load(self.question)).policy
+
+    @fields.field(
+        graphql_type=Trait | None, description="The value with whose word it is; null where nothing said counts."
+    )
+    async def winner(self) -> profile.TraitRow | None:
+        """From profile, with the customer's other traits."""
+        known = (await self.loaders.profile.load(self.question.customer_id)).traits
+        return next((trait for trait in known if trait.name == self.question.name), None)
+
+    @fields.field(
+        graphql_type=TraitObservationConnection | None,
+        description="Everything said of it, newest first, each with why it lost.",
+    )
+    async def observations(self) -> ExplanationAnswer:
+        """From profile."""
+        return await self.loaders.explanations.load(self.question)
 
 
 @strawberry.type(
@@ -137,6 +180,23 @@ class Customer:
     async def traits(self) -> list[profile.TraitRow]:
         """From profile."""
         return (await self.loaders.profile.load(self.id)).traits
+
+    @fields.field(description="Why a trait is what it is; `first` and `after` page through what was said of it.")
+    def trait(self, name: str, first: int = DEFAULT_OBSERVATIONS, after: str | None = None) -> TraitExplanation | None:
+        """Read by its fields."""
+        question = TraitQuestion(
+            self.id, arguments.text(name, field="name"), arguments.page_size(first), arguments.cursor(after)
+        )
+        return TraitExplanation(question=question, loaders=self.loaders)
+
+    @fields.field(
+        graphql_type=list[Relation] | None,
+        description="Dates of related persons that the customer gave for this purpose; for no other one are they seen.",
+    )
+    async def relations(self, purpose: str) -> list[RelationRow]:
+        """From profile."""
+        wanted = DatesForPurpose(self.id, arguments.text(purpose, field="purpose"))
+        return (await self.loaders.relations.load(wanted)).relations
 
     @fields.field(graphql_type=Rfm | None, description="Null when the customer never bought.")
     async def rfm(self) -> profile.RfmRow | None:

@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 import strawberry
 from strawberry.types import Info
 
-from gateway.answers import campaign, problem, profile
+from gateway.answers import campaign, problem
 from gateway.clients import ServiceClient, path_segment
 from gateway.context import OperationContext
 from gateway.errors import GatewayError, bad_input
@@ -13,34 +13,13 @@ from gateway.loaders import Loaders
 from gateway.types import arguments, fields
 from gateway.types.customer import Customer, find_customer
 from gateway.types.identity_mutations import IdentityMutation
-from gateway.types.records import Journey, Segment
+from gateway.types.profile_mutations import ProfileMutation
+from gateway.types.records import Journey
 from gateway.types.scalars import Json
 
 ContextInfo = Info[OperationContext, None]
 RowT = TypeVar("RowT")
 INPUT = strawberry.argument(name="input")
-
-
-@strawberry.input(description="A segment: who fulfils the condition is in it.")
-class PublishSegmentInput:
-    """As profile takes it."""
-
-    key: str
-    name: str
-    condition: Json = strawberry.field(
-        description='The condition tree, e.g. {kind: "event_count", event: "Order Completed", ...}.'
-    )
-    description: str | None = None
-    expected_version: int | None = strawberry.field(
-        default=None, description="Refuse (CONFLICT) when somebody has changed the segment since this version."
-    )
-
-
-@strawberry.type(description="The published segment.")
-class PublishSegmentPayload:
-    """What publishing answers."""
-
-    segment: profile.SegmentRow = strawberry.field(graphql_type=Segment)
 
 
 @strawberry.input(description="A journey: what starts it and its steps.")
@@ -83,30 +62,8 @@ class WithdrawPermissionPayload:
 
 
 @strawberry.type
-class Mutation(IdentityMutation):
+class Mutation(IdentityMutation, ProfileMutation):
     """The graph's changes."""
-
-    @fields.mutation(
-        description="Define a segment and put it to work. Needs profile:write. Repeating it changes nothing."
-    )
-    async def publish_segment(
-        self, info: ContextInfo, given: Annotated[PublishSegmentInput, INPUT]
-    ) -> PublishSegmentPayload | None:
-        """PUT and publish at profile."""
-        loaders = info.context.loaders
-        body: dict[str, object] = {"name": given.name, "condition": given.condition}
-        if given.description is not None:
-            body["description"] = given.description
-        row = await _publish(
-            loaders,
-            loaders.services.profile,
-            "segments",
-            given.key,
-            body,
-            given.expected_version,
-            answer=profile.SegmentRow,
-        )
-        return PublishSegmentPayload(segment=row)
 
     @fields.mutation(description="Define a journey and start it. Needs campaign:write. Repeating it changes nothing.")
     async def publish_journey(

@@ -7,6 +7,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import strawberry
 
 from gateway.answers.page import PageInfoRow
+from gateway.clients import ServiceClient
 from gateway.errors import bad_input
 from gateway.loaders import Loaders
 from gateway.types import arguments
@@ -112,6 +113,27 @@ def connect(
     return Connection(edges=edges, page_info=page_info(found, places, after=after))
 
 
+async def list_page(
+    service: ServiceClient,
+    path: str,
+    answer: type[PageAnswer[Any]],
+    *,
+    loaders: Loaders,
+    first: int,
+    after: str | None,
+    query: Mapping[str, str | None] | None = None,
+    node: Callable[[Any], Any] | None = None,
+) -> Connection[Any]:  # Any: as `connect`
+    """One page of a service's listing.
+
+    Raises:
+        GatewayError: a wrong argument, or the service's refusal.
+    """
+    at = place(first, after)
+    found = await service.get(path, answer, headers=loaders.headers, query=at.query() | dict(query or {}))
+    return connect(found, at, after=after, node=node)
+
+
 async def list_identity(
     loaders: Loaders,
     path: str,
@@ -127,8 +149,6 @@ async def list_identity(
     Raises:
         GatewayError: a wrong argument, or the service's refusal.
     """
-    at = place(first, after)
-    found = await loaders.services.identity.get(
-        path, answer, headers=loaders.headers, query=at.query() | dict(query or {})
+    return await list_page(
+        loaders.services.identity, path, answer, loaders=loaders, first=first, after=after, query=query, node=node
     )
-    return connect(found, at, after=after, node=node)

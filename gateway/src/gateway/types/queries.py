@@ -3,7 +3,7 @@
 import strawberry
 from strawberry.types import Info
 
-from gateway.answers import campaign, profile, survey
+from gateway.answers import campaign, survey
 from gateway.context import OperationContext
 from gateway.loaders import IdentifierKey
 from gateway.prefetch import prefetch_customer
@@ -12,14 +12,14 @@ from gateway.types.campaign import Campaign, Questionnaire
 from gateway.types.customer import Customer, CustomerConnection, find_customer
 from gateway.types.identity_queries import IdentityQuery
 from gateway.types.listing import list_customers
-from gateway.types.records import Segment
+from gateway.types.profile_queries import ProfileQuery
 
 DEFAULT_CUSTOMERS = 20
 ContextInfo = Info[OperationContext, None]
 
 
 @strawberry.type
-class Query(IdentityQuery):
+class Query(IdentityQuery, ProfileQuery):
     """The graph's entrances."""
 
     @fields.field(description="The single customer view. A former id leads to the present customer.")
@@ -44,13 +44,6 @@ class Query(IdentityQuery):
     ) -> CustomerConnection | None:
         """From identity, or from profile for a segment."""
         return await list_customers(info.context.loaders, first=first, after=after, segment=segment)
-
-    @fields.field(graphql_type=list[Segment] | None, description="Segments and their present sizes.")
-    async def segments(self, info: ContextInfo) -> list[profile.SegmentRow]:
-        """From profile."""
-        loaders = info.context.loaders
-        found = await loaders.services.profile.get("/v1/segments", profile.SegmentListAnswer, headers=loaders.headers)
-        return found.items
 
     @fields.field()
     async def campaigns(self, info: ContextInfo) -> list[Campaign] | None:

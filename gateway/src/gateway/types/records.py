@@ -30,11 +30,14 @@ class Identifier:
 
 @record(profile.TraitRow)
 class Trait:
-    """What a source says about the customer; where sources disagree, the folded value."""
+    """What a source says about the customer; where sources disagree, the folded value (`Customer.trait` says why)."""
 
     name: str
     value: Json
-    source: str | None
+    source: str | None = strawberry.field(description="Whose word it is.")
+    department: str | None = strawberry.field(description="Whose the source was then.")
+    brand: str | None
+    legal_entity: str | None
     observed_at: DateTime
 
 
@@ -75,6 +78,9 @@ class Event:
     name: str
     kind: str
     source: str | None
+    department: str | None = strawberry.field(description="Whose the source was then; null for Kizuna's own facts.")
+    brand: str | None
+    legal_entity: str | None
     occurred_at: DateTime
     properties: Json
 
@@ -178,21 +184,6 @@ class JourneyRun:
     wake_at: DateTime | None
     ended_at: DateTime | None
     outcome: str | None
-
-
-@record(profile.SegmentRow)
-class Segment:
-    """A segment's definition and present size."""
-
-    key: str
-    name: str
-    description: str | None
-    status: str
-    version: int = strawberry.field(description="Counts publications.")
-    revision: int = strawberry.field(description="Counts edits; pass it as expectedVersion.")
-    size: int | None
-    condition: Json | None
-    published_at: DateTime | None
 
 
 @record(campaign.JourneyRow)

@@ -1,0 +1,345 @@
+"""Changes of what profile knows by definition: segments, traits, relations, bought data, exports. Profile decides by
+the caller's scopes who may."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeVar
+
+import strawberry
+from strawberry.types import Info
+
+from gateway.answers import insights, problem, relations, segments, traits
+from gateway.clients import path_segment
+from gateway.context import OperationContext
+from gateway.errors import GatewayError, bad_input
+from gateway.types import arguments, fields
+from gateway.types.customer import Customer, find_customer
+from gateway.types.profile_inputs import (
+    CancelAnonymisedExportInput,
+    DeleteInsightDatasetInput,
+    DeleteTraitDefinitionInput,
+    PublishSegmentInput,
+    PutInsightDatasetInput,
+    PutRelationInput,
+    PutSegmentInput,
+    PutTraitDefinitionInput,
+    RequestAnonymisedExportInput,
+    RestoreSegmentInput,
+    RetractTraitInput,
+    SegmentKeyInput,
+    SegmentMembersInput,
+    WithdrawRelationInput,
+    body_of,
+)
+from gateway.types.profile_records import (
+    AnonymisedExport,
+    InsightDataset,
+    ListOutcome,
+    Relation,
+    TraitDefinition,
+    TraitRetraction,
+)
+from gateway.types.segment import Segment, segment_of
+
+ContextInfo = Info[OperationContext, None]
+RowT = TypeVar("RowT")
+INPUT = strawberry.argument(name="input")
+
+
+@strawberry.type(description="The segment as it now is.")
+class SegmentPayload:
+    """What changing a segment answers."""
+
+    segment: Segment
+
+
+@strawberry.type(description="The published segment.")
+class PublishSegmentPayload:
+    """What publishing answers."""
+
+    segment: Segment
+
+
+@strawberry.type(description="What became of each customer, in order.")
+class SegmentMembersPayload:
+    """What changing a static list answers."""
+
+    outcomes: list[segments.ListOutcomeRow] = strawberry.field(graphql_type=list[ListOutcome])
+
+
+@strawberry.type(description="The definition as it now is.")
+class TraitDefinitionPayload:
+    """What defining a trait answers."""
+
+    definition: traits.TraitDefinitionRow = strawberry.field(graphql_type=TraitDefinition)
+
+
+@strawberry.type(description="What was deleted.")
+class DeletedPayload:
+    """What deleting answers."""
+
+    key: str
+
+
+@strawberry.type(description="What was taken back; `traitRetraction(id:)` says how far it is.")
+class RetractTraitPayload:
+    """What retracting answers."""
+
+    retraction: traits.RetractionRow = strawberry.field(graphql_type=TraitRetraction)
+
+
+@strawberry.type(description="The date as it is kept.")
+class RelationPayload:
+    """What putting a relation answers."""
+
+    relation: relations.RelationRow = strawberry.field(graphql_type=Relation)
+
+
+@strawberry.type(description="The customer, read after the change.")
+class WithdrawRelationPayload:
+    """What withdrawing answers."""
+
+    customer: Customer
+
+
+@strawberry.type(description="The dataset as it now is.")
+class InsightDatasetPayload:
+    """What putting a dataset answers."""
+
+    dataset: insights.InsightDatasetRow = strawberry.field(graphql_type=InsightDataset)
+
+
+@strawberry.type(description="The export as it now is; `anonymisedExport(id:)` says when it is done.")
+class AnonymisedExportPayload:
+    """What asking for an export answers."""
+
+    export: insights.AnonymisedExportRow = strawberry.field(graphql_type=AnonymisedExport)
+
+
+@strawberry.type
+class ProfileMutation:
+    """The graph's changes at profile."""
+
+    @fields.mutation(
+        description="Create or edit a segment; it counts once it is published, a static list at once. Needs "
+        "profile:write. Repeating it changes nothing."
+    )
+    async def put_segment(self, info: ContextInfo, given: Annotated[PutSegmentInput, INPUT]) -> SegmentPayload | None:
+        """PUT /v1/segments/{key}"""
+        path = _path("segments", given.key)
+        row = await _change(
+            info, "PUT", path, body_of(given, "key"), segments.SegmentRow, version=given.expected_version
+        )
+        return SegmentPayload(segment=segment_of(row, info.context.loaders.renewed()))
+
+    @fields.mutation(
+        description="Put a segment to work: for new events at once, for everybody by a backfill. With `name` and "
+        "`condition` it is defined first. Needs profile:write. Repeating it changes nothing."
+    )
+    async def publish_segment(
+        self, info: ContextInfo, given: Annotated[PublishSegmentInput, INPUT]
+    ) -> PublishSegmentPayload | None:
+        """PUT, if there is something to put, and publish."""
+        path = _path("segments", given.key)
+        edited = body_of(given, "key", "why", "force")
+        if edited:
+            for needed in ("name", "condition"):
+                if needed not in edited:
+                    raise bad_input("name and condition go together", field=needed)
+            await _change(info, "PUT", path, edited, problem.Anything, version=given.expected_version)
+        elif given.expected_version is not None:
+            raise bad_input("expectedVersion is of an edit: give name and condition", field="expectedVersion")
+        body = {"why": given.why, "force": given.force}
+        row = await _change(info, "POST", f"{path}:publish", body, segments.SegmentRow)
+        return PublishSegmentPayload(segment=segment_of(row, info.context.loaders.renewed()))
+
+    @fields.mutation(
+        description="Take a segment out of use: its members exit. Refused while others refer to it. Needs "
+        "profile:write."
+    )
+    async def archive_segment(
+        self, info: ContextInfo, given: Annotated[SegmentKeyInput, INPUT]
+    ) -> SegmentPayload | None:
+        """POST /v1/segments/{key}:archive"""
+        return await _act_on_segment(info, given.key, "archive", {})
+
+    @fields.mutation(description="Take an archived segment into use again. Needs profile:write.")
+    async def unarchive_segment(
+        self, info: ContextInfo, given: Annotated[SegmentKeyInput, INPUT]
+    ) -> SegmentPayload | None:
+        """POST /v1/segments/{key}:unarchive"""
+        return await _act_on_segment(info, given.key, "unarchive", {})
+
+    @fields.mutation(description="Publish an earlier version's condition as a new version. Needs profile:write.")
+    async def restore_segment(
+        self, info: ContextInfo, given: Annotated[RestoreSegmentInput, INPUT]
+    ) -> SegmentPayload | None:
+        """POST /v1/segments/{key}:restore"""
+        return await _act_on_segment(info, given.key, "restore", body_of(given, "key"))
+
+    @fields.mutation(
+        description="Put customers on a static list. Needs profile:write. Repeating it changes nothing. Files are sent "
+        "over profile's REST API."
+    )
+    async def add_segment_members(
+        self, info: ContextInfo, given: Annotated[SegmentMembersInput, INPUT]
+    ) -> SegmentMembersPayload | None:
+        """POST /v1/segments/{key}:addMembers"""
+        return await _change_members(info, given, "addMembers")
+
+    @fields.mutation(description="Take customers off a static list. Needs profile:write. Repeating it changes nothing.")
+    async def remove_segment_members(
+        self, info: ContextInfo, given: Annotated[SegmentMembersInput, INPUT]
+    ) -> SegmentMembersPayload | None:
+        """POST /v1/segments/{key}:removeMembers"""
+        return await _change_members(info, given, "removeMembers")
+
+    @fields.mutation(
+        description="Define a trait. When another word wins by it, everybody is folded anew and segments follow. Needs "
+        "profile:write. Repeating it changes nothing."
+    )
+    async def put_trait_definition(
+        self, info: ContextInfo, given: Annotated[PutTraitDefinitionInput, INPUT]
+    ) -> TraitDefinitionPayload | None:
+        """PUT /v1/traits/{name}"""
+        body = body_of(given, "name") | {"trusted": [body_of(each) for each in given.trusted]}
+        path = _path("traits", given.name, field="name")
+        row = await _change(info, "PUT", path, body, traits.TraitDefinitionRow, version=given.expected_version)
+        return TraitDefinitionPayload(definition=row)
+
+    @fields.mutation(description="Remove a trait's definition. Needs profile:write.")
+    async def delete_trait_definition(
+        self, info: ContextInfo, given: Annotated[DeleteTraitDefinitionInput, INPUT]
+    ) -> DeletedPayload | None:
+        """DELETE /v1/traits/{name}"""
+        await _delete(info, _path("traits", given.name, field="name"), version=given.expected_version)
+        return DeletedPayload(key=given.name)
+
+    @fields.mutation(
+        description="Take back what a source said of a trait; the observations are kept, and count no more. Needs "
+        "profile:write."
+    )
+    async def retract_trait(
+        self, info: ContextInfo, given: Annotated[RetractTraitInput, INPUT]
+    ) -> RetractTraitPayload | None:
+        """POST /v1/traits/{name}:retract"""
+        body = body_of(given, "name")
+        if given.customer_id is not None:
+            body["customer_id"] = arguments.customer_id(given.customer_id, field="customerId")
+        if given.event_id is not None:
+            body["event_id"] = arguments.uuid(given.event_id, field="eventId", kind="an event's id")
+        path = f"{_path('traits', given.name, field='name')}:retract"
+        return RetractTraitPayload(retraction=await _change(info, "POST", path, body, traits.RetractionRow))
+
+    @fields.mutation(
+        description="Keep a date of a related person for the purpose the customer gave it for. Needs profile:write. "
+        "Repeating it changes nothing."
+    )
+    async def put_relation(
+        self, info: ContextInfo, given: Annotated[PutRelationInput, INPUT]
+    ) -> RelationPayload | None:
+        """PUT /v1/customers/{customer_id}/relations/{relation_id}"""
+        path, _ = await _relation(info, given)
+        body = body_of(given, "customer_id", "relation_id")
+        return RelationPayload(relation=await _change(info, "PUT", path, body, relations.RelationRow))
+
+    @fields.mutation(
+        description="The customer takes the date back: it is deleted, and nobody reads it any more. Needs "
+        "profile:write. Repeating it changes nothing."
+    )
+    async def withdraw_relation(
+        self, info: ContextInfo, given: Annotated[WithdrawRelationInput, INPUT]
+    ) -> WithdrawRelationPayload | None:
+        """DELETE /v1/customers/{customer_id}/relations/{relation_id}"""
+        path, customer = await _relation(info, given)
+        await _delete(info, path, version=None)
+        return WithdrawRelationPayload(customer=Customer(id=customer.id, loaders=info.context.loaders.renewed()))
+
+    @fields.mutation(
+        description="Say what a bought dataset about segments is. Needs insights:write. Its content is sent over "
+        "profile's REST API (`POST /v1/insights/{key}:import`)."
+    )
+    async def put_insight_dataset(
+        self, info: ContextInfo, given: Annotated[PutInsightDatasetInput, INPUT]
+    ) -> InsightDatasetPayload | None:
+        """PUT /v1/insights/{key}"""
+        body = body_of(given, "key") | {"measures": [body_of(each) for each in given.measures]}
+        path = _path("insights", given.key)
+        row = await _change(info, "PUT", path, body, insights.InsightDatasetRow, version=given.expected_version)
+        return InsightDatasetPayload(dataset=row)
+
+    @fields.mutation(description="Delete a bought dataset and its cells. Needs insights:write.")
+    async def delete_insight_dataset(
+        self, info: ContextInfo, given: Annotated[DeleteInsightDatasetInput, INPUT]
+    ) -> DeletedPayload | None:
+        """DELETE /v1/insights/{key}"""
+        await _delete(info, _path("insights", given.key), version=given.expected_version)
+        return DeletedPayload(key=given.key)
+
+    @fields.mutation(
+        description="Have customers' data made anonymous for somebody else; it is kept on record. Needs exports:write. "
+        "What comes of it is read over profile's REST API."
+    )
+    async def request_anonymised_export(
+        self, info: ContextInfo, given: Annotated[RequestAnonymisedExportInput, INPUT]
+    ) -> AnonymisedExportPayload | None:
+        """POST /v1/anonymised-exports"""
+        row = await _change(info, "POST", "/v1/anonymised-exports", body_of(given), insights.AnonymisedExportRow)
+        return AnonymisedExportPayload(export=row)
+
+    @fields.mutation(description="Stop an anonymised export, or delete its content. Needs exports:write.")
+    async def cancel_anonymised_export(
+        self, info: ContextInfo, given: Annotated[CancelAnonymisedExportInput, INPUT]
+    ) -> AnonymisedExportPayload | None:
+        """POST /v1/anonymised-exports/{export_id}:cancel"""
+        path = f"/v1/anonymised-exports/{arguments.uuid(given.export_id, field='exportId')}:cancel"
+        return AnonymisedExportPayload(export=await _change(info, "POST", path, {}, insights.AnonymisedExportRow))
+
+
+def _path(plural: str, key: str, *, field: str = "key") -> str:
+    return f"/v1/{plural}/{path_segment(arguments.text(key, field=field))}"
+
+
+async def _change(
+    info: ContextInfo,
+    method: Literal["POST", "PUT"],
+    path: str,
+    body: Mapping[str, object],
+    answer: type[RowT],
+    *,
+    version: int | None = None,
+) -> RowT:
+    loaders = info.context.loaders
+    return await loaders.services.profile.change(method, path, body, answer, headers=_demanding(info, version))
+
+
+async def _delete(info: ContextInfo, path: str, *, version: int | None) -> None:
+    await info.context.loaders.services.profile.delete(path, headers=_demanding(info, version))
+
+
+def _demanding(info: ContextInfo, version: int | None) -> dict[str, str]:
+    headers = dict(info.context.loaders.headers)
+    if version is not None:
+        headers["if-match"] = f'"{version}"'
+    return headers
+
+
+async def _act_on_segment(info: ContextInfo, key: str, verb: str, body: dict[str, object]) -> SegmentPayload:
+    row = await _change(info, "POST", f"{_path('segments', key)}:{verb}", body, segments.SegmentRow)
+    return SegmentPayload(segment=segment_of(row, info.context.loaders.renewed()))
+
+
+async def _change_members(info: ContextInfo, given: SegmentMembersInput, verb: str) -> SegmentMembersPayload:
+    ids = arguments.uuids(given.customer_ids, field="customerIds", kind="a customer id")
+    path = f"{_path('segments', given.key)}:{verb}"
+    found = await _change(info, "POST", path, {"customer_ids": ids}, segments.ListMembersAnswer)
+    return SegmentMembersPayload(outcomes=found.results)
+
+
+async def _relation(info: ContextInfo, given: PutRelationInput | WithdrawRelationInput) -> tuple[str, Customer]:
+    """The relation's path under the customer's present id, and the customer."""
+    relation_id = arguments.uuid(given.relation_id, field="relationId")
+    requested = arguments.customer_id(given.customer_id, field="customerId")
+    customer = await find_customer(info.context.loaders, requested)
+    if customer is None:
+        raise GatewayError("There is no customer of this id", code="NOT_FOUND", field="customerId")
+    return f"/v1/customers/{customer.id}/relations/{relation_id}", customer

@@ -1,0 +1,122 @@
+"""Profile's answers beside a customer's own, for the fake services."""
+
+from typing import Any
+
+from starlette.datastructures import QueryParams
+from starlette.responses import JSONResponse, Response
+
+MOMENT = "2026-11-20T03:00:00+00:00"
+ID = "0a4f6d5e-0000-4000-8000-00000000000b"
+PURPOSE = "anniversary-reminder"
+VERSIONS = 30
+
+
+def relations_of(customer_id: str, purpose: str) -> dict[str, Any]:
+    """What the customer gave for this purpose, if it is the one."""
+    wedding = {
+        "relation_id": ID, "customer_id": customer_id, "relation": "wife", "occasion": "wedding",
+        "date": "--03-14", "purpose": PURPOSE, "source_id": "crm", "given_at": MOMENT, "ends_at": None,
+    }  # fmt: skip
+    return {"relations": [wedding] if purpose == PURPOSE else []}
+
+
+def answer_of_profile(
+    method: str, path: str, body: dict[str, Any], query: QueryParams, somebody: str
+) -> Response | None:
+    """What profile answers there; None for what this fake does not know."""
+    if path == "/v1/conditions/schema":
+        return JSONResponse({"$defs": {}, "big": 12345678901234567890123})
+    if path == "/v1/segments:preview":
+        answer = {"count": 3, "low": 1, "high": 5, "total": 30, "share": 0.1, "sample": [somebody]}
+        return JSONResponse(answer | {"is_estimate": body["mode"] == "estimate"})
+    if path == "/v1/segments:overlaps":
+        pair = dict(zip("ab", query.getlist("key"), strict=False))
+        return JSONResponse({"pairs": [pair | {"a_size": 3, "b_size": 2, "both": 1, "only_a": 2, "only_b": 1}]})
+    if path.endswith(("Members", "/days", "/versions", "/insights")) and path.startswith("/v1/segments/"):
+        return _of_segment(path.rsplit("/", 1)[-1], body, query)
+    if path.startswith("/v1/customers/") and "/traits/" in path:
+        return _explanation(path, query)
+    if path.startswith("/v1/customers/") and "/relations/" in path:
+        if method == "DELETE":
+            return Response(status_code=204)
+        customer_id, relation_id = path.split("/")[3], path.split("/")[5]
+        kept = relations_of(customer_id, PURPOSE)["relations"][0]
+        return JSONResponse(kept | {"relation_id": relation_id} | body, status_code=201)
+    return _listed(method, path, body, query)
+
+
+def _of_segment(what: str, body: dict[str, Any], query: QueryParams) -> Response:
+    if what == "days":
+        days = [{"day": query.get("first_day", "2026-11-20"), "size": 3, "entered": {"event": 2}, "exited": {}}]
+        return JSONResponse({"days": days})
+    if what == "versions":
+        rows: list[dict[str, Any]] = [
+            {"version": number, "condition": {}, "published_at": MOMENT, "published_by": "a", "why": None}
+            for number in range(VERSIONS, 0, -1)
+        ]
+        return _page(rows, query)
+    if what == "insights":
+        cell = {"dataset": "census", "dimensions": {"band": "30s"}, "cell_size": 120, "measures": {"income": 1}}
+        return JSONResponse({"segment": "x", "datasets": [_DATASET], "cells": [cell], "next": None})
+    outcome = "added" if what.endswith("addMembers") else "removed"
+    return JSONResponse({"results": [{"customer_id": one, "outcome": outcome} for one in body["customer_ids"]]})
+
+
+def _explanation(path: str, query: QueryParams) -> Response:
+    _, _, _, customer_id, _, name = path.split("/", 5)
+    first, after = int(query["first"]), int(query.get("after", "0"))
+    said = [
+        {"event_id": ID, "value": "東京" if number == 1 else "大阪", "source_id": "crm" if number == 1 else "shop",
+         "department": "sales", "brand": None, "legal_entity": None, "observed_at": MOMENT, "received_at": MOMENT,
+         "lost_because": None if number == 1 else "less_trusted", "retracted": None, "cursor": str(number + 1)}
+        for number in range(3)
+    ]  # fmt: skip
+    answer = {"customer_id": customer_id, "name": name, "value": "東京", "policy": "most_trusted"}
+    return JSONResponse(answer | {"observations": said[after : after + first], "has_more": after + first < 3})
+
+
+def _listed(method: str, path: str, body: dict[str, Any], query: QueryParams) -> Response | None:
+    if method == "DELETE":
+        return Response(status_code=204)
+    if path.endswith(":retract"):
+        return JSONResponse(_RETRACTION | {"source_id": body["source_id"], "why": body["why"]}, status_code=201)
+    if method == "GET" and path in {"/v1/traits", "/v1/insights", "/v1/anonymised-exports"}:
+        return _page([_ROWS[path]], query)
+    if path.startswith("/v1/retractions/"):
+        return JSONResponse(_RETRACTION)
+    if path.startswith(("/v1/anonymised-exports", "/v1/insights/")):
+        return JSONResponse(_EXPORT if "exports" in path else _DATASET | body)
+    return None
+
+
+def _page(rows: list[dict[str, Any]], query: QueryParams) -> Response:
+    first, after = int(query["first"]), int(query.get("after", "0"))
+    more = after + first < len(rows)
+    return JSONResponse({"items": rows[after : after + first], "next": str(after + first) if more else None})
+
+
+_TRAIT: dict[str, Any] = {
+    "name": "city", "type": "text", "policy": "most_trusted", "trusted": [{"source": "crm"}, {"department": "sales"}],
+    "description": None, "is_sensitive": False, "labels": [], "revision": 2, "updated_at": MOMENT, "status": "folded",
+    "refolded": 0,
+}  # fmt: skip
+_RETRACTION: dict[str, Any] = {
+    "retraction_id": ID, "name": "city", "source_id": "crm", "is_for_everybody": False, "until": MOMENT, "why": "wrong",
+    "asked_by": "somebody", "requested_at": MOMENT, "retracted": 1, "finished_at": MOMENT,
+}  # fmt: skip
+_DATASET: dict[str, Any] = {
+    "key": "census", "title": "Census", "supplier": "S", "purpose": "p", "hypothesis": "h", "licence": "l",
+    "segment_keys": ["dormant"], "dimensions": ["band"],
+    "measures": [{"name": "income", "kind": "number", "unit": "JPY"}],
+    "minimum_cell_size": 100, "expires_at": MOMENT, "status": "usable", "revision": 1, "created_by": "a",
+    "imported_by": "a", "imported_at": MOMENT, "cells": 1,
+}  # fmt: skip
+_EXPORT: dict[str, Any] = {
+    "export_id": ID, "state": "done", "created_by": "a", "department": "sales", "created_at": MOMENT,
+    "finished_at": MOMENT, "expires_at": MOMENT, "problem": None,
+    "definition": {"columns": [], "k": None, "keep_days": 30, "provision": "SFTP", "purpose": "p", "recipient": "r",
+                   "rounding": 5, "segment": None, "shape": "counts"},
+    "publication": {"statement": "s", "item_categories": ["age"], "provision": "SFTP"},
+    "figures": {"customers": 30, "published": 20, "suppressed_share": 0.3, "cells": 2, "k_reached": 10},
+}  # fmt: skip
+_ROWS = {"/v1/traits": _TRAIT, "/v1/insights": _DATASET, "/v1/anonymised-exports": _EXPORT}
