@@ -10,8 +10,10 @@ from services.profile.tests.integration.test_computed_traits import SPENT, call,
 from services.profile.tests.profile_facts import event, purchase
 
 from contracts.profile import SegmentEntered, SegmentExited
+from profile_service.conditions import Compiler
 from profile_service.rules.schedules import Timing, next_time
 from profile_service.service.schedules import Cutter
+from servicekit.database import Database
 from servicekit.testing import RunningService
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -114,11 +116,11 @@ async def test_what_was_due_while_nobody_ran_is_taken_later(profile_at_rest: Run
     answer = await call(profile, "PUT", "cut-points/recency", {"every": "month", "day": 1}, 201)
     assert (answer["version"], answer["next_at"]) == (0, profile.clock.now().isoformat().replace("+00:00", "Z"))
     profile.clock.set(profile.clock.now() + timedelta(days=90))
-    cutter = Cutter(
-        database=profile.service.database, compiler=profile.service.resources["compiler"], clock=profile.clock
-    )
+    compiler, database = Compiler(promoted={"revenue": "revenue"}), Database(profile.database.url, pool_size=1)
+    cutter = Cutter(database=database, compiler=compiler, clock=profile.clock)
     assert await cutter.step()
     assert not await cutter.step()  # once, not once for each month that was missed
+    await database.close()
     answer = await call(profile, "GET", "cut-points/recency")
     assert (answer["version"], answer["next_at"]) == (1, "2027-02-28T18:00:00Z")
     rfm = {"event": "Order Completed", "property": "revenue", "window": {"days": 365}}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,7 +16,9 @@ class RankRow:
 
     key: str
     name: str
-    condition: dict[str, Any]
+    condition: dict[str, Any] | None
+    threshold: Decimal | None
+    """Instead of a condition: what the table's measure must reach."""
     size: int
 
 
@@ -35,25 +38,50 @@ async def get_rank_version(session: AsyncSession) -> int | None:
 async def list_ranks(session: AsyncSession) -> list[RankRow]:
     """The ranks, lowest first, with their sizes."""
     rows = await (await raw(session)).fetch(
-        "SELECT r.key, r.name, r.condition, (SELECT count(*) FROM customer_ranks c WHERE c.rank_key = r.key) AS size "
+        "SELECT r.key, r.name, r.condition, r.threshold, "
+        "(SELECT count(*) FROM customer_ranks c WHERE c.rank_key = r.key) AS size "
         "FROM ranks r ORDER BY r.position"
     )
-    return [RankRow(row["key"], row["name"], row["condition"], row["size"]) for row in rows]
+    return [RankRow(**row) for row in rows]
 
 
-async def replace_ranks(session: AsyncSession, ranks: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
-    """Put (key, name, condition), lowest first, in the place of the table of ranks, as a new version of it."""
+async def list_thresholds(session: AsyncSession) -> list[tuple[str, str, Decimal]]:
+    """(key, name, threshold) of the ranks that have one, lowest first."""
+    rows = await (await raw(session)).fetch(
+        "SELECT key, name, threshold FROM ranks WHERE threshold IS NOT NULL ORDER BY threshold"
+    )
+    return [(row["key"], row["name"], row["threshold"]) for row in rows]
+
+
+async def get_measure(session: AsyncSession) -> dict[str, Any] | None:
+    """The Value that thresholds are compared with."""
+    measure: dict[str, Any] | None = await (await raw(session)).fetchval(
+        "SELECT measure FROM rank_tables WHERE key = 'default'"
+    )
+    return measure
+
+
+async def replace_ranks(
+    session: AsyncSession,
+    ranks: Sequence[tuple[str, str, dict[str, Any] | None, Decimal | None]],
+    *,
+    measure: dict[str, Any] | None,
+) -> None:
+    """Put (key, name, condition, threshold), lowest first, in the place of the ranks, as a new version of the table."""
     connection = await raw(session)
     await connection.execute("DELETE FROM ranks")
     await connection.execute(
-        "INSERT INTO ranks (key, name, position, condition) "
-        "SELECT key, name, position, condition FROM unnest($1::text[], $2::text[], $3::text[]::jsonb[]) "
-        "WITH ORDINALITY AS t (key, name, condition, position)",
-        [key for key, _, _ in ranks],
-        [name for _, name, _ in ranks],
-        [json_text(condition) for _, _, condition in ranks],
+        "INSERT INTO ranks (key, name, position, condition, threshold) "
+        "SELECT key, name, position, condition, threshold "
+        "FROM unnest($1::text[], $2::text[], $3::text[]::jsonb[], $4::numeric[]) "
+        "WITH ORDINALITY AS t (key, name, condition, threshold, position)",
+        [key for key, _, _, _ in ranks],
+        [name for _, name, _, _ in ranks],
+        [None if condition is None else json_text(condition) for _, _, condition, _ in ranks],
+        [threshold for _, _, _, threshold in ranks],
     )
     await connection.execute(
-        "INSERT INTO rank_tables AS t (key, version) VALUES ('default', 1) "
-        "ON CONFLICT (key) DO UPDATE SET version = t.version + 1"
+        "INSERT INTO rank_tables AS t (key, version, measure) VALUES ('default', 1, $1) "
+        "ON CONFLICT (key) DO UPDATE SET version = t.version + 1, measure = excluded.measure",
+        None if measure is None else json_text(measure),
     )

@@ -57,6 +57,10 @@ def _customer(view: CustomerView, *, now: datetime, settings: Settings) -> schem
         signs=[SignOfCustomerAnswer.model_validate(sign) for sign in view.signs],
         computed={key: plain(value) for key, value in view.computed.computed.items()},
         lifecycle=view.computed.lifecycle,
+        points=view.computed.points,
+        next_rank=None
+        if view.computed.next_rank is None
+        else schemas.NextRankAnswer.model_validate(view.computed.next_rank),
         rfm_scores=schemas.RfmScoresAnswer(**view.computed.scores) if view.computed.scores else None,
     )
 

@@ -1,5 +1,7 @@
 """Ranks: HTTP only."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from profile_service.repository.definitions import RankRow
@@ -15,7 +17,7 @@ router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["profile"
 async def get_ranks(session: Session, response: Response) -> schemas.RanksAnswer:
     """The ranks, lowest first, with their sizes."""
     ranks, version = await configuring.get_ranks(session)
-    return _ranks(ranks, version, response)
+    return _ranks(ranks, version, await configuring.get_measure(session), response)
 
 
 @router.put("/ranks/default", dependencies=writes, responses={201: {"model": schemas.RanksAnswer}})
@@ -30,17 +32,22 @@ async def put_ranks(
     """Replace the ranks; the highest fulfilled one wins. Everybody is evaluated anew."""
     ranks, version, is_new = await configuring.put_ranks(
         session,
-        [(rank.key, rank.name, rank.condition) for rank in body.ranks],
+        [(rank.key, rank.name, rank.takes) for rank in body.ranks],
+        measure=body.measure,
         demanded_version=demanded,
         now=clock.now(),
     )
     resource(request, "wake_backfill")(session)
     response.status_code = 201 if is_new else 200
-    return _ranks(ranks, version, response)
+    return _ranks(ranks, version, await configuring.get_measure(session), response)
 
 
-def _ranks(ranks: list[RankRow], version: int, response: Response) -> schemas.RanksAnswer:
+def _ranks(
+    ranks: list[RankRow], version: int, measure: dict[str, Any] | None, response: Response
+) -> schemas.RanksAnswer:
     etag(response, version)
     return schemas.RanksAnswer(
-        ranks=[schemas.RankAnswer.model_validate(rank, from_attributes=True) for rank in ranks], version=version
+        ranks=[schemas.RankAnswer.model_validate(rank, from_attributes=True) for rank in ranks],
+        measure=measure,
+        version=version,
     )

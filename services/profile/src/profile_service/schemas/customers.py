@@ -63,6 +63,14 @@ class RankOfCustomerAnswer(Answer):
     since: datetime
 
 
+class NextRankAnswer(Answer):
+    """The next rank, also for whoever has none yet, and what the measure lacks of its threshold."""
+
+    key: str
+    name: str
+    missing: Decimal
+
+
 class SegmentOfCustomerAnswer(Answer):
     """A segment a customer is in."""
 
@@ -84,6 +92,9 @@ class CustomerAnswer(Answer):
     computed: dict[str, Any]
     """Computed traits at this moment: a number, a text, or a moment; what is missing is not there."""
     rfm_scores: RfmScoresAnswer | None
+    points: Decimal | None
+    """What the table of ranks measures; null where it measures nothing."""
+    next_rank: NextRankAnswer | None
     lifecycle: str | None
     """The state; null for whoever may not see what it is drawn from."""
 

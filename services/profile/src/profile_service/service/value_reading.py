@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.conditions import Case, CaseValue, ComputedValue, ConstantValue, PointsValue, Value
 from profile_service.conditions import LIFECYCLE, CompiledConditions, Compiler, Library, expand_value
+from profile_service.repository.definitions import list_thresholds
 from profile_service.repository.library import Published, read_published
 from profile_service.rules.rfm import MEASURES, Measure, score
 from profile_service.service.policy import Sight
@@ -27,6 +28,15 @@ _Asked = tuple[str, str]
 """A kind (`computed`, `rfm`, `lifecycle`, `points`) and a key."""
 
 
+@dataclass(frozen=True)
+class NextRank:
+    """The rank with the lowest threshold not yet reached, and what is missing."""
+
+    key: str
+    name: str
+    missing: Decimal
+
+
 @dataclass
 class ComputedView:
     """What is computed of one customer; what is missing is not there."""
@@ -35,6 +45,8 @@ class ComputedView:
     """Key -> number, text, or moment."""
     lifecycle: str | None = None
     points: Decimal | None = None
+    """What the table of ranks measures."""
+    next_rank: NextRank | None = None
     scores: dict[Measure, int] = field(default_factory=dict)
 
 
@@ -45,6 +57,7 @@ class ValueReader:
         self._compiler = compiler
         self._published = Published()
         self._values: dict[_Asked, Any] = {}
+        self._thresholds: list[tuple[str, str, Decimal]] = []
         self._statements: dict[tuple[_Asked, ...], list[tuple[tuple[_Asked, ...], CompiledConditions]]] = {}
 
     async def library(self, session: AsyncSession) -> Library:
@@ -53,6 +66,7 @@ class ValueReader:
         if published is not self._published:
             self._published, self._statements = published, {}
             self._values = dict(_expanded(published.library))
+            self._thresholds = await list_thresholds(session)
         return published.library
 
     async def read(
@@ -74,7 +88,14 @@ class ValueReader:
                 view = views[row["customer_id"]]
                 for position, each in enumerate(part):
                     _put(view, each, row[f"x{position}"], library)
+                if view.points is not None:
+                    view.next_rank = self._next_rank(view.points)
         return views
+
+    def _next_rank(self, points: Decimal) -> NextRank | None:
+        return next(
+            (NextRank(key, name, limit - points) for key, name, limit in self._thresholds if limit > points), None
+        )
 
     def _compiled(self, asked: tuple[_Asked, ...]) -> list[tuple[tuple[_Asked, ...], CompiledConditions]]:
         if asked not in self._statements:
