@@ -14,6 +14,7 @@ from profile_service.repository.conclusions import Conclusions
 from profile_service.routes import routers
 from profile_service.service.anonymising import Anonymiser
 from profile_service.service.backfilling import Backfiller
+from profile_service.service.circulation import UseCounter
 from profile_service.service.concluding import Concluder, LiveHints
 from profile_service.service.following import Follower
 from profile_service.service.identifiers import IdentifierKeeper
@@ -77,6 +78,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     remark_worker = PeriodicWorker("remarks", 5, remark_work.step)
     sources = SourceKeeper(clock=clock, wake_trait_work=_waking(trait_worker))
     identifiers = IdentifierKeeper(concluder=concluder, time_zone=settings.time_zone)
+    uses = UseCounter(database=database, clock=clock, zone=zone)
     relations = RelationSweeper(database=database, clock=clock)
     insights = InsightSweeper(database=database, clock=clock)
     anonymiser = Anonymiser(settings, database=database, clock=clock)
@@ -120,6 +122,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             expiry,
             backfill,
             cutter,
+            PeriodicWorker("circulation", 5, uses.step),
             PeriodicWorker("sizes", 5, SizeKeeper(database=database).step),
             trait_worker,
             remark_worker,
@@ -136,7 +139,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             "value_reader": ValueReader(compiler),
             "static_lists": StaticLists(concluder=concluder, clock=clock),
             "recorder": recorder,
-            "policy": PolicyKeeper(settings.purchase_event),
+            "policy": PolicyKeeper(settings.purchase_event, count=uses.count),
             "wake_backfill": _waking(backfill),
             "wake_cutter": _waking(cutter),
             "wake_anonymiser": _waking(anonymising),

@@ -32,6 +32,7 @@ RELATION = UUID(int=77)
 LISTED = "canary_listed"
 SCOPES = (
     "profile:read", "profile:write", "profile:scan", "insights:read", "insights:write", "exports:read", "exports:write",
+    "circulation:read",
 )  # fmt: skip
 
 TRAIT, LABELLED, EVENT = "canary_trait", "canary_labelled", "Canary Event"
@@ -60,6 +61,10 @@ EXPORT = {
     }],
     "purpose": "canary-purpose", "recipient": "University", "provision": "SFTP",
 }  # fmt: skip
+COMPUTED = {
+    "name": "canary-computed-name", "value": {"kind": "events", "function": "count", "event": EVENT},
+}  # fmt: skip
+DAILY = {"every": "day", "at": "03:00"}
 TOPIC = {"name": "Topic", "kind": "own", "keywords": {"any": ["kizuna"]}}
 
 CANARIES = (
@@ -67,6 +72,7 @@ CANARIES = (
     "canary_segment", "canary-segment-name", "canary-description", "canary-why", "canary_drawn", "canary-drawn-name",
     LISTED, "canary_sign", "canary-sign-name", "canary-meaning", "canary_rank", "canary-rank-name", "canary aunt",
     "canary-remark", "420042", "canary-category", "canary-label", "canary-purpose", "canary-retraction",
+    "canary_computed", "canary-computed-name",
 )  # fmt: skip
 
 POLICY = {
@@ -123,6 +129,9 @@ HIDDEN_CONDITIONS: list[dict[str, Any]] = [
     {"kind": "segment", "segment": "canary_segment"},
     {"kind": "or", "conditions": [OPEN, {"kind": "segment", "segment": "canary_drawn"}]},
     {"kind": "segment", "segment": LISTED},
+    {
+        "kind": "value", "of": {"kind": "computed", "key": "canary_computed"}, "comparison": "exists",
+    },
     {"kind": "rank", "position": "is", "rank": "canary_rank"},
     {"kind": "event_count", "event": "Remark Made", "comparison": "ge", "value": 1},
     {
@@ -136,7 +145,8 @@ CALLS: dict[str, Sequence[Call]] = {
     "POST /v1/customers:batchGet": [
         Call(
             (TRAIT, "canary-value", LABELLED, "canary-labelled", "4711.42", "canary_segment", "canary-segment-name",
-             "canary_drawn", "canary-drawn-name", LISTED, "canary_sign", "canary-meaning", "canary-rank-name"),
+             "canary_drawn", "canary-drawn-name", LISTED, "canary_sign", "canary-meaning", "canary-rank-name",
+             "canary_computed"),
             body=EVERYBODY,
         )
     ],
@@ -175,6 +185,16 @@ CALLS: dict[str, Sequence[Call]] = {
     "GET /v1/traits": [Call((TRAIT, LABELLED)), Call((LABELLED,), query={"first": 1})],
     "GET /v1/traits/{name}": [Call(("canary-description",))],
     "GET /v1/retractions/{retraction_id}": [Call(("canary-retraction",))],
+    "GET /v1/circulation": [
+        Call(("canary_segment", "canary-drawn-name", LISTED)), Call(query={"segment": "canary_drawn"}),
+    ],
+    "GET /v1/computed-traits": [Call(("canary_computed", "canary-computed-name", EVENT))],
+    "GET /v1/computed-traits:presets": [Call(says_nothing=True)],
+    "GET /v1/computed-traits/{key}": [Call(("canary-computed-name",), key="canary_computed")],
+    "GET /v1/rfm": [Call((EVENT,))],
+    "GET /v1/cut-points": [Call(("canary_computed",))],
+    "GET /v1/cut-points/{subject}": [Call()],
+    "GET /v1/cut-points/{subject}/versions": [Call()],
     "GET /v1/insights": [Call(("canary_segment", "canary_drawn"))],
     "GET /v1/insights/{key}": [Call(("canary_segment", "canary_drawn"), key="panel")],
     "GET /v1/remark-topics": [Call(says_nothing=True)],
@@ -204,6 +224,13 @@ CALLS: dict[str, Sequence[Call]] = {
     ],
     "POST /v1/signs/{key}:publish": [Call(("canary-meaning",), key="canary_sign")],
     "POST /v1/signs/{key}:archive": [Call(("canary-meaning",), key="canary_sign")],
+    "PUT /v1/computed-traits/{key}": [
+        Call(("canary-computed-name",), key="canary_computed", body=COMPUTED),
+        Call(key="x", body={**COMPUTED, "name": "x"}),
+    ],
+    "PUT /v1/rfm": [Call((EVENT,), body={"event": EVENT})],
+    "PUT /v1/cut-points/{subject}": [Call(body=DAILY)],
+    "POST /v1/cut-points/{subject}:cut": [Call()],
     "PUT /v1/traits/{name}": [Call(("canary-description",), body={"description": "canary-description"})],
     "POST /v1/traits/{name}:retract": [Call((TRAIT,), body={"source_id": "crm", "why": "x"})],
     "PUT /v1/customers/{customer_id}/relations/{relation_id}": [
@@ -216,6 +243,8 @@ CALLS: dict[str, Sequence[Call]] = {
     "PUT /v1/remark-opinions/{opinion}": [Call(says_nothing=True, body={"words": {"any": ["good"]}})],
     "DELETE /v1/remark-topics/{key}": [Call(says_nothing=True, key="topic2")],
     "DELETE /v1/traits/{name}": [Call()],
+    "DELETE /v1/cut-points/{subject}": [Call()],
+    "DELETE /v1/computed-traits/{key}": [Call(key="canary_computed")],
     "DELETE /v1/customers/{customer_id}/relations/{relation_id}": [Call()],
     "DELETE /v1/insights/{key}": [Call(says_nothing=True, key="other")],
 }  # fmt: skip
@@ -232,7 +261,6 @@ EXEMPT = {
     "PUT /v1/policy": "policy:write",
     "GET /v1/policy/versions": "policy:read",
     "POST /v1/policy:explain": "policy:read",
-    "GET /v1/circulation": "circulation:read counts by name of department and kind, and names segments in use",
 }
 """Operations that the policy does not concern, and why."""
 
@@ -244,6 +272,7 @@ class Platform:
         self.profile = profile
         self.ids: dict[str, str] = {
             "customer_id": str(ONE), "relation_id": str(RELATION), "name": TRAIT, "opinion": "positive",
+            "subject": "computed:canary_computed",
         }  # fmt: skip
 
     def headers(self, department: str, *scopes: str) -> dict[str, str]:
@@ -292,6 +321,9 @@ class Platform:
         await self.do("PUT /v1/signs/{key}", Call(key="canary_sign", body=SIGN))
         await self.do("POST /v1/signs/{key}:publish", Call(key="canary_sign"))
         await self.do("PUT /v1/ranks/default", Call(body=RANKS))
+        await self.do("PUT /v1/computed-traits/{key}", Call(key="canary_computed", body=COMPUTED))
+        await self.do("PUT /v1/cut-points/{subject}", Call(body=DAILY))
+        await self.do("PUT /v1/rfm", Call(body={"event": EVENT}))
         for topic in ("topic", "topic2"):
             await self.do("PUT /v1/remark-topics/{key}", Call(key=topic, body=TOPIC))
         await self.do("PUT /v1/remark-opinions/{opinion}", Call(body={"words": {"any": ["good"]}}))

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends
 
 from profile_service.routes import (
     anonymising,
+    circulation,
     computed_traits,
     conditions,
     customers,
@@ -32,6 +33,7 @@ _ALL: list[APIRouter] = [
     signs.router,
     remarks.router,
     policy.router,
+    circulation.router,
 ]
 
 _guarded = APIRouter(dependencies=[Depends(look)])

@@ -133,7 +133,7 @@ async def get_traits(
     computed = await reading.get_computed(session, body.customer_ids, names=body.names, values=values, now=clock.now())
     traits = await reading.get_traits(session, body.customer_ids, names=body.names)
     return schemas.TraitsAnswer(
-        withheld=sight_of(session).restricts("trait"),
+        withheld=not sight_of(session).is_whole,
         customers=[
             schemas.TraitValuesAnswer(
                 customer_id=customer_id,

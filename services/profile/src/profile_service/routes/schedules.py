@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 
 from profile_service.repository.schedules import ScheduleRow
-from profile_service.routes.dependencies import SettingsDependency, reads, writes
-from profile_service.rules.rfm import Rfm
+from profile_service.routes.dependencies import SettingsDependency, SightDependency, reads, writes
+from profile_service.rules.rfm import Rfm, rfm_values
 from profile_service.rules.schedules import Timing
 from profile_service.schemas import schedules as schemas
 from profile_service.schemas.schedules import Subject
@@ -19,11 +19,12 @@ router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["values"]
 
 
 @router.get("/rfm", dependencies=reads)
-async def get_rfm(session: Session, response: Response) -> schemas.RfmDefinitionAnswer:
-    """What recency, frequency and monetary are measured by."""
+async def get_rfm(session: Session, sight: SightDependency, response: Response) -> schemas.RfmDefinitionAnswer:
+    """What recency, frequency and monetary are measured by; null for whoever may not see that."""
     rfm, version = await schedules.get_rfm(session)
     etag(response, version)
-    return schemas.RfmDefinitionAnswer(definition=rfm, version=version)
+    is_shown = all(sight.sees_tree(value) for value in rfm_values(rfm).values())
+    return schemas.RfmDefinitionAnswer(definition=rfm if is_shown else None, version=version)
 
 
 @router.put("/rfm", dependencies=writes, responses={201: {"model": schemas.RfmDefinitionAnswer}})

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from profile_service.repository.circulation import note_publisher
 from profile_service.repository.segments import SegmentRow, VersionRow
 from profile_service.routes.dependencies import SettingsDependency, SightDependency, reads, writes
 from profile_service.schemas import segments as schemas
@@ -121,6 +122,7 @@ async def publish_segment(
     if not body.force:
         await previewer.check_cost_of(session, await segments.get_segment(session, key), now=clock.now())
     row = await segments.publish_segment(session, key, published_by=principal.subject, why=body.why, now=clock.now())
+    await note_publisher(session, row.segment_id, principal.department)
     resource(request, "wake_backfill")(session)
     return _tagged(row, response, sight)
 
@@ -169,6 +171,7 @@ async def restore_segment(
     row = await segments.restore_version(
         session, key, version=body.version, published_by=principal.subject, why=body.why, now=clock.now()
     )
+    await note_publisher(session, row.segment_id, principal.department)
     resource(request, "wake_backfill")(session)
     return _tagged(row, response, sight)
 

@@ -17,7 +17,8 @@ Subject = Annotated[
 class RfmDefinitionAnswer(Answer):
     """What recency, frequency and monetary are measured by; version 0: the default. `version` is the ETag."""
 
-    definition: Rfm
+    definition: Rfm | None
+    """Null where it is withheld."""
     version: int
 
 

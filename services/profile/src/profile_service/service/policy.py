@@ -1,6 +1,6 @@
 """The policy as it is changed, explained, and asked by everything that reads."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -28,6 +28,9 @@ from profile_service.rules.policy import (
 from servicekit.errors import Forbidden
 from servicekit.http import check_version
 
+Count = Callable[[str, str, Iterable[str | None]], None]
+"""Takes a reader, a kind, and a giver for each thing read."""
+
 _SIGHT = "sight"
 _UNKNOWN = frozenset({Origin()})
 REFUSED = "The policy does not let you read this."
@@ -52,8 +55,10 @@ class Sight:
         givers: Mapping[str, frozenset[Origin]] | None = None,
         library: Library | None = None,
         signs: Mapping[str, tuple[BaseModel, ...]] | None = None,
+        count: Count | None = None,
     ) -> None:
         self.caller = caller
+        self._count = count
         self._view = view
         self._purchase_event = purchase_event
         self._labels = labels or {}
@@ -66,6 +71,11 @@ class Sight:
     def is_whole(self) -> bool:
         """Whether nothing is hidden."""
         return self._view.is_whole
+
+    def note_read(self, kind: Kind, givers: Iterable[str | None]) -> None:
+        """Count that the caller was given things of a kind, one for each department that gave it (None: not known)."""
+        if self._count is not None:
+            self._count(self.caller.label, kind, givers)
 
     def restricts(self, kind: Kind) -> bool:
         """Whether things of a kind may be hidden: what an answer says as `withheld`, whomever it is about."""
@@ -205,6 +215,8 @@ class PolicyKeeper:
     """Gives each request its Sight: one question for the version, more only for those from whom something is hidden."""
 
     purchase_event: str
+    count: Count | None = None
+    """Takes who was given what by whom."""
     _known: tuple[int, PolicyDocument] = (0, EVERYBODY_READS_ALL)
     _published: Published = field(default_factory=Published)
 
@@ -228,7 +240,7 @@ class PolicyKeeper:
         """What a caller may see by a policy."""
         view = View(policy, caller)
         if view.is_whole:
-            return Sight(view, caller=caller, purchase_event=self.purchase_event)
+            return Sight(view, caller=caller, purchase_event=self.purchase_event, count=self.count)
         self._published = await read_published(session, known=self._published)
         signs = {key: _parsed(tree) for key, tree in (await stored.list_sign_conditions(session)).items()}
         return Sight(
@@ -239,6 +251,7 @@ class PolicyKeeper:
             givers=await stored.list_givers(session) if view.asks_for_origins else {},
             library=self._published.library,
             signs=signs,
+            count=self.count,
         )
 
 

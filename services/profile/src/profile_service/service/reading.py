@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from contracts.conditions import PropertyFilter
 from profile_service.conditions import CompiledPredicate, Compiler
 from profile_service.conditions.checking import check_filters
 from profile_service.repository import views
+from profile_service.repository.circulation import publisher_of
 from profile_service.repository.signs import SignView, signs_of
 from profile_service.repository.views import (
     ConversionWindow,
@@ -83,12 +85,13 @@ async def get_traits(
     """Folded traits by customer, in order of name, of those that the asker may see."""
     sight = sight_of(session)
     found = await views.traits_of(session, customer_ids, names=names)
-    if not sight.restricts("trait"):
-        return found
-    return {
-        customer_id: [trait for trait in traits if sight.sees_trait(trait.name)]
-        for customer_id, traits in found.items()
-    }
+    if sight.restricts("trait"):
+        found = {
+            customer_id: [trait for trait in traits if sight.sees_trait(trait.name)]
+            for customer_id, traits in found.items()
+        }
+    sight.note_read("trait", (trait.department for traits in found.values() for trait in traits))
+    return found
 
 
 async def get_computed(
@@ -113,6 +116,7 @@ async def get_timelines(
     sight = sight_of(session)
     visible = sight.event_filter(alias="e", first_parameter=views.VISIBLE_IN_TIMELINES)
     timelines = await views.timelines_of(session, customer_ids, limit=first + 1, before=before, visible=visible)
+    sight.note_read("event", (event.department for events in timelines for event in events[:first]))
     visible = sight.event_filter(alias="e", first_parameter=views.VISIBLE_IN_COUNTS)
     counts = await views.event_counts_of(session, customer_ids, visible=visible)
     return [
@@ -139,6 +143,9 @@ async def list_customers(
     else:
         segment = await get_segment(session, segment_key)
         rows, total = await views.list_members(session, segment.segment_id, after=after, limit=first + 1), segment.size
+    if segment_key is not None:
+        publisher = await publisher_of(session, segment_key)
+        sight_of(session).note_read("segment", repeat(publisher, min(len(rows), first)))
     return rows[:first], len(rows) > first, total
 
 
