@@ -11,6 +11,7 @@ _KNOWN = {
     "source_id": "shop",
     "name": "loyalty_card",
     "opinion": "positive",
+    "subject": "monetary",
     "token": "x.y",
     "commitment_id": "3b1f8f0c-6a1e-4d0e-9a43-1c6f4f0d2a11",
 }
