@@ -16,6 +16,7 @@ FACTS: list[type[Fact] | type[Notice]] = [
     profile.SignDetected,
     profile.SignExpired,
     profile.RankChanged,
+    profile.LifecycleChanged,
     profile.CustomersChanged,
     profile.ProfileCustomerErased,
     campaign.MessageRequested,

@@ -63,6 +63,15 @@ class RankChanged(Fact):
     former_rank_key: str | None
 
 
+class LifecycleChanged(Fact):
+    """The customer's state in the lifecycle, from `occurred_at` on; `None`: it is the first one noted."""
+
+    fact_type: ClassVar[str] = "profile.lifecycle.changed.v1"
+
+    state: str
+    former_state: str | None
+
+
 class CustomersChanged(Fact):
     """Live hint, not stored in any stream: the timeline or traits of this customer changed."""
 

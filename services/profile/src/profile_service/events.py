@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from contracts.profile import (
     CustomersChanged,
+    LifecycleChanged,
     MembershipReason,
     RankChanged,
     SignDetected,
@@ -84,6 +85,22 @@ def sign_facts(
     ]
 
 
+def lifecycle_facts(changes: Sequence[RankChange], *, now: datetime) -> list[LifecycleChanged]:
+    """One fact per change of state; a first state is one."""
+    return [
+        LifecycleChanged(
+            event_id=uuid4(),
+            customer_id=change.customer_id,
+            anchor_id=change.anchor_id,
+            occurred_at=now,
+            state=change.rank_key,
+            former_state=change.former_rank_key,
+        )
+        for change in changes
+        if change.is_lifecycle and change.rank_key is not None
+    ]
+
+
 def rank_facts(changes: Sequence[RankChange], *, now: datetime) -> list[RankChanged]:
     """One fact per change of rank."""
     return [
@@ -96,6 +113,7 @@ def rank_facts(changes: Sequence[RankChange], *, now: datetime) -> list[RankChan
             former_rank_key=change.former_rank_key,
         )
         for change in changes
+        if not change.is_lifecycle
     ]
 
 

@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from profile_service.conditions import (
+    LIFECYCLE,
     Compiler,
     Dependencies,
     Library,
@@ -53,18 +54,22 @@ class Definition:
 
 @dataclass(frozen=True)
 class Definitions:
-    """What is evaluated: segments, the whole table of ranks (lowest first) or none of it, signs."""
+    """What is evaluated: segments, the whole table of ranks (lowest first) or none of it, signs; so the lifecycle.
+
+    The lifecycle is evaluated like a table of ranks: its states in turn, the one that wins over all others last.
+    """
 
     segments: tuple[Definition, ...]
     ranks: tuple[Definition, ...]
     signs: tuple[SignDefinition, ...] = ()
+    lifecycle: tuple[Definition, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.segments or self.ranks or self.signs)
+        return bool(self.segments or self.ranks or self.signs or self.lifecycle)
 
     @property
     def all(self) -> tuple[Definition | SignDefinition, ...]:
-        return self.segments + self.ranks + self.signs
+        return self.segments + self.ranks + self.signs + self.lifecycle
 
 
 @dataclass(frozen=True)
@@ -79,12 +84,13 @@ class SegmentChange:
 
 @dataclass(frozen=True)
 class RankChange:
-    """A customer's rank changed; None is no rank."""
+    """A customer's rank, or state in the lifecycle, changed; None is no rank."""
 
     customer_id: UUID
     anchor_id: UUID
     rank_key: str | None
     former_rank_key: str | None
+    is_lifecycle: bool = False
 
 
 class Conclusions:
@@ -109,8 +115,21 @@ class Conclusions:
                 segments=tuple(each for each in self._definitions.values() if each.segment_id is not None),
                 ranks=tuple(each for each in self._definitions.values() if each.segment_id is None),
                 signs=signs,
+                lifecycle=self._lifecycle(published),
             )
         return self._all
+
+    def _lifecycle(self, published: Published) -> tuple[Definition, ...]:
+        """The states, the first that is looked for last; none as long as nobody put a lifecycle."""
+        if not published.lifecycle_version:
+            return ()
+        known = {(each.key, each.version): each for each in self._all.lifecycle}
+        found = []
+        for state, tree in reversed(published.library.lifecycle):
+            condition = expand(tree, published.library, own=LIFECYCLE)
+            former = known.get((state, published.lifecycle_version))
+            found.append(former or _defined(None, state, published.lifecycle_version, condition))
+        return tuple(found)
 
     async def library(self, session: AsyncSession) -> Library:
         """What a condition may refer to now."""
@@ -132,14 +151,7 @@ class Conclusions:
                 continue
             known = self._definitions.get(place)
             if known is None or known.condition != condition:
-                known = Definition(
-                    segment_id=each.segment_id,
-                    key=each.key,
-                    version=each.version,
-                    condition=condition,
-                    dependencies=dependencies_of(condition),
-                    for_stranger=holds_for_stranger(condition),
-                )
+                known = _defined(each.segment_id, each.key, each.version, condition)
             yield place, known
 
     async def evaluate(
@@ -158,9 +170,15 @@ class Conclusions:
             if row["segment_id"] is not None
         ]
         ranks = [
-            RankChange(row["customer_id"], row["anchor_id"], row["rank_key"], row["former_rank_key"])
+            RankChange(
+                row["customer_id"],
+                row["anchor_id"],
+                row["rank_key"],
+                row["former_rank_key"],
+                is_lifecycle=row["table_name"] == "customer_lifecycle",
+            )
             for row in rows
-            if row["segment_id"] is None and row["sign_id"] is None
+            if row["table_name"] is not None
         ]
         return segments, ranks, [_sign_change(row) for row in rows if row["sign_id"] is not None]
 
@@ -179,13 +197,29 @@ class Conclusions:
             parts.append(_segment_parts(definitions, values, first=3))
             results.append(_SEGMENT_RESULT)
         if definitions.ranks:
-            parts.append(_rank_parts(definitions, values, first=3))
-            results.append(_RANK_RESULT)
+            place = len(definitions.segments)
+            parts.append(_rank_parts(definitions.ranks, values, place=place, first=3, table="customer_ranks"))
+            results.append(_rank_result("customer_ranks"))
         if definitions.signs:
             place = len(definitions.segments) + len(definitions.ranks)
             parts.append(sign_parts(definitions.signs, values, place=place, first=3, kept_if=_MUST_BE_KEPT))
             results.append(SIGN_RESULT)
+        if definitions.lifecycle:
+            place = len(definitions.segments) + len(definitions.ranks) + len(definitions.signs)
+            parts.append(_rank_parts(definitions.lifecycle, values, place=place, first=3, table="customer_lifecycle"))
+            results.append(_rank_result("customer_lifecycle"))
         return f"WITH {', '.join(parts)}\n{' UNION ALL '.join(results)}", tuple(values)
+
+
+def _defined(segment_id: UUID | None, key: str, version: int, condition: Predicate) -> Definition:
+    return Definition(
+        segment_id=segment_id,
+        key=key,
+        version=version,
+        condition=condition,
+        dependencies=dependencies_of(condition),
+        for_stranger=holds_for_stranger(condition),
+    )
 
 
 def _sign_change(row: Any) -> SignChange:  # an asyncpg record
@@ -204,21 +238,26 @@ def _parts(definitions: Definitions) -> Iterator[Definitions]:
     segments, ranks, signs = definitions.segments, definitions.ranks, definitions.signs
     for start in range(0, max(len(segments), len(signs), 1), _AT_A_TIME):
         at_a_time = slice(start, start + _AT_A_TIME)
-        yield Definitions(segments[at_a_time], () if start else ranks, signs[at_a_time])
+        lifecycle = () if start else definitions.lifecycle
+        yield Definitions(segments[at_a_time], () if start else ranks, signs[at_a_time], lifecycle)
 
 
 _SEGMENT_RESULT = """
 SELECT a.customer_id, c.latest_anchor_id AS anchor_id, a.segment_id, a.is_member,
-       NULL AS rank_key, NULL AS former_rank_key,
+       NULL AS rank_key, NULL AS former_rank_key, NULL AS table_name,
        NULL::uuid AS sign_id, NULL::boolean AS is_active, NULL::boolean AS was_active, NULL::boolean AS became_true
 FROM changed_answers a JOIN customers c USING (customer_id) WHERE a.is_member <> a.was_member
 """
-_RANK_RESULT = """
+
+
+def _rank_result(table: str) -> str:
+    return f"""
 SELECT r.customer_id, c.latest_anchor_id AS anchor_id, NULL::uuid AS segment_id, NULL::boolean AS is_member,
-       r.rank_key, r.former_rank_key,
+       r.rank_key, r.former_rank_key, '{table}' AS table_name,
        NULL::uuid AS sign_id, NULL::boolean AS is_active, NULL::boolean AS was_active, NULL::boolean AS became_true
-FROM changed_ranks r JOIN customers c USING (customer_id) WHERE r.rank_key IS DISTINCT FROM r.former_rank_key
-"""
+FROM changed_{table} r JOIN customers c USING (customer_id) WHERE r.rank_key IS DISTINCT FROM r.former_rank_key
+"""  # noqa: S608  # one of two tables
+
 
 # An answer is written when it changed, when its time has come, or when it must be asked again earlier than noted. When
 # it could be asked again later than noted, the note stays: asking once too often costs less than writing each time.
@@ -255,28 +294,31 @@ changed_answers AS MATERIALIZED (
 )"""  # noqa: S608  # made of numbers and parameters
 
 
-def _rank_parts(definitions: Definitions, values: list[object], *, first: int) -> str:
-    """The highest fulfilled rank wins: it stays until it fails or one above it is fulfilled."""
+def _rank_parts(ranks: Sequence[Definition], values: list[object], *, place: int, first: int, table: str) -> str:
+    """The highest fulfilled rank wins: it stays until it fails or one above it is fulfilled.
+
+    `place`: of the first one among the conditions; answers are kept in `table`.
+    """
     matches, moments, above = [], [], []
-    for position in reversed(range(len(definitions.ranks))):
-        place = len(definitions.segments) + position
-        above.append(f"e.v{place}")
-        matches.append(f"WHEN e.m{place} THEN ${first + len(values)}::text")
-        moments.append(f"WHEN e.m{place} THEN LEAST({', '.join(above)})")
-        values.append(definitions.ranks[position].key)
+    for position in reversed(range(len(ranks))):
+        number = place + position
+        above.append(f"e.v{number}")
+        matches.append(f"WHEN e.m{number} THEN ${first + len(values)}::text")
+        moments.append(f"WHEN e.m{number} THEN LEAST({', '.join(above)})")
+        values.append(ranks[position].key)
     return f"""
-ranked AS (
+found_{table} AS (
     SELECT e.customer_id,
            CASE {" ".join(matches)} END AS rank_key,
            NULLIF(CASE {" ".join(moments)} ELSE LEAST({", ".join(above)}) END, 'infinity') AS valid_until
     FROM evaluated e
-), changed_ranks AS MATERIALIZED (
+), changed_{table} AS MATERIALIZED (
     SELECT a.customer_id, a.rank_key, a.valid_until, k.rank_key AS former_rank_key
-    FROM ranked a LEFT JOIN customer_ranks k ON k.customer_id = a.customer_id
+    FROM found_{table} a LEFT JOIN {table} k ON k.customer_id = a.customer_id
     WHERE a.rank_key IS DISTINCT FROM k.rank_key OR {_MUST_BE_KEPT}
-), kept_ranks AS (
-    INSERT INTO customer_ranks AS k (customer_id, rank_key, since, valid_until)
-    SELECT customer_id, rank_key, $1::timestamptz, valid_until FROM changed_ranks
+), kept_{table} AS (
+    INSERT INTO {table} AS k (customer_id, rank_key, since, valid_until)
+    SELECT customer_id, rank_key, $1::timestamptz, valid_until FROM changed_{table}
     ON CONFLICT (customer_id) DO UPDATE SET
         rank_key = excluded.rank_key,
         since = CASE WHEN k.rank_key IS NOT DISTINCT FROM excluded.rank_key THEN k.since ELSE excluded.since END,

@@ -96,7 +96,8 @@ class PublishedSigns:
 
 SIGN_RESULT = """
 SELECT a.customer_id, c.latest_anchor_id AS anchor_id, NULL::uuid AS segment_id, NULL::boolean AS is_member,
-       NULL AS rank_key, NULL AS former_rank_key, a.sign_id, a.is_active, a.was_active, a.became_true
+       NULL AS rank_key, NULL AS former_rank_key, NULL AS table_name,
+       a.sign_id, a.is_active, a.was_active, a.became_true
 FROM changed_signs a JOIN customers c USING (customer_id) WHERE a.is_active <> a.was_active OR a.became_true
 """
 

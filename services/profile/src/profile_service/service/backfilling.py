@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from profile_service.conditions import Compiler
 from profile_service.repository import backfills, detecting, segments, signs
-from profile_service.repository.backfills import FIRST_ID, RANKS, BackfillRow
+from profile_service.repository.backfills import FIRST_ID, LIFECYCLE_STATES, RANKS, BackfillRow
 from profile_service.repository.conclusions import Definition, Definitions
 from profile_service.repository.detecting import SignChange
 from profile_service.repository.signs import SUBJECT, subject_of
@@ -40,7 +40,7 @@ class Backfiller:
             work = await backfills.claim_backfill(session)
             if work is None:
                 return False
-            if work.subject == RANKS:
+            if work.subject in {RANKS, LIFECYCLE_STATES}:
                 await self._evaluate_chunk(session, work)
                 return True
             if work.subject.startswith(SUBJECT):
@@ -176,5 +176,7 @@ def _evaluated_by_chunks(published: Definitions, subject: str) -> Definitions:
     """What a chunk of this backfill is evaluated for; nothing: it is not published any more."""
     if subject == RANKS:
         return Definitions(segments=(), ranks=published.ranks)
+    if subject == LIFECYCLE_STATES:
+        return Definitions(segments=(), ranks=(), lifecycle=published.lifecycle)
     signs_asked = tuple(each for each in published.signs if subject_of(each.sign_id) == subject)
     return Definitions(segments=(), ranks=(), signs=signs_asked)

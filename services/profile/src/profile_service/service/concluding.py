@@ -14,6 +14,7 @@ from profile_service.events import (
     SignAtVersion,
     encoded_segment_facts,
     hint_bodies,
+    lifecycle_facts,
     rank_facts,
     sign_facts,
 )
@@ -87,6 +88,7 @@ class Concluder:
         await self._note_sizes(session, changes, reason=reason, now=now)
         await self._publish_segments(session, [*changes, *departed], definitions.segments, reason=reason, now=now)
         await publish(session, rank_facts(ranks, now=now), partitions=self._partitions)
+        await publish(session, lifecycle_facts(ranks, now=now), partitions=self._partitions)
         await note_detections(session, signs, definitions.signs, reason=reason, now=now)
         await self._publish_signs(session, signs, definitions.signs, reason=reason, now=now)
         if hint:

@@ -49,7 +49,7 @@ class Follower:
             await self._concluder.conclude(
                 session,
                 customer_ids,
-                Definitions(segments=segments, ranks=published.ranks, signs=signs),
+                Definitions(segments=segments, ranks=published.ranks, signs=signs, lifecycle=published.lifecycle),
                 reason="time",
             )
             return True

@@ -69,6 +69,7 @@ class Recorder:
             segments=tuple(each for each in definitions.segments if each in touched),
             ranks=definitions.ranks if any(each in touched for each in definitions.ranks) else (),
             signs=tuple(each for each in definitions.signs if each in touched),
+            lifecycle=definitions.lifecycle if any(each in touched for each in definitions.lifecycle) else (),
         )
         customer_ids = set().union(*(touched[each] for each in touched))
         if customer_ids:  # those in motion are concluded about when all their facts have arrived

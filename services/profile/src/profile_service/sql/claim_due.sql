@@ -6,6 +6,8 @@ WITH due AS (
     UNION
     (SELECT customer_id FROM customer_ranks WHERE valid_until <= $1::timestamptz ORDER BY valid_until LIMIT $2::int)
     UNION
+    (SELECT customer_id FROM customer_lifecycle WHERE valid_until <= $1::timestamptz ORDER BY valid_until LIMIT $2::int)
+    UNION
     (SELECT customer_id FROM customer_signs WHERE valid_until <= $1::timestamptz ORDER BY valid_until LIMIT $2::int)
 )
 SELECT customer_id FROM customers WHERE customer_id IN (SELECT customer_id FROM due)
