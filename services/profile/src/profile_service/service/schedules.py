@@ -14,6 +14,7 @@ from profile_service.repository.library import VALUE, read_library
 from profile_service.repository.schedules import CutRow, ScheduleRow
 from profile_service.rules.rfm import DEFAULT, MEASURES, Rfm, rfm_values
 from profile_service.rules.schedules import Timing, next_time
+from profile_service.service import next_categories
 from profile_service.service.policy import REFUSED, sight_of
 from profile_service.service.references import References, evaluate_referrers, resolve_value
 from servicekit.clock import Clock
@@ -176,9 +177,12 @@ class Cutter:
             claimed = await schedules.claim_due(session, now=now)
             if claimed is None:
                 return False
-            timing = Timing.model_validate(_timing(claimed.document))
-            until = next_time(timing, after=now, zone=self._compiler.zone)
-            if not await self._take(session, claimed, now=now, until=until):
+            if claimed.subject == next_categories.SUBJECT:
+                is_taken = await next_categories.take(session, claimed, now=now, zone=self._compiler.zone)
+            else:
+                until = next_time(Timing.model_validate(claimed.document), after=now, zone=self._compiler.zone)
+                is_taken = await self._take(session, claimed, now=now, until=until)
+            if not is_taken:
                 await session.rollback()
         return True
 
@@ -202,7 +206,3 @@ class Cutter:
         )
         await evaluate_referrers(session, ("cuts", claimed.subject), now=now)
         return True
-
-
-def _timing(document: dict[str, Any]) -> dict[str, Any]:
-    return {name: document[name] for name in Timing.model_fields if name in document}
