@@ -29,8 +29,12 @@ _OTHER_IDS = (
     "run_id",
 )
 _FURTHER_SCOPES = {
-    "profile": ("insights:read", "insights:write", "exports:read", "exports:write", "privacy:read"),
-}
+    # without policy:write: a policy it makes up would hide everything from the requests that follow
+    "profile": (
+        "insights:read", "insights:write", "exports:read", "exports:write", "privacy:read", "policy:read",
+        "circulation:read",
+    ),
+}  # fmt: skip
 # the front door answers in the Segment API's shape, customers' pages are HTML
 _OTHER_SHAPES = {"identity": ("application/json",), "delivery": ("text/html",), "survey": ("text/html",)}
 

@@ -21,6 +21,8 @@ from servicekit.errors import Unauthorized
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
+PURPOSE_HEADER = "kizuna-purpose"
+"""What the caller reads for; passed on with the token, since profile's policy may go by it."""
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
@@ -67,10 +69,12 @@ class GraphQLEndpoint:
             body = {"errors": [present(refused.error, default_code="BAD_USER_INPUT")]}
             return _respond(body, media_type=media_type, status=refused.status, headers=refused.headers)
 
-    def context(self, authorization: str) -> OperationContext:
-        """The context of an operation of the caller with this `Authorization` header."""
+    def context(self, authorization: str, purpose: str | None = None) -> OperationContext:
+        """The context of an operation of the caller with this `Authorization` header, for the purpose stated."""
         token = authorization.partition(" ")[2].strip()
         headers = {"authorization": f"Bearer {token}"}
+        if purpose is not None:
+            headers[PURPOSE_HEADER] = purpose
         propagate.inject(headers)  # the services' spans hang below this request's
         return OperationContext(
             services=self._services,
@@ -90,7 +94,7 @@ class GraphQLEndpoint:
         if kind is None:
             return _request_failed([_no_operation(operation.operation_name)], media_type)
         _check_method(request.method, kind)
-        context = self.context(request.headers["authorization"])
+        context = self.context(request.headers["authorization"], request.headers.get(PURPOSE_HEADER))
         context.document = document
         result = await self._graph.execute(
             operation.query, operation_name=operation.operation_name, variables=operation.variables, context=context

@@ -1,4 +1,5 @@
-"""GraphQL over WebSocket (graphql-transport-ws). The caller's credential comes in connection_init's payload."""
+"""GraphQL over WebSocket (graphql-transport-ws). The caller's credential, and the purpose if one is stated, come in
+connection_init's payload."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,7 +50,9 @@ class LiveEndpoint(GraphQL[Connection, None]):
 
     graphql_transport_ws_handler_class = Handler
 
-    def __init__(self, graph: Graph, *, context: Callable[[str], OperationContext], settings: Settings) -> None:
+    def __init__(
+        self, graph: Graph, *, context: Callable[[str, str | None], OperationContext], settings: Settings
+    ) -> None:
         super().__init__(
             schema=cast("BaseSchema", Conversation(graph)),  # the handler only calls stream()
             graphql_ide=None,
@@ -71,7 +74,7 @@ class LiveEndpoint(GraphQL[Connection, None]):
         if not isinstance(authorization, str) or not authorization.lower().startswith("bearer "):
             raise ConnectionRejectionError
         try:
-            operation = self._context(authorization)
+            operation = self._context(authorization, _purpose(context.connection_params))
             operation.authenticate()
         except (GatewayError, ValueError):
             raise ConnectionRejectionError from None
@@ -81,6 +84,16 @@ class LiveEndpoint(GraphQL[Connection, None]):
     def encode_json(self, data: object) -> str:
         """JSON as text: the protocol allows no binary messages."""
         return _encoder.encode(data).decode()
+
+
+def _purpose(parameters: dict[str, object]) -> str | None:
+    """What the caller reads for. Raises ValueError for what is no line of text: it becomes a header."""
+    purpose = parameters.get("purpose")
+    if purpose is None:
+        return None
+    if not isinstance(purpose, str) or not purpose.isascii() or not purpose.isprintable():
+        raise ValueError("a purpose is one line of text")
+    return purpose
 
 
 def _is_well_formed(message: Any) -> bool:  # Any: JSON

@@ -130,6 +130,14 @@ async def test_an_idempotency_key_makes_a_repeat_harmless(sample: RunningService
     assert (await sample.client.get("/v1/notes", headers=sample.headers())).json() == ["hello"]
 
 
+async def test_what_one_department_was_answered_is_not_replayed_to_another(sample: RunningService) -> None:
+    body = note()
+    for department, status in (("crm", 201), ("ads", 409), ("crm", 201)):
+        token = sample.token("sample:write", department=department)
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "k3"}
+        assert (await sample.client.post("/v1/notes", json=body, headers=headers)).status_code == status
+
+
 async def test_a_refused_request_leaves_its_key_free(sample: RunningService) -> None:
     headers = sample.headers() | {"Idempotency-Key": "k2"}
     assert (await sample.client.post("/v1/notes", json={"text": "x"}, headers=headers)).status_code == 422

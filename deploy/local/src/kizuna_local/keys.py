@@ -32,11 +32,15 @@ ALL_SCOPES = (
     "insights:write",
     "exports:read",
     "exports:write",
+    "policy:read",
+    "policy:write",
+    "circulation:read",
     "gateway:read",
 )
 """`identity:decide`: to merge, split and undo. `privacy:*`: to erase, and to disclose all that is held. `insights:*`:
-bought data about segments. `exports:*`: anonymised exports of our own. The gateway has no data of its own: its scope is
-for its metrics."""
+bought data about segments. `exports:*`: anonymised exports of our own. `policy:*`: who may
+read what. `circulation:read`: what departments gave and used. The gateway has no data of its own: its scope is for its
+metrics."""
 
 
 def signing_key_file(home: Home, name: str) -> Path:
@@ -63,6 +67,8 @@ def issue_user_token(
     scopes: Sequence[str],
     department: str,
     brands: Sequence[str] = (),
+    legal_entity: str | None = None,
+    purposes: Sequence[str] = (),
     lifetime: timedelta = timedelta(days=30),
 ) -> str:
     """A token for a person. Raises LauncherError before the first start, which makes the keys."""
@@ -79,7 +85,8 @@ def issue_user_token(
         "scope": " ".join(scopes),
         "department": department,
         "brands": list(brands),
-    }
+        "purposes": list(purposes),
+    } | ({"legal_entity": legal_entity} if legal_entity else {})
     return jwt.encode(claims, _load_key(file), algorithm="EdDSA", headers={"kid": USER_ISSUER})
 
 

@@ -95,11 +95,16 @@ def check_version(present: int | None, demanded: int | None) -> None:
         )
 
 
+_READS = re.compile(r":(batchGet|batchGraph|batchLookup|preview|explain)$")
+"""Paths of what only reads, though it is asked by POST."""
+
+
 class TransactionalRoute(APIRoute):
     """Opens ONE transaction per request and commits it before the answer is sent; any exception rolls it back.
 
     With an `Idempotency-Key` on a POST, PUT, PATCH or DELETE the answer is stored in the same transaction; the same key
-    with the same request gives that answer again, with another request 409.
+    with the same request gives that answer again, with another request 409. What only reads by POST is read anew: what
+    the caller may see may have changed, and what was told of customers is not kept.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -111,7 +116,7 @@ class TransactionalRoute(APIRoute):
             async with database.transaction() as session:
                 request.state.session = session
                 key = request.headers.get("Idempotency-Key")
-                if key is None or request.method in {"GET", "HEAD", "OPTIONS"}:
+                if key is None or request.method in {"GET", "HEAD", "OPTIONS"} or _READS.search(request.url.path):
                     return await handle(request)
                 return await _once(session, request, key, handle)
 
@@ -127,8 +132,10 @@ async def _once(
     # without a token the path is the credential (a signed link)
     subject = f"{principal.issuer}/{principal.subject}" if principal else request.url.path
     body = await request.body()
+    # the same person may speak for another department next time: that is another request
+    speaks_for = (principal.department, principal.brands, principal.legal_entity) if principal else ()
     fingerprint = hashlib.sha256(
-        f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body
+        f"{request.method} {request.url.path}?{request.url.query}\n{speaks_for}\n".encode() + body
     ).hexdigest()
     connection = await raw(session)
     # a second request with the same key waits here until the first one's transaction ends

@@ -23,6 +23,7 @@ from services.profile.tests.profile_facts import event, identify, purchase, sour
 from contracts.relations import RELATION_DATE_GIVEN
 from profile_service.app import build
 from profile_service.settings import Settings
+from servicekit.auth import sign_token
 from servicekit.command import openapi_text
 from servicekit.testing import RunningService
 
@@ -75,7 +76,7 @@ CANARIES = (
     "canary_computed", "canary-computed-name",
 )  # fmt: skip
 
-POLICY = {
+POLICY: dict[str, Any] = {
     "why": "the test",
     "rules": [
         {"effect": "deny", "who": {"departments": ["ads"]}, "what": what}
@@ -411,6 +412,38 @@ async def test_a_hidden_condition_is_refused_with_its_path(platform: Platform) -
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (403, field)
     allowed = await platform.ask("POST /v1/segments:preview", Call(body={"condition": OPEN}), "ads")
     assert allowed.json()["count"] == len(PEOPLE)
+
+
+async def test_what_was_answered_before_is_not_replayed_to_whoever_may_not_see_it(platform: Platform) -> None:
+    for department, is_shown in (("crm", True), ("ads", False)):
+        answer = await platform.profile.client.post(
+            "/v1/timelines:batchGet",
+            json=EVERYBODY,
+            headers=platform.headers(department) | {"Idempotency-Key": "the same"},
+        )
+        assert (EVENT in answer.text) is is_shown
+
+
+async def test_a_stated_purpose_counts_and_a_token_may_limit_it(platform: Platform) -> None:
+    recall = {"effect": "allow", "who": {"purposes": ["recall"]}, "what": {"kind": "event"}}
+    policy = {**POLICY, "rules": [recall, *POLICY["rules"]]}
+    profile = platform.profile
+    await profile.client.put("/v1/policy", json=policy, headers=platform.headers("it", "policy:write"))
+    limited = sign_token(
+        profile.environment.user_key, issuer="kizuna", subject="x", scopes=("profile:read",), department="ads",
+        issued_at=profile.clock.now().timestamp(), lifetime_seconds=60, purposes=("newsletter",),
+    )  # fmt: skip
+    limited_headers = {"Authorization": f"Bearer {limited}"}
+    asked: list[tuple[dict[str, str], int, bool]] = [
+        (platform.headers("ads"), 200, False),
+        (platform.headers("ads") | {"Kizuna-Purpose": "recall"}, 200, True),
+        (platform.headers("ads") | {"Kizuna-Purpose": "newsletter"}, 200, False),
+        (limited_headers | {"Kizuna-Purpose": "newsletter"}, 200, False),
+        (limited_headers | {"Kizuna-Purpose": "recall"}, 403, False),
+    ]
+    for headers, status, is_shown in asked:
+        answer = await profile.client.post("/v1/timelines:batchGet", json=EVERYBODY, headers=headers)
+        assert (answer.status_code, "canary-property" in answer.text) == (status, is_shown)
 
 
 async def test_what_is_withheld_is_said_of_everybody_alike(platform: Platform) -> None:

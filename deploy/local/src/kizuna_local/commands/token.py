@@ -1,4 +1,4 @@
-"""Print a token (JWT) with the scopes, department and brands that are asked for."""
+"""Print a token (JWT) with the scopes, department, brands, legal entity and purposes that are asked for."""
 
 import argparse
 from datetime import timedelta
@@ -15,6 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--department", default=DEPARTMENT, help=f"the department the token speaks for ({DEPARTMENT})")
     parser.add_argument("--brands", default="", help="the brands it is limited to, separated by commas; none: no limit")
+    parser.add_argument("--legal-entity", help="the legal entity it speaks for; none: not said")
+    parser.add_argument("--purposes", default="", help="the only purposes that may be stated with it; none: any")
     parser.add_argument("--hours", type=float, default=12.0, help="how long it is valid (12)")
 
 
@@ -32,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
         scopes=scopes,
         department=arguments.department,
         brands=_parts(arguments.brands),
+        legal_entity=arguments.legal_entity,
+        purposes=_parts(arguments.purposes),
         lifetime=timedelta(hours=arguments.hours),
     )
     print(token)
