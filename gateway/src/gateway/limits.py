@@ -48,6 +48,8 @@ _OWN_COST = {
     ("Segment", "sizeHistory"): CALL_COST,
     ("Segment", "members"): CALL_COST,
     ("Segment", "insights"): CALL_COST,
+    ("Sign", "customers"): CALL_COST,
+    ("Sign", "precision"): SCAN_COST // 10,
     ("Query", "previewSegment"): SCAN_COST,
     ("Query", "segmentOverlap"): SCAN_COST,
     ("Customer", "identityGraph"): GRAPH_COST,

@@ -25,6 +25,7 @@ from gateway.answers.identity import (
 from gateway.answers.linking import CandidateWithHistory
 from gateway.answers.profile import ProfileAnswer, ProfileOfCustomer, TimelineAnswer, TimelineOfCustomer
 from gateway.answers.relations import RelationsAnswer, RelationsOfCustomer
+from gateway.answers.remarks import RemarksAnswer, RemarksOfCustomer
 from gateway.answers.survey import CommitmentsAnswer, CommitmentsOfCustomer, ResponsesAnswer, ResponsesOfCustomer
 from gateway.answers.traits import ExplanationAnswer
 from gateway.clients import ServiceClient, Services, path_segment
@@ -76,6 +77,14 @@ class DatesForPurpose(NamedTuple):
     purpose: str
 
 
+class RemarksQuestion(NamedTuple):
+    """How many of whose remarks, on which topics (None: on any)."""
+
+    customer_id: str
+    first: int
+    topics: tuple[str, ...] | None
+
+
 class TraitQuestion(NamedTuple):
     """Why a trait of whom is what it is, and which page of what was said of it."""
 
@@ -85,7 +94,7 @@ class TraitQuestion(NamedTuple):
     after: str | None
 
 
-_Question = CustomerPage | MessagePage | PermittedUse | DatesForPurpose
+_Question = CustomerPage | MessagePage | PermittedUse | DatesForPurpose | RemarksQuestion
 QuestionT = TypeVar("QuestionT", bound=_Question)
 _Same = tuple[tuple[str, object], ...]
 """What is asked beyond of whom: names and values."""
@@ -155,6 +164,11 @@ class Loaders:
     def relations(self) -> DataLoader[DatesForPurpose, RelationsOfCustomer]:
         """By customer id and purpose; the same purpose of many customers is one call."""
         return self._per_question(self.services.profile, "/v1/relations:batchGet", RelationsAnswer, RelationsOfCustomer)
+
+    @cached_property
+    def remarks(self) -> DataLoader[RemarksQuestion, RemarksOfCustomer]:
+        """By customer id, number and topics; the same question of many customers is one call."""
+        return self._per_question(self.services.profile, "/v1/remarks:batchGet", RemarksAnswer, RemarksOfCustomer)
 
     @cached_property
     def explanations(self) -> DataLoader[TraitQuestion, ExplanationAnswer]:

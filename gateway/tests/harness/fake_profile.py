@@ -20,6 +20,24 @@ def relations_of(customer_id: str, purpose: str) -> dict[str, Any]:
     return {"relations": [wedding] if purpose == PURPOSE else []}
 
 
+def sign_of_customer() -> dict[str, Any]:
+    """A sign that everybody shows."""
+    return {
+        "key": "moving", "name": "Moving", "meaning": "Will move.", "strength": "strong", "detected_at": MOMENT,
+        "renewed_at": MOMENT, "expires_at": None,
+    }  # fmt: skip
+
+
+def remarks_of(body: dict[str, Any]) -> dict[str, Any]:
+    """A remark on each topic asked for, or on one."""
+    remarks = [
+        {"event_id": ID, "occurred_at": MOMENT, "source_id": "blogs", "text": "絆はよい", "url": None, "language": "ja",
+         "site": None, "topics": [{"key": key, "name": key, "kind": "own"}], "opinion": "positive"}
+        for key in body.get("topics", ["kizuna"])
+    ]  # fmt: skip
+    return {"remarks": remarks[: body["first"]]}
+
+
 def answer_of_profile(
     method: str, path: str, body: dict[str, Any], query: QueryParams, somebody: str
 ) -> Response | None:
@@ -42,7 +60,25 @@ def answer_of_profile(
         customer_id, relation_id = path.split("/")[3], path.split("/")[5]
         kept = relations_of(customer_id, PURPOSE)["relations"][0]
         return JSONResponse(kept | {"relation_id": relation_id} | body, status_code=201)
+    if path.startswith("/v1/signs"):
+        return _of_sign(method, path, body, somebody)
     return _listed(method, path, body, query)
+
+
+def _of_sign(method: str, path: str, body: dict[str, Any], somebody: str) -> Response:
+    if path == "/v1/signs":
+        return JSONResponse({"items": [_SIGN], "withheld": False})
+    if path.endswith(":coverage"):
+        share = {"key": "moving", "name": "Moving", "strength": "strong", "customers": 3, "share": 0.1}
+        whole = {"customers": 30, "in_a_situation": 3, "share": 0.1, "withheld": False}
+        return JSONResponse(whole | {"signs": [share]})
+    if path.endswith("/customers"):
+        showing = {"customer_id": somebody, "anchor_id": ID, "detected_at": MOMENT, "renewed_at": MOMENT}
+        return JSONResponse({"items": [showing], "next": None})
+    if path.endswith("/precision"):
+        figures = {"detected": 4, "followed": 2, "rate": 0.5, "base_rate": 0.1, "lift": 5.0}
+        return JSONResponse({"key": "moving", "first_day": "2026-11-01", "last_day": "2026-11-20"} | figures)
+    return JSONResponse(_SIGN | (body if method == "PUT" else {"status": "published"}))
 
 
 def _of_segment(what: str, body: dict[str, Any], query: QueryParams) -> Response:
@@ -82,6 +118,11 @@ def _listed(method: str, path: str, body: dict[str, Any], query: QueryParams) ->
         return JSONResponse(_RETRACTION | {"source_id": body["source_id"], "why": body["why"]}, status_code=201)
     if method == "GET" and path in {"/v1/traits", "/v1/insights", "/v1/anonymised-exports"}:
         return _page([_ROWS[path]], query)
+    if path.startswith("/v1/remark-topics"):
+        if path.endswith("/days"):
+            day = {"day": "2026-11-20", "remarks": 3, "customers": 2, "positive": 1, "negative": 0}
+            return JSONResponse({"days": [day]})
+        return JSONResponse(_TOPIC | body if "/v1/remark-topics/" in path else {"items": [_TOPIC], "is_reading": False})
     if path.startswith("/v1/retractions/"):
         return JSONResponse(_RETRACTION)
     if path.startswith(("/v1/anonymised-exports", "/v1/insights/")):
@@ -95,6 +136,14 @@ def _page(rows: list[dict[str, Any]], query: QueryParams) -> Response:
     return JSONResponse({"items": rows[after : after + first], "next": str(after + first) if more else None})
 
 
+_SIGN: dict[str, Any] = {
+    "sign_id": ID, "key": "moving", "name": "Moving", "meaning": "Will move.", "condition": {}, "withheld": False,
+    "strength": "strong", "lifetime_days": 30, "outcome": None, "status": "draft", "is_edited": True, "revision": 1,
+    "version": 0, "published_at": None, "archived_at": None,
+}  # fmt: skip
+_TOPIC: dict[str, Any] = {
+    "key": "kizuna", "name": "Kizuna", "kind": "own", "keywords": {"ja": ["絆"]}, "exclude": {}, "revision": 1,
+}  # fmt: skip
 _TRAIT: dict[str, Any] = {
     "name": "city", "type": "text", "policy": "most_trusted", "trusted": [{"source": "crm"}, {"department": "sales"}],
     "description": None, "is_sensitive": False, "labels": [], "revision": 2, "updated_at": MOMENT, "status": "folded",

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from fake_identity import answer_of_identity, decisions_of, export, graph  # beside this file
-from fake_profile import answer_of_profile, relations_of  # as before
+from fake_profile import answer_of_profile, relations_of, remarks_of, sign_of_customer  # as before
 from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -112,6 +112,8 @@ class FakeServices:
             return entry | {"messages": [_message(one, number) for number in range(min(5, body["first"]))]}
         if path == "/v1/relations:batchGet":
             return entry | relations_of(one, body["purpose"])
+        if path == "/v1/remarks:batchGet":
+            return entry | remarks_of(body)
         if path == "/v1/permissions:batchGet":
             status = "withdrawn" if (one, "marketing") in self.withdrawn else "granted"
             return entry | {"permissions": [_permission(one, status)]}
@@ -243,6 +245,7 @@ def _profile(one: str) -> dict[str, Any]:
             {"segment_id": identifier("segment", key), "key": key, "name": key.title(), "since": MOMENT}
             for key in ("dormant", "loyal")
         ],
+        "signs": [sign_of_customer()],
     }
 
 

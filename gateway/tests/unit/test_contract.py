@@ -22,12 +22,14 @@ from gateway.answers import (
     privacy,
     profile,
     relations,
+    remarks,
     rules,
     segments,
+    signs,
     survey,
     traits,
 )
-from gateway.types import identity_inputs, profile_inputs
+from gateway.types import identity_inputs, profile_inputs, sign
 
 SERVICES = Path(__file__).parents[3] / "services"
 ANSWERS: list[tuple[str, str, str, type]] = [
@@ -86,6 +88,18 @@ ANSWERS: list[tuple[str, str, str, type]] = [
     ("profile", "put", "/v1/traits/{name}", traits.TraitDefinitionRow),
     ("profile", "post", "/v1/traits/{name}:retract", traits.RetractionRow),
     ("profile", "get", "/v1/retractions/{id}", traits.RetractionRow),
+    ("profile", "post", "/v1/remarks:batchGet", remarks.RemarksAnswer),
+    ("profile", "get", "/v1/remark-topics", remarks.RemarkTopicListAnswer),
+    ("profile", "put", "/v1/remark-topics/{key}", remarks.RemarkTopicRow),
+    ("profile", "get", "/v1/remark-topics/{key}/days", remarks.RemarkDaysAnswer),
+    ("profile", "get", "/v1/signs", signs.SignListAnswer),
+    ("profile", "get", "/v1/signs/{key}", signs.SignRow),
+    ("profile", "put", "/v1/signs/{key}", signs.SignRow),
+    ("profile", "post", "/v1/signs/{key}:publish", signs.SignRow),
+    ("profile", "post", "/v1/signs/{key}:archive", signs.SignRow),
+    ("profile", "get", "/v1/signs/{key}/customers", signs.ShowingPageAnswer),
+    ("profile", "get", "/v1/signs/{key}/precision", signs.SignPrecisionAnswer),
+    ("profile", "get", "/v1/signs:coverage", signs.SignCoverageAnswer),
     ("profile", "get", "/v1/segments", segments.SegmentListAnswer),
     ("profile", "get", "/v1/segments/{key}", segments.SegmentRow),
     ("profile", "put", "/v1/segments/{key}", segments.SegmentRow),
@@ -125,6 +139,7 @@ CHANGES = [
     ("profile", "get", "/v1/conditions/schema"),
     ("profile", "delete", "/v1/traits/{name}"),
     ("profile", "delete", "/v1/insights/{key}"),
+    ("profile", "delete", "/v1/remark-topics/{key}"),
     ("profile", "delete", "/v1/customers/{id}/relations/{id}"),
     ("campaign", "put", "/v1/journeys/{key}"),
     ("campaign", "post", "/v1/journeys/{key}:publish"),
@@ -196,6 +211,9 @@ PROFILE_BODIES: list[tuple[str, str, type, set[str]]] = [
         profile_inputs.PutRelationInput,
         {"customer_id", "relation_id"},
     ),
+    ("put", "/v1/signs/{key}", sign.PutSignInput, {"key"}),
+    ("post", "/v1/signs/{key}:publish", sign.PublishSignInput, {"key"}),
+    ("put", "/v1/remark-topics/{key}", sign.PutRemarkTopicInput, {"key"}),
     ("put", "/v1/insights/{key}", profile_inputs.PutInsightDatasetInput, {"key"}),
     ("post", "/v1/anonymised-exports", profile_inputs.RequestAnonymisedExportInput, set()),
 ]
@@ -209,7 +227,9 @@ def test_a_change_is_given_what_the_service_takes(
     service: str, method: str, path: str, given: Any, in_path: set[str]
 ) -> None:
     content = find_operation(service, method, path)["requestBody"]["content"]["application/json"]["schema"]
-    body = resolve(content, document(service)["components"]["schemas"])
+    schemas = document(service)["components"]["schemas"]
+    choices = [resolve(choice, schemas) for choice in resolve(content, schemas).get("anyOf", [content])]
+    [body] = [choice for choice in choices if choice.get("type") != "null"]
     fields = {field.name: field for field in dataclasses.fields(given)}
     assert set(body["properties"]) == set(fields) - in_path - IN_HEADERS
     for name in body.get("required", []):

@@ -46,6 +46,18 @@ class MembershipRow(Struct):
     id: str = field(name="segment_id")
 
 
+class SignOfCustomerRow(Struct):
+    """A sign the customer shows."""
+
+    key: str
+    name: str
+    meaning: str
+    strength: str
+    detected_at: str
+    renewed_at: str
+    expires_at: str | None = None
+
+
 class ProfileOfCustomer(Struct):
     """What is known and concluded."""
 
@@ -54,6 +66,7 @@ class ProfileOfCustomer(Struct):
     rfm: RfmRow | None = None
     rank: RankRow | None = None
     segments: list[MembershipRow] = []
+    signs: list[SignOfCustomerRow] = []
 
 
 class ProfileAnswer(Struct):

@@ -9,9 +9,18 @@ from msgspec import structs
 from gateway.answers import campaign, decisions, delivery, identity, profile, survey
 from gateway.answers.page import PageInfoRow
 from gateway.answers.relations import RelationRow
+from gateway.answers.remarks import RemarkRow
 from gateway.answers.traits import ExplanationAnswer
 from gateway.errors import GatewayError, bad_input
-from gateway.loaders import CustomerPage, DatesForPurpose, Loaders, MessagePage, PermittedUse, TraitQuestion
+from gateway.loaders import (
+    CustomerPage,
+    DatesForPurpose,
+    Loaders,
+    MessagePage,
+    PermittedUse,
+    RemarksQuestion,
+    TraitQuestion,
+)
 from gateway.types import arguments, fields, paging
 from gateway.types.identity_records import Group, IdentityGraph
 from gateway.types.profile_records import Relation, TraitObservationConnection
@@ -30,11 +39,13 @@ from gateway.types.records import (
     Trait,
 )
 from gateway.types.scalars import DateTime, Json
+from gateway.types.sign_records import Remark, SignOfCustomer
 
 DEFAULT_TIMELINE = 20
 DEFAULT_MESSAGES = 20
 DEFAULT_DECISIONS = 20
 DEFAULT_OBSERVATIONS = 20
+DEFAULT_REMARKS = 20
 _IDENTITY_MAY_LACK = frozenset({"UNAVAILABLE", "TIMEOUT", "FORBIDDEN", "TOO_LARGE"})
 """With these the rest of the view still answers, under the id that was asked for."""
 
@@ -212,6 +223,23 @@ class Customer:
     async def segments(self) -> list[profile.MembershipRow]:
         """From profile."""
         return (await self.loaders.profile.load(self.id)).segments
+
+    @fields.field(
+        graphql_type=list[SignOfCustomer] | None, description="Signs that the customer's situation is changing."
+    )
+    async def signs(self) -> list[profile.SignOfCustomerRow]:
+        """From profile."""
+        return (await self.loaders.profile.load(self.id)).signs
+
+    @fields.field(
+        graphql_type=list[Remark] | None,
+        description="What the customer said in blogs and the like, newest first; on one `topic` if given.",
+    )
+    async def remarks(self, first: int = DEFAULT_REMARKS, topic: str | None = None) -> list[RemarkRow]:
+        """From profile."""
+        topics = None if topic is None else (arguments.text(topic, field="topic"),)
+        wanted = RemarksQuestion(self.id, arguments.page_size(first), topics)
+        return (await self.loaders.remarks.load(wanted)).remarks
 
     @fields.field(graphql_type=EventConnection | None, description="What happened, newest first.")
     async def timeline(self, first: int = DEFAULT_TIMELINE, after: str | None = None) -> profile.TimelineOfCustomer:

@@ -16,6 +16,7 @@ from gateway.types.identity_mutations import IdentityMutation
 from gateway.types.profile_mutations import ProfileMutation
 from gateway.types.records import Journey
 from gateway.types.scalars import Json
+from gateway.types.sign import SignMutation
 
 ContextInfo = Info[OperationContext, None]
 RowT = TypeVar("RowT")
@@ -62,7 +63,7 @@ class WithdrawPermissionPayload:
 
 
 @strawberry.type
-class Mutation(IdentityMutation, ProfileMutation):
+class Mutation(IdentityMutation, ProfileMutation, SignMutation):
     """The graph's changes."""
 
     @fields.mutation(description="Define a journey and start it. Needs campaign:write. Repeating it changes nothing.")

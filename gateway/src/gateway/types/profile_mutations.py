@@ -1,18 +1,15 @@
 """Changes of what profile knows by definition: segments, traits, relations, bought data, exports. Profile decides by
 the caller's scopes who may."""
 
-from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated
 
 import strawberry
-from strawberry.types import Info
 
 from gateway.answers import insights, problem, relations, segments, traits
-from gateway.clients import path_segment
-from gateway.context import OperationContext
 from gateway.errors import GatewayError, bad_input
 from gateway.types import arguments, fields
 from gateway.types.customer import Customer, find_customer
+from gateway.types.profile_calls import ContextInfo, change, delete, path_of
 from gateway.types.profile_inputs import (
     CancelAnonymisedExportInput,
     DeleteInsightDatasetInput,
@@ -40,8 +37,6 @@ from gateway.types.profile_records import (
 )
 from gateway.types.segment import Segment, segment_of
 
-ContextInfo = Info[OperationContext, None]
-RowT = TypeVar("RowT")
 INPUT = strawberry.argument(name="input")
 
 
@@ -125,8 +120,8 @@ class ProfileMutation:
     )
     async def put_segment(self, info: ContextInfo, given: Annotated[PutSegmentInput, INPUT]) -> SegmentPayload | None:
         """PUT /v1/segments/{key}"""
-        path = _path("segments", given.key)
-        row = await _change(
+        path = path_of("segments", given.key)
+        row = await change(
             info, "PUT", path, body_of(given, "key"), segments.SegmentRow, version=given.expected_version
         )
         return SegmentPayload(segment=segment_of(row, info.context.loaders.renewed()))
@@ -139,17 +134,17 @@ class ProfileMutation:
         self, info: ContextInfo, given: Annotated[PublishSegmentInput, INPUT]
     ) -> PublishSegmentPayload | None:
         """PUT, if there is something to put, and publish."""
-        path = _path("segments", given.key)
+        path = path_of("segments", given.key)
         edited = body_of(given, "key", "why", "force")
         if edited:
             for needed in ("name", "condition"):
                 if needed not in edited:
                     raise bad_input("name and condition go together", field=needed)
-            await _change(info, "PUT", path, edited, problem.Anything, version=given.expected_version)
+            await change(info, "PUT", path, edited, problem.Anything, version=given.expected_version)
         elif given.expected_version is not None:
             raise bad_input("expectedVersion is of an edit: give name and condition", field="expectedVersion")
         body = {"why": given.why, "force": given.force}
-        row = await _change(info, "POST", f"{path}:publish", body, segments.SegmentRow)
+        row = await change(info, "POST", f"{path}:publish", body, segments.SegmentRow)
         return PublishSegmentPayload(segment=segment_of(row, info.context.loaders.renewed()))
 
     @fields.mutation(
@@ -202,8 +197,8 @@ class ProfileMutation:
     ) -> TraitDefinitionPayload | None:
         """PUT /v1/traits/{name}"""
         body = body_of(given, "name") | {"trusted": [body_of(each) for each in given.trusted]}
-        path = _path("traits", given.name, field="name")
-        row = await _change(info, "PUT", path, body, traits.TraitDefinitionRow, version=given.expected_version)
+        path = path_of("traits", given.name, field="name")
+        row = await change(info, "PUT", path, body, traits.TraitDefinitionRow, version=given.expected_version)
         return TraitDefinitionPayload(definition=row)
 
     @fields.mutation(description="Remove a trait's definition. Needs profile:write.")
@@ -211,7 +206,7 @@ class ProfileMutation:
         self, info: ContextInfo, given: Annotated[DeleteTraitDefinitionInput, INPUT]
     ) -> DeletedPayload | None:
         """DELETE /v1/traits/{name}"""
-        await _delete(info, _path("traits", given.name, field="name"), version=given.expected_version)
+        await delete(info, path_of("traits", given.name, field="name"), version=given.expected_version)
         return DeletedPayload(key=given.name)
 
     @fields.mutation(
@@ -227,8 +222,8 @@ class ProfileMutation:
             body["customer_id"] = arguments.customer_id(given.customer_id, field="customerId")
         if given.event_id is not None:
             body["event_id"] = arguments.uuid(given.event_id, field="eventId", kind="an event's id")
-        path = f"{_path('traits', given.name, field='name')}:retract"
-        return RetractTraitPayload(retraction=await _change(info, "POST", path, body, traits.RetractionRow))
+        path = f"{path_of('traits', given.name, field='name')}:retract"
+        return RetractTraitPayload(retraction=await change(info, "POST", path, body, traits.RetractionRow))
 
     @fields.mutation(
         description="Keep a date of a related person for the purpose the customer gave it for. Needs profile:write. "
@@ -240,7 +235,7 @@ class ProfileMutation:
         """PUT /v1/customers/{customer_id}/relations/{relation_id}"""
         path, _ = await _relation(info, given)
         body = body_of(given, "customer_id", "relation_id")
-        return RelationPayload(relation=await _change(info, "PUT", path, body, relations.RelationRow))
+        return RelationPayload(relation=await change(info, "PUT", path, body, relations.RelationRow))
 
     @fields.mutation(
         description="The customer takes the date back: it is deleted, and nobody reads it any more. Needs "
@@ -251,7 +246,7 @@ class ProfileMutation:
     ) -> WithdrawRelationPayload | None:
         """DELETE /v1/customers/{customer_id}/relations/{relation_id}"""
         path, customer = await _relation(info, given)
-        await _delete(info, path, version=None)
+        await delete(info, path, version=None)
         return WithdrawRelationPayload(customer=Customer(id=customer.id, loaders=info.context.loaders.renewed()))
 
     @fields.mutation(
@@ -263,8 +258,8 @@ class ProfileMutation:
     ) -> InsightDatasetPayload | None:
         """PUT /v1/insights/{key}"""
         body = body_of(given, "key") | {"measures": [body_of(each) for each in given.measures]}
-        path = _path("insights", given.key)
-        row = await _change(info, "PUT", path, body, insights.InsightDatasetRow, version=given.expected_version)
+        path = path_of("insights", given.key)
+        row = await change(info, "PUT", path, body, insights.InsightDatasetRow, version=given.expected_version)
         return InsightDatasetPayload(dataset=row)
 
     @fields.mutation(description="Delete a bought dataset and its cells. Needs insights:write.")
@@ -272,7 +267,7 @@ class ProfileMutation:
         self, info: ContextInfo, given: Annotated[DeleteInsightDatasetInput, INPUT]
     ) -> DeletedPayload | None:
         """DELETE /v1/insights/{key}"""
-        await _delete(info, _path("insights", given.key), version=given.expected_version)
+        await delete(info, path_of("insights", given.key), version=given.expected_version)
         return DeletedPayload(key=given.key)
 
     @fields.mutation(
@@ -283,7 +278,7 @@ class ProfileMutation:
         self, info: ContextInfo, given: Annotated[RequestAnonymisedExportInput, INPUT]
     ) -> AnonymisedExportPayload | None:
         """POST /v1/anonymised-exports"""
-        row = await _change(info, "POST", "/v1/anonymised-exports", body_of(given), insights.AnonymisedExportRow)
+        row = await change(info, "POST", "/v1/anonymised-exports", body_of(given), insights.AnonymisedExportRow)
         return AnonymisedExportPayload(export=row)
 
     @fields.mutation(description="Stop an anonymised export, or delete its content. Needs exports:write.")
@@ -292,46 +287,18 @@ class ProfileMutation:
     ) -> AnonymisedExportPayload | None:
         """POST /v1/anonymised-exports/{export_id}:cancel"""
         path = f"/v1/anonymised-exports/{arguments.uuid(given.export_id, field='exportId')}:cancel"
-        return AnonymisedExportPayload(export=await _change(info, "POST", path, {}, insights.AnonymisedExportRow))
-
-
-def _path(plural: str, key: str, *, field: str = "key") -> str:
-    return f"/v1/{plural}/{path_segment(arguments.text(key, field=field))}"
-
-
-async def _change(
-    info: ContextInfo,
-    method: Literal["POST", "PUT"],
-    path: str,
-    body: Mapping[str, object],
-    answer: type[RowT],
-    *,
-    version: int | None = None,
-) -> RowT:
-    loaders = info.context.loaders
-    return await loaders.services.profile.change(method, path, body, answer, headers=_demanding(info, version))
-
-
-async def _delete(info: ContextInfo, path: str, *, version: int | None) -> None:
-    await info.context.loaders.services.profile.delete(path, headers=_demanding(info, version))
-
-
-def _demanding(info: ContextInfo, version: int | None) -> dict[str, str]:
-    headers = dict(info.context.loaders.headers)
-    if version is not None:
-        headers["if-match"] = f'"{version}"'
-    return headers
+        return AnonymisedExportPayload(export=await change(info, "POST", path, {}, insights.AnonymisedExportRow))
 
 
 async def _act_on_segment(info: ContextInfo, key: str, verb: str, body: dict[str, object]) -> SegmentPayload:
-    row = await _change(info, "POST", f"{_path('segments', key)}:{verb}", body, segments.SegmentRow)
+    row = await change(info, "POST", f"{path_of('segments', key)}:{verb}", body, segments.SegmentRow)
     return SegmentPayload(segment=segment_of(row, info.context.loaders.renewed()))
 
 
 async def _change_members(info: ContextInfo, given: SegmentMembersInput, verb: str) -> SegmentMembersPayload:
     ids = arguments.uuids(given.customer_ids, field="customerIds", kind="a customer id")
-    path = f"{_path('segments', given.key)}:{verb}"
-    found = await _change(info, "POST", path, {"customer_ids": ids}, segments.ListMembersAnswer)
+    path = f"{path_of('segments', given.key)}:{verb}"
+    found = await change(info, "POST", path, {"customer_ids": ids}, segments.ListMembersAnswer)
     return SegmentMembersPayload(outcomes=found.results)
 
 

@@ -1,17 +1,14 @@
 """What can be asked of profile beside a customer's own: segments, traits, bought data, anonymised exports."""
 
-from typing import Any, TypeVar
-
 import strawberry
 from msgspec import Raw
-from strawberry.types import Info
 
 from gateway.answers import insights, segments, traits
 from gateway.answers.segments import OverlapRow
-from gateway.context import OperationContext
 from gateway.errors import bad_input
-from gateway.types import arguments, fields, paging
+from gateway.types import arguments, fields
 from gateway.types.paging import DEFAULT_PAGE, Connection
+from gateway.types.profile_calls import ContextInfo, find, get, page
 from gateway.types.profile_records import (
     AnonymisedExport,
     InsightDataset,
@@ -22,9 +19,6 @@ from gateway.types.profile_records import (
 from gateway.types.scalars import Json
 from gateway.types.segment import Segment, SegmentPreview, segment_of
 
-ContextInfo = Info[OperationContext, None]
-RowT = TypeVar("RowT")
-
 
 @strawberry.type
 class ProfileQuery:
@@ -33,13 +27,13 @@ class ProfileQuery:
     @fields.field(description="Segments and their present sizes.")
     async def segments(self, info: ContextInfo) -> list[Segment] | None:
         """From profile."""
-        found = await _get(info, "/v1/segments", segments.SegmentListAnswer)
+        found = await get(info, "/v1/segments", segments.SegmentListAnswer)
         return [segment_of(row, info.context.loaders) for row in found.items]
 
     @fields.field(description="One segment.")
     async def segment(self, info: ContextInfo, key: str) -> Segment | None:
         """From profile; null when there is none of that key."""
-        row = await _find(info, "segments", key, segments.SegmentRow)
+        row = await find(info, "segments", key, segments.SegmentRow)
         return None if row is None else segment_of(row, info.context.loaders)
 
     @fields.field(
@@ -95,7 +89,7 @@ class ProfileQuery:
     )
     async def condition_schema(self, info: ContextInfo) -> object:
         """From profile."""
-        return await _get(info, "/v1/conditions/schema", Raw)
+        return await get(info, "/v1/conditions/schema", Raw)
 
     @fields.field(
         graphql_type=TraitDefinition | None,
@@ -103,26 +97,26 @@ class ProfileQuery:
     )
     async def trait_definition(self, info: ContextInfo, name: str) -> traits.TraitDefinitionRow | None:
         """From profile; null when the trait has no definition."""
-        return await _find(info, "traits", name, traits.TraitDefinitionRow, field="name")
+        return await find(info, "traits", name, traits.TraitDefinitionRow, field="name")
 
     @fields.field(graphql_type=Connection[TraitDefinition] | None, description="Definitions of traits, by name.")
     async def trait_definitions(
         self, info: ContextInfo, first: int = DEFAULT_PAGE, after: str | None = None
     ) -> Connection[TraitDefinition]:
         """From profile."""
-        return await _page(info, "/v1/traits", traits.TraitDefinitionPageAnswer, first=first, after=after)
+        return await page(info, "/v1/traits", traits.TraitDefinitionPageAnswer, first=first, after=after)
 
     @fields.field(
         graphql_type=TraitRetraction | None, description="What a source took back of a trait, and how far that is."
     )
     async def trait_retraction(self, info: ContextInfo, retraction_id: fields.Id) -> traits.RetractionRow | None:
         """From profile; null when there is none of this id."""
-        return await _find(info, "retractions", arguments.uuid(retraction_id), traits.RetractionRow)
+        return await find(info, "retractions", arguments.uuid(retraction_id), traits.RetractionRow)
 
     @fields.field(graphql_type=InsightDataset | None, description="Bought data about segments. Needs insights:read.")
     async def insight_dataset(self, info: ContextInfo, key: str) -> insights.InsightDatasetRow | None:
         """From profile; null when there is none of that key."""
-        return await _find(info, "insights", key, insights.InsightDatasetRow)
+        return await find(info, "insights", key, insights.InsightDatasetRow)
 
     @fields.field(
         graphql_type=Connection[InsightDataset] | None,
@@ -132,12 +126,12 @@ class ProfileQuery:
         self, info: ContextInfo, first: int = DEFAULT_PAGE, after: str | None = None
     ) -> Connection[InsightDataset]:
         """From profile."""
-        return await _page(info, "/v1/insights", insights.InsightDatasetPageAnswer, first=first, after=after)
+        return await page(info, "/v1/insights", insights.InsightDatasetPageAnswer, first=first, after=after)
 
     @fields.field(graphql_type=AnonymisedExport | None, description="An anonymised export. Needs exports:read.")
     async def anonymised_export(self, info: ContextInfo, export_id: fields.Id) -> insights.AnonymisedExportRow | None:
         """From profile; null when there is none of this id."""
-        return await _find(info, "anonymised-exports", arguments.uuid(export_id), insights.AnonymisedExportRow)
+        return await find(info, "anonymised-exports", arguments.uuid(export_id), insights.AnonymisedExportRow)
 
     @fields.field(
         graphql_type=Connection[AnonymisedExport] | None,
@@ -147,25 +141,4 @@ class ProfileQuery:
         self, info: ContextInfo, first: int = DEFAULT_PAGE, after: str | None = None
     ) -> Connection[AnonymisedExport]:
         """From profile."""
-        return await _page(
-            info, "/v1/anonymised-exports", insights.AnonymisedExportPageAnswer, first=first, after=after
-        )
-
-
-async def _get(info: ContextInfo, path: str, answer: type[RowT]) -> RowT:
-    loaders = info.context.loaders
-    return await loaders.services.profile.get(path, answer, headers=loaders.headers)
-
-
-async def _find(info: ContextInfo, plural: str, key: str, answer: type[RowT], *, field: str = "key") -> RowT | None:
-    loaders = info.context.loaders
-    return await loaders.services.profile.find(
-        plural, arguments.text(key, field=field), answer, headers=loaders.headers
-    )
-
-
-async def _page(
-    info: ContextInfo, path: str, answer: type[paging.PageAnswer[Any]], *, first: int, after: str | None
-) -> Connection[Any]:  # Any: as paging.connect
-    loaders = info.context.loaders
-    return await paging.list_page(loaders.services.profile, path, answer, loaders=loaders, first=first, after=after)
+        return await page(info, "/v1/anonymised-exports", insights.AnonymisedExportPageAnswer, first=first, after=after)

@@ -13,13 +13,14 @@ from gateway.types.customer import Customer, CustomerConnection, find_customer
 from gateway.types.identity_queries import IdentityQuery
 from gateway.types.listing import list_customers
 from gateway.types.profile_queries import ProfileQuery
+from gateway.types.sign import SignQuery
 
 DEFAULT_CUSTOMERS = 20
 ContextInfo = Info[OperationContext, None]
 
 
 @strawberry.type
-class Query(IdentityQuery, ProfileQuery):
+class Query(IdentityQuery, ProfileQuery, SignQuery):
     """The graph's entrances."""
 
     @fields.field(description="The single customer view. A former id leads to the present customer.")

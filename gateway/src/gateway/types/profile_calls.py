@@ -1,0 +1,67 @@
+"""Calls of profile, as the graph's entrances to it and changes at it make them."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from strawberry.types import Info
+
+from gateway.clients import path_segment
+from gateway.context import OperationContext
+from gateway.types import arguments, paging
+from gateway.types.paging import Connection
+
+ContextInfo = Info[OperationContext, None]
+RowT = TypeVar("RowT")
+
+
+async def get(info: ContextInfo, path: str, answer: type[RowT]) -> RowT:
+    """GET a resource. Raises GatewayError."""
+    loaders = info.context.loaders
+    return await loaders.services.profile.get(path, answer, headers=loaders.headers)
+
+
+async def find(info: ContextInfo, plural: str, key: str, answer: type[RowT], *, field: str = "key") -> RowT | None:
+    """GET one of a plural by its key; None when there is no such thing. Raises GatewayError."""
+    loaders = info.context.loaders
+    return await loaders.services.profile.find(
+        plural, arguments.text(key, field=field), answer, headers=loaders.headers
+    )
+
+
+async def page(
+    info: ContextInfo, path: str, answer: type[paging.PageAnswer[Any]], *, first: int, after: str | None
+) -> Connection[Any]:  # Any: as paging.connect
+    """A page of a listing. Raises GatewayError."""
+    loaders = info.context.loaders
+    return await paging.list_page(loaders.services.profile, path, answer, loaders=loaders, first=first, after=after)
+
+
+def path_of(plural: str, key: str, *, field: str = "key") -> str:
+    """Where one of a plural is. Raises GatewayError."""
+    return f"/v1/{plural}/{path_segment(arguments.text(key, field=field))}"
+
+
+async def change(
+    info: ContextInfo,
+    method: Literal["POST", "PUT"],
+    path: str,
+    body: Mapping[str, object],
+    answer: type[RowT],
+    *,
+    version: int | None = None,
+) -> RowT:
+    """Change something, if it is of this version (where one is given). Raises GatewayError."""
+    loaders = info.context.loaders
+    return await loaders.services.profile.change(method, path, body, answer, headers=_demanding(info, version))
+
+
+async def delete(info: ContextInfo, path: str, *, version: int | None) -> None:
+    """Delete something, if it is of this version (where one is given). Raises GatewayError."""
+    await info.context.loaders.services.profile.delete(path, headers=_demanding(info, version))
+
+
+def _demanding(info: ContextInfo, version: int | None) -> dict[str, str]:
+    headers = dict(info.context.loaders.headers)
+    if version is not None:
+        headers["if-match"] = f'"{version}"'
+    return headers
