@@ -283,6 +283,26 @@ async def test_a_service_that_is_down_is_null_in_updates_too(gateway: Gateway, n
         assert payload["errors"][0]["path"] == ["customerUpdated", "rank"]
 
 
+async def test_updates_are_read_for_the_purpose_the_connection_stated(
+    gateway: Gateway, nats_server: EmbeddedNats
+) -> None:
+    async with conversation(gateway, greet=False) as talk:
+        payload = {"authorization": f"Bearer {gateway.token()}", "purpose": "recall"}
+        await talk.send(type="connection_init", payload=payload)
+        assert (await talk.receive())["type"] == "connection_ack"
+        await talk.subscribe(1)
+        assert (await talk.receive())["type"] == "next"
+    assert {call.headers.get("kizuna-purpose") for call in gateway.fake.calls} == {"recall"}
+
+
+@pytest.mark.parametrize("purpose", ["two\r\nlines", 3, "目的"])
+async def test_a_purpose_is_one_line_of_text(gateway: Gateway, purpose: object) -> None:
+    async with conversation(gateway, greet=False) as talk:
+        payload = {"authorization": f"Bearer {gateway.token()}", "purpose": purpose}
+        await talk.send(type="connection_init", payload=payload)
+        assert await talk.closed() == 4403
+
+
 async def test_a_subscription_ends_with_its_token(gateway: Gateway, nats_server: EmbeddedNats) -> None:
     async with conversation(gateway, token=gateway.token(lifetime_seconds=1)) as talk:
         await talk.subscribe(1)

@@ -149,6 +149,18 @@ async def test_two_callers_at_the_same_time_see_what_each_may(gateway: Gateway) 
     assert len(set(by_token.values())) == 1
 
 
+async def test_the_stated_purpose_travels_along_with_its_own_operation_only(gateway: Gateway) -> None:
+    async def ask(purpose: str | None) -> None:
+        headers = {"Authorization": f"Bearer {gateway.token()}"} | ({"Kizuna-Purpose": purpose} if purpose else {})
+        body = {"query": VIEW, "variables": {"id": customer(1)}}
+        async with gateway.session.post(f"{gateway.url}/graphql", json=body, headers=headers) as response:
+            assert response.status == 200
+
+    await asyncio.gather(*(ask(purpose) for purpose in ("recall", None, "newsletter")))
+    by_purpose = Counter(call.headers.get("kizuna-purpose") for call in gateway.fake.calls)
+    assert by_purpose == {"recall": 8, None: 8, "newsletter": 8}
+
+
 async def test_the_trace_travels_along(gateway: Gateway) -> None:
     trace_id = "0af7651916cd43dd8448eb211c80319c"
     headers = {"Authorization": f"Bearer {gateway.token()}", "traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}

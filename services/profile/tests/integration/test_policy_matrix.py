@@ -62,6 +62,7 @@ EXPORT = {
     }],
     "purpose": "canary-purpose", "recipient": "University", "provision": "SFTP",
 }  # fmt: skip
+SAID: dict[str, Any] = {TRAIT: "canary-value", LABELLED: "canary-labelled", "plain": 1}
 COMPUTED = {
     "name": "canary-computed-name", "value": {"kind": "events", "function": "count", "event": EVENT},
 }  # fmt: skip
@@ -296,8 +297,7 @@ class Platform:
         profile, now = self.profile, self.profile.clock.now()
         await profile.publish([source_changed("shop", "sales", now), source_changed("crm", "crm", now)])
         await profile.publish([
-            *(identify(each, now, source_id="crm", **{TRAIT: "canary-value", LABELLED: "canary-labelled", "plain": 1})
-              for each in PEOPLE),
+            *(identify(each, now, **SAID) for each in PEOPLE),
             *(event(each, "Page Viewed", now, source_id="web") for each in PEOPLE),
             event(ONE, EVENT, now, source_id="web", note="canary-property"),
             event(ONE, "Remark Made", now, source_id="blogs", text="canary-remark about kizuna", language="en"),

@@ -1,5 +1,8 @@
 """The policy's rules: the first that matches decides, in Python as in SQL's patterns."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from profile_service.rules.policy import (
@@ -17,7 +20,7 @@ ADS = Caller(department="ads", purpose="recall", brands=("a", "b"), legal_entity
 CAMPAIGN = Caller(service="campaign")
 
 
-def view(caller: Caller, *rules: dict[str, object], default: str = "allow") -> View:
+def view(caller: Caller, *rules: Mapping[str, object], default: str = "allow") -> View:
     return View(PolicyDocument.model_validate({"default": default, "rules": list(rules)}), caller)
 
 
@@ -50,7 +53,7 @@ def test_the_first_rule_that_matches_decides() -> None:
 def test_all_that_is_said_of_who_must_fit(
     who: dict[str, list[str]], is_about_ads: bool, is_about_campaign: bool
 ) -> None:
-    rule = {"effect": "deny", "who": who}
+    rule: dict[str, Any] = {"effect": "deny", "who": who}
     assert (not view(ADS, rule).is_whole, not view(CAMPAIGN, rule).is_whole) == (is_about_ads, is_about_campaign)
 
 
