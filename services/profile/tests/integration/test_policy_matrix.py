@@ -67,6 +67,7 @@ COMPUTED = {
     "name": "canary-computed-name", "value": {"kind": "events", "function": "count", "event": EVENT},
 }  # fmt: skip
 DAILY = {"every": "day", "at": "03:00"}
+TOGETHER = {"event": EVENT, "property": "note"}
 TOPIC = {"name": "Topic", "kind": "own", "keywords": {"any": ["kizuna"]}}
 
 CANARIES = (
@@ -197,6 +198,10 @@ CALLS: dict[str, Sequence[Call]] = {
     "GET /v1/cut-points": [Call(("canary_computed",))],
     "GET /v1/cut-points/{subject}": [Call()],
     "GET /v1/cut-points/{subject}/versions": [Call()],
+    "GET /v1/lifecycle": [Call((EVENT,))],
+    "GET /v1/next-categories": [Call((EVENT,))],
+    "GET /v1/next-categories/lifts": [Call()],
+    "POST /v1/next-categories:batchGet": [Call(body=EVERYBODY)],
     "GET /v1/insights": [Call(("canary_segment", "canary_drawn"))],
     "GET /v1/insights/{key}": [Call(("canary_segment", "canary_drawn"), key="panel")],
     "GET /v1/remark-topics": [Call(says_nothing=True)],
@@ -233,6 +238,12 @@ CALLS: dict[str, Sequence[Call]] = {
     "PUT /v1/rfm": [Call((EVENT,), body={"event": EVENT})],
     "PUT /v1/cut-points/{subject}": [Call(body=DAILY)],
     "POST /v1/cut-points/{subject}:cut": [Call()],
+    "PUT /v1/lifecycle": [Call((EVENT,), body={"event": EVENT})],
+    "PUT /v1/next-categories": [
+        Call((EVENT,), body=TOGETHER), Call(body={"event": "Identified", "property": TRAIT}),
+        Call((EVENT,), body=TOGETHER),
+    ],
+    "POST /v1/next-categories:take": [Call()],
     "PUT /v1/traits/{name}": [Call(("canary-description",), body={"description": "canary-description"})],
     "POST /v1/traits/{name}:retract": [Call((TRAIT,), body={"source_id": "crm", "why": "x"})],
     "PUT /v1/customers/{customer_id}/relations/{relation_id}": [
@@ -246,6 +257,7 @@ CALLS: dict[str, Sequence[Call]] = {
     "DELETE /v1/remark-topics/{key}": [Call(says_nothing=True, key="topic2")],
     "DELETE /v1/traits/{name}": [Call()],
     "DELETE /v1/cut-points/{subject}": [Call()],
+    "DELETE /v1/next-categories": [Call()],
     "DELETE /v1/computed-traits/{key}": [Call(key="canary_computed")],
     "DELETE /v1/customers/{customer_id}/relations/{relation_id}": [Call()],
     "DELETE /v1/insights/{key}": [Call(says_nothing=True, key="other")],
@@ -325,6 +337,8 @@ class Platform:
         await self.do("PUT /v1/computed-traits/{key}", Call(key="canary_computed", body=COMPUTED))
         await self.do("PUT /v1/cut-points/{subject}", Call(body=DAILY))
         await self.do("PUT /v1/rfm", Call(body={"event": EVENT}))
+        await self.do("PUT /v1/lifecycle", Call(body={"event": EVENT}))
+        await self.do("PUT /v1/next-categories", Call(body=TOGETHER))
         for topic in ("topic", "topic2"):
             await self.do("PUT /v1/remark-topics/{key}", Call(key=topic, body=TOPIC))
         await self.do("PUT /v1/remark-opinions/{opinion}", Call(body={"words": {"any": ["good"]}}))

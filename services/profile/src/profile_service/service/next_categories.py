@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.conditions import EventValue
 from profile_service.repository import category_lifts, schedules
 from profile_service.repository.category_lifts import Lift
 from profile_service.repository.schedules import ScheduleRow
@@ -20,7 +21,8 @@ SUBJECT = "category_lifts"
 
 
 def _check_sight(session: AsyncSession, settings: LiftSettings) -> None:
-    if not sight_of(session).sees_event(settings.event):
+    tree = EventValue(kind="events", function="most_frequent", event=settings.event, property=settings.property)
+    if not sight_of(session).sees_tree(tree):
         raise Forbidden(REFUSED, field="event")
 
 
