@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from services.profile.tests.integration.test_computed_traits import call, settled, views
-from services.profile.tests.profile_facts import event, purchase
+from services.profile.tests.profile_facts import event, moved, purchase
 
 from contracts.profile import LifecycleChanged, RankChanged
 from profile_service.app import build
@@ -151,3 +151,19 @@ async def test_a_condition_asks_for_states_and_follows_new_thresholds(profile: R
     assert member["customer_id"] == str(customer)
     refusal = await call(profile, "PUT", "lifecycle", {**thresholds, "dormant_days": 40}, 422)
     assert refusal["errors"]
+
+
+async def test_whoever_turns_out_to_be_one_has_one_state(profile: RunningService) -> None:
+    await call(profile, "PUT", "lifecycle", {}, 201)
+    one, other, now = uuid4(), uuid4(), profile.clock.now()
+    await profile.publish([purchase(one, now - DAY, 10), purchase(other, now, 10)])
+    await profile.drain()
+    await profile.publish([moved(other, former=other, to=one, occurred_at=now)])
+    await profile.drain()
+    assert [view["lifecycle"] for view in await views(profile, one)] == ["active"]
+    assert [(fact.customer_id, fact.state) for fact in await profile.published(LifecycleChanged)][2:] == [
+        (one, "active")
+    ]
+    connection = await profile.database.connect()
+    assert await connection.fetch("SELECT customer_id, rank_key FROM customer_lifecycle") == [(one, "active")]
+    await connection.close()

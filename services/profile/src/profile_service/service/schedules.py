@@ -23,6 +23,7 @@ from servicekit.errors import Conflict, Forbidden, Invalid, NotFound
 from servicekit.http import check_version
 
 log = structlog.get_logger(__name__)
+_GREATEST_VERSION = 2**31 - 1
 COMPUTED = "computed:"
 """What the subject of a computed trait begins with."""
 
@@ -132,6 +133,7 @@ async def list_cuts(
 ) -> tuple[list[CutRow], bool]:
     """Cut points as taken, newest first, of versions before one; and whether there are more. Raises as get_schedule."""
     await get_schedule(session, subject)
+    before = None if before is None else min(max(before, 0), _GREATEST_VERSION)
     rows = await schedules.list_cuts(session, subject, before=before, limit=first + 1)
     return rows[:first], len(rows) > first
 
