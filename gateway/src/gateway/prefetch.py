@@ -28,7 +28,9 @@ from gateway.loaders import CustomerPage, DatesForPurpose, Loaders, MessagePage
 from gateway.types.arguments import MAX_PAGE_SIZE, is_text
 from gateway.types.customer import DEFAULT_DECISIONS, DEFAULT_MESSAGES, DEFAULT_TIMELINE
 
-_PROFILE_FIELDS = frozenset({"traits", "rfm", "rank", "segments", "signs"})
+_PROFILE_FIELDS = frozenset(
+    {"traits", "rfm", "rfmScores", "rank", "nextRank", "points", "lifecycle", "computed", "segments", "signs"}
+)
 _WHOLE_FIELDS = frozenset({"permissions", "responses", "commitments", "journeys"})
 """Each has a loader of its own name."""
 _GRAPH_FIELDS = frozenset({"identityGraph", "formerIds", "groups"})

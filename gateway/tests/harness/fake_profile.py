@@ -60,9 +60,32 @@ def answer_of_profile(
         customer_id, relation_id = path.split("/")[3], path.split("/")[5]
         kept = relations_of(customer_id, PURPOSE)["relations"][0]
         return JSONResponse(kept | {"relation_id": relation_id} | body, status_code=201)
+    if path in {"/v1/ranks/default", "/v1/lifecycle"} or path.startswith("/v1/computed-traits"):
+        return _computed(method, path, body)
     if path.startswith("/v1/signs"):
         return _of_sign(method, path, body, somebody)
     return _listed(method, path, body, query)
+
+
+def _computed(method: str, path: str, body: dict[str, Any]) -> Response:
+    if method == "DELETE":
+        return Response(status_code=204)
+    if path == "/v1/ranks/default":
+        rank = {"key": "gold", "name": "Gold", "condition": None, "threshold": "1000", "size": 3}
+        return JSONResponse({"ranks": [rank], "measure": body.get("measure", {"kind": "points"}), "version": 1})
+    if path == "/v1/lifecycle":
+        state = {"key": "new", "condition": {"kind": "and"}}
+        return JSONResponse({"definition": {"dormant_days": 240} | body, "states": [state], "version": 1})
+    trait: dict[str, Any] = {
+        "key": "ltv",
+        "name": "LTV",
+        "description": None,
+        "unit": "USD",
+        "value": {},
+        "points": None,
+    }
+    trait |= {"version": 1, "updated_at": MOMENT} | body
+    return JSONResponse({"items": [trait], "withheld": False} if path.endswith("s") else trait)
 
 
 def _of_sign(method: str, path: str, body: dict[str, Any], somebody: str) -> Response:

@@ -241,6 +241,11 @@ def _profile(one: str) -> dict[str, Any]:
         ],
         "rfm": {"recency_days": 12, "frequency": 7, "monetary": "184.20", "currency": "USD"},
         "rank": {"key": "gold", "name": "Gold", "since": MOMENT},
+        "rfm_scores": {"recency": 5, "frequency": 4, "monetary": None},
+        "points": "1200.50",
+        "next_rank": {"key": "platinum", "name": "Platinum", "missing": "799.50"},
+        "lifecycle": "loyal",
+        "computed": {"lifetime_value": 1200.5},
         "segments": [
             {"segment_id": identifier("segment", key), "key": key, "name": key.title(), "since": MOMENT}
             for key in ("dormant", "loyal")

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.answers import (
     campaign,
+    computed,
     decisions,
     delivery,
     identity,
@@ -29,6 +30,7 @@ from gateway.answers import (
     survey,
     traits,
 )
+from gateway.types import computed as computed_types
 from gateway.types import identity_inputs, profile_inputs, sign
 
 SERVICES = Path(__file__).parents[3] / "services"
@@ -92,6 +94,13 @@ ANSWERS: list[tuple[str, str, str, type]] = [
     ("profile", "get", "/v1/remark-topics", remarks.RemarkTopicListAnswer),
     ("profile", "put", "/v1/remark-topics/{key}", remarks.RemarkTopicRow),
     ("profile", "get", "/v1/remark-topics/{key}/days", remarks.RemarkDaysAnswer),
+    ("profile", "get", "/v1/ranks/default", computed.RanksAnswer),
+    ("profile", "put", "/v1/ranks/default", computed.RanksAnswer),
+    ("profile", "get", "/v1/lifecycle", computed.LifecycleAnswer),
+    ("profile", "put", "/v1/lifecycle", computed.LifecycleAnswer),
+    ("profile", "get", "/v1/computed-traits", computed.ComputedTraitListAnswer),
+    ("profile", "get", "/v1/computed-traits/{key}", computed.ComputedTraitRow),
+    ("profile", "put", "/v1/computed-traits/{key}", computed.ComputedTraitRow),
     ("profile", "get", "/v1/signs", signs.SignListAnswer),
     ("profile", "get", "/v1/signs/{key}", signs.SignRow),
     ("profile", "put", "/v1/signs/{key}", signs.SignRow),
@@ -139,6 +148,7 @@ CHANGES = [
     ("profile", "get", "/v1/conditions/schema"),
     ("profile", "delete", "/v1/traits/{name}"),
     ("profile", "delete", "/v1/insights/{key}"),
+    ("profile", "delete", "/v1/computed-traits/{key}"),
     ("profile", "delete", "/v1/remark-topics/{key}"),
     ("profile", "delete", "/v1/customers/{id}/relations/{id}"),
     ("campaign", "put", "/v1/journeys/{key}"),
@@ -211,6 +221,8 @@ PROFILE_BODIES: list[tuple[str, str, type, set[str]]] = [
         profile_inputs.PutRelationInput,
         {"customer_id", "relation_id"},
     ),
+    ("put", "/v1/ranks/default", computed_types.PutRanksInput, set()),
+    ("put", "/v1/computed-traits/{key}", computed_types.PutComputedTraitInput, {"key"}),
     ("put", "/v1/signs/{key}", sign.PutSignInput, {"key"}),
     ("post", "/v1/signs/{key}:publish", sign.PublishSignInput, {"key"}),
     ("put", "/v1/remark-topics/{key}", sign.PutRemarkTopicInput, {"key"}),

@@ -37,6 +37,22 @@ class RankRow(Struct):
     since: str | None = None
 
 
+class RfmScoresRow(Struct):
+    """1 to 5, 5 the best fifth."""
+
+    recency: int | None = None
+    frequency: int | None = None
+    monetary: int | None = None
+
+
+class NextRankRow(Struct):
+    """The next rank, and what is missing to it."""
+
+    key: str
+    name: str
+    missing: Money
+
+
 class MembershipRow(Struct):
     """A segment the customer is in."""
 
@@ -67,6 +83,11 @@ class ProfileOfCustomer(Struct):
     rank: RankRow | None = None
     segments: list[MembershipRow] = []
     signs: list[SignOfCustomerRow] = []
+    computed: Raw = field(default_factory=lambda: Raw(b"{}"))
+    rfm_scores: RfmScoresRow | None = None
+    points: Money | None = None
+    next_rank: NextRankRow | None = None
+    lifecycle: str | None = None
 
 
 class ProfileAnswer(Struct):

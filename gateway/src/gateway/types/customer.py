@@ -30,15 +30,17 @@ from gateway.types.records import (
     Identifier,
     JourneyRun,
     Message,
+    NextRank,
     PageInfo,
     Permission,
     Rank,
     Response,
     Rfm,
+    RfmScores,
     SegmentMembership,
     Trait,
 )
-from gateway.types.scalars import DateTime, Json
+from gateway.types.scalars import DateTime, Json, Money
 from gateway.types.sign_records import Remark, SignOfCustomer
 
 DEFAULT_TIMELINE = 20
@@ -218,6 +220,34 @@ class Customer:
     async def rank(self) -> profile.RankRow | None:
         """From profile."""
         return (await self.loaders.profile.load(self.id)).rank
+
+    @fields.field(graphql_type=RfmScores | None, description="Null where there are no cut points yet.")
+    async def rfm_scores(self) -> profile.RfmScoresRow | None:
+        """From profile."""
+        return (await self.loaders.profile.load(self.id)).rfm_scores
+
+    @fields.field(graphql_type=Money | None, description="What the table of ranks measures; null: nothing.")
+    async def points(self) -> str | float | None:
+        """From profile."""
+        return (await self.loaders.profile.load(self.id)).points
+
+    @fields.field(graphql_type=NextRank | None, description="The next rank and the distance to it.")
+    async def next_rank(self) -> profile.NextRankRow | None:
+        """From profile."""
+        return (await self.loaders.profile.load(self.id)).next_rank
+
+    @fields.field(
+        description="The lifecycle's state (see `lifecycleDefinition`); null for whoever may not see what it is "
+        "drawn from."
+    )
+    async def lifecycle(self) -> str | None:
+        """From profile."""
+        return (await self.loaders.profile.load(self.id)).lifecycle
+
+    @fields.field(graphql_type=Json | None, description="Computed traits at this moment, by key.")
+    async def computed(self) -> object:
+        """From profile."""
+        return (await self.loaders.profile.load(self.id)).computed
 
     @fields.field(graphql_type=list[SegmentMembership] | None)
     async def segments(self) -> list[profile.MembershipRow]:

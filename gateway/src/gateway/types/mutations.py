@@ -11,6 +11,7 @@ from gateway.context import OperationContext
 from gateway.errors import GatewayError, bad_input
 from gateway.loaders import Loaders
 from gateway.types import arguments, fields
+from gateway.types.computed import ComputedMutation
 from gateway.types.customer import Customer, find_customer
 from gateway.types.identity_mutations import IdentityMutation
 from gateway.types.profile_mutations import ProfileMutation
@@ -63,7 +64,7 @@ class WithdrawPermissionPayload:
 
 
 @strawberry.type
-class Mutation(IdentityMutation, ProfileMutation, SignMutation):
+class Mutation(IdentityMutation, ProfileMutation, SignMutation, ComputedMutation):
     """The graph's changes."""
 
     @fields.mutation(description="Define a journey and start it. Needs campaign:write. Repeating it changes nothing.")

@@ -9,6 +9,7 @@ from gateway.loaders import IdentifierKey
 from gateway.prefetch import prefetch_customer
 from gateway.types import arguments, fields
 from gateway.types.campaign import Campaign, Questionnaire
+from gateway.types.computed import ComputedQuery
 from gateway.types.customer import Customer, CustomerConnection, find_customer
 from gateway.types.identity_queries import IdentityQuery
 from gateway.types.listing import list_customers
@@ -20,7 +21,7 @@ ContextInfo = Info[OperationContext, None]
 
 
 @strawberry.type
-class Query(IdentityQuery, ProfileQuery, SignQuery):
+class Query(IdentityQuery, ProfileQuery, SignQuery, ComputedQuery):
     """The graph's entrances."""
 
     @fields.field(description="The single customer view. A former id leads to the present customer.")

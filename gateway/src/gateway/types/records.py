@@ -60,6 +60,24 @@ class Rank:
     since: DateTime | None
 
 
+@record(profile.RfmScoresRow)
+class RfmScores:
+    """Recency, frequency and monetary from 1 to 5, 5 the best fifth, by the cut points last taken."""
+
+    recency: int | None
+    frequency: int | None
+    monetary: int | None
+
+
+@record(profile.NextRankRow)
+class NextRank:
+    """The next rank, and what the customer's points lack of its threshold."""
+
+    key: str
+    name: str
+    missing: Money
+
+
 @record(profile.MembershipRow)
 class SegmentMembership:
     """A segment the customer is in."""
