@@ -195,13 +195,6 @@ CALLS: dict[str, Sequence[Call]] = {
     "GET /v1/computed-traits:presets": [Call(says_nothing=True)],
     "GET /v1/computed-traits/{key}": [Call(("canary-computed-name",), key="canary_computed")],
     "GET /v1/rfm": [Call((EVENT,))],
-    "GET /v1/lifecycle": [Call((EVENT,))],
-    "PUT /v1/lifecycle": [Call((EVENT,), body={"event": EVENT})],
-    "GET /v1/next-categories": [Call((EVENT,))],
-    "GET /v1/next-categories/lifts": [Call()],
-    "POST /v1/next-categories:batchGet": [Call(body=EVERYBODY)],
-    "POST /v1/next-categories:take": [Call((EVENT,))],
-    "PUT /v1/next-categories": [Call((EVENT,), body={"event": EVENT})],
     "GET /v1/cut-points": [Call(("canary_computed",))],
     "GET /v1/cut-points/{subject}": [Call()],
     "GET /v1/cut-points/{subject}/versions": [Call()],
@@ -263,7 +256,6 @@ CALLS: dict[str, Sequence[Call]] = {
     "PUT /v1/remark-opinions/{opinion}": [Call(says_nothing=True, body={"words": {"any": ["good"]}})],
     "DELETE /v1/remark-topics/{key}": [Call(says_nothing=True, key="topic2")],
     "DELETE /v1/traits/{name}": [Call()],
-    "DELETE /v1/next-categories": [Call()],
     "DELETE /v1/cut-points/{subject}": [Call()],
     "DELETE /v1/next-categories": [Call()],
     "DELETE /v1/computed-traits/{key}": [Call(key="canary_computed")],
@@ -344,8 +336,6 @@ class Platform:
         await self.do("PUT /v1/ranks/default", Call(body=RANKS))
         await self.do("PUT /v1/computed-traits/{key}", Call(key="canary_computed", body=COMPUTED))
         await self.do("PUT /v1/cut-points/{subject}", Call(body=DAILY))
-        await self.do("PUT /v1/lifecycle", Call(body={"event": EVENT}))
-        await self.do("PUT /v1/next-categories", Call(body={"event": EVENT}))
         await self.do("PUT /v1/rfm", Call(body={"event": EVENT}))
         await self.do("PUT /v1/lifecycle", Call(body={"event": EVENT}))
         await self.do("PUT /v1/next-categories", Call(body=TOGETHER))
