@@ -50,6 +50,7 @@ _OWN_COST = {
     ("Segment", "insights"): CALL_COST,
     ("Sign", "customers"): CALL_COST,
     ("Sign", "precision"): SCAN_COST // 10,
+    ("Query", "circulation"): SCAN_COST,
     ("Query", "previewSegment"): SCAN_COST,
     ("Query", "segmentOverlap"): SCAN_COST,
     ("Customer", "identityGraph"): GRAPH_COST,

@@ -55,16 +55,40 @@ def answer_of_profile(
     if path.startswith("/v1/customers/") and "/traits/" in path:
         return _explanation(path, query)
     if path.startswith("/v1/customers/") and "/relations/" in path:
-        if method == "DELETE":
-            return Response(status_code=204)
-        customer_id, relation_id = path.split("/")[3], path.split("/")[5]
-        kept = relations_of(customer_id, PURPOSE)["relations"][0]
-        return JSONResponse(kept | {"relation_id": relation_id} | body, status_code=201)
+        return _relation(method, path, body)
+    if path.startswith("/v1/policy") or path == "/v1/circulation":
+        return _policy(path, body, query)
     if path in {"/v1/ranks/default", "/v1/lifecycle"} or path.startswith("/v1/computed-traits"):
         return _computed(method, path, body)
     if path.startswith("/v1/signs"):
         return _of_sign(method, path, body, somebody)
     return _listed(method, path, body, query)
+
+
+def _relation(method: str, path: str, body: dict[str, Any]) -> Response:
+    if method == "DELETE":
+        return Response(status_code=204)
+    customer_id, relation_id = path.split("/")[3], path.split("/")[5]
+    kept = relations_of(customer_id, PURPOSE)["relations"][0]
+    return JSONResponse(kept | {"relation_id": relation_id} | body, status_code=201)
+
+
+def _policy(path: str, body: dict[str, Any], query: QueryParams) -> Response:
+    if path.endswith(":explain"):
+        decided = {"effect": "deny", "because": "rule", "position": 0, "rule": {"effect": "deny"}, "version": 3}
+        return JSONResponse(decided)
+    if path == "/v1/circulation":
+        result = {"events": 2, "customers": 1, "revenue": "10.50"}
+        results = {"key": query.get("segment", "x"), "members": 3, "is_too_large": False, "messages_sent": None}
+        results |= {"links_clicked": None, "purchases": result}
+        given = [{"begins_on": "2026-11-01", "department": None, "kind": "event", "count": 5_000_000_000}]
+        used = [{"reader": "crm", "giver": "sales", "kind": "trait", "count": 4}]
+        use = {"key": "x", "name": "X", "department": "crm", "drawn_from": ["sales"], "entered": 3}
+        days = {"first_day": "2026-11-01", "last_day": "2026-11-20"}
+        return JSONResponse(days | {"given": given, "used": used, "segments": [use], "results": results})
+    row = {"version": 3, "default": "allow", "rules": [{"effect": "deny"}], "changed_at": MOMENT, "changed_by": "a"}
+    row |= {"why": "w"} | body
+    return _page([row], query) if path.endswith("/versions") else JSONResponse(row)
 
 
 def _computed(method: str, path: str, body: dict[str, Any]) -> Response:

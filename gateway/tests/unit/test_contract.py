@@ -20,6 +20,7 @@ from gateway.answers import (
     jobs,
     linking,
     partners,
+    policy,
     privacy,
     profile,
     relations,
@@ -32,6 +33,7 @@ from gateway.answers import (
 )
 from gateway.types import computed as computed_types
 from gateway.types import identity_inputs, profile_inputs, sign
+from gateway.types import policy as policy_types
 
 SERVICES = Path(__file__).parents[3] / "services"
 ANSWERS: list[tuple[str, str, str, type]] = [
@@ -101,6 +103,11 @@ ANSWERS: list[tuple[str, str, str, type]] = [
     ("profile", "get", "/v1/computed-traits", computed.ComputedTraitListAnswer),
     ("profile", "get", "/v1/computed-traits/{key}", computed.ComputedTraitRow),
     ("profile", "put", "/v1/computed-traits/{key}", computed.ComputedTraitRow),
+    ("profile", "get", "/v1/policy", policy.PolicyRow),
+    ("profile", "put", "/v1/policy", policy.PolicyRow),
+    ("profile", "get", "/v1/policy/versions", policy.PolicyPageAnswer),
+    ("profile", "post", "/v1/policy:explain", policy.PolicyDecisionRow),
+    ("profile", "get", "/v1/circulation", policy.CirculationAnswer),
     ("profile", "get", "/v1/signs", signs.SignListAnswer),
     ("profile", "get", "/v1/signs/{key}", signs.SignRow),
     ("profile", "put", "/v1/signs/{key}", signs.SignRow),
@@ -223,6 +230,7 @@ PROFILE_BODIES: list[tuple[str, str, type, set[str]]] = [
     ),
     ("put", "/v1/ranks/default", computed_types.PutRanksInput, set()),
     ("put", "/v1/computed-traits/{key}", computed_types.PutComputedTraitInput, {"key"}),
+    ("put", "/v1/policy", policy_types.PutPolicyInput, set()),
     ("put", "/v1/signs/{key}", sign.PutSignInput, {"key"}),
     ("post", "/v1/signs/{key}:publish", sign.PublishSignInput, {"key"}),
     ("put", "/v1/remark-topics/{key}", sign.PutRemarkTopicInput, {"key"}),

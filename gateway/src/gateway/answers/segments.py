@@ -17,6 +17,7 @@ class SegmentRow(Struct):
     size: int | None = None
     evaluated: int = 0
     is_edited: bool = False
+    withheld: bool = False
     description: str | None = None
     condition: Raw = field(default_factory=lambda: Raw(b"null"))
     published_at: str | None = None
@@ -35,6 +36,7 @@ class SegmentVersionRow(Struct):
     version: int
     published_at: str
     condition: Raw = field(default_factory=lambda: Raw(b"null"))
+    withheld: bool = False
     published_by: str | None = None
     why: str | None = None
 

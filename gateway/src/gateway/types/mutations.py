@@ -14,6 +14,7 @@ from gateway.types import arguments, fields
 from gateway.types.computed import ComputedMutation
 from gateway.types.customer import Customer, find_customer
 from gateway.types.identity_mutations import IdentityMutation
+from gateway.types.policy import PolicyMutation
 from gateway.types.profile_mutations import ProfileMutation
 from gateway.types.records import Journey
 from gateway.types.scalars import Json
@@ -64,7 +65,7 @@ class WithdrawPermissionPayload:
 
 
 @strawberry.type
-class Mutation(IdentityMutation, ProfileMutation, SignMutation, ComputedMutation):
+class Mutation(IdentityMutation, ProfileMutation, SignMutation, ComputedMutation, PolicyMutation):
     """The graph's changes."""
 
     @fields.mutation(description="Define a journey and start it. Needs campaign:write. Repeating it changes nothing.")

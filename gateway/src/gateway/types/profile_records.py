@@ -119,6 +119,7 @@ class SegmentVersion:
 
     version: int
     condition: Json | None
+    withheld: bool = strawberry.field(description="The condition asks for what the caller may not see.")
     published_at: DateTime
     published_by: str | None
     why: str | None

@@ -13,6 +13,7 @@ from gateway.types.computed import ComputedQuery
 from gateway.types.customer import Customer, CustomerConnection, find_customer
 from gateway.types.identity_queries import IdentityQuery
 from gateway.types.listing import list_customers
+from gateway.types.policy import PolicyQuery
 from gateway.types.profile_queries import ProfileQuery
 from gateway.types.sign import SignQuery
 
@@ -21,7 +22,7 @@ ContextInfo = Info[OperationContext, None]
 
 
 @strawberry.type
-class Query(IdentityQuery, ProfileQuery, SignQuery, ComputedQuery):
+class Query(IdentityQuery, ProfileQuery, SignQuery, ComputedQuery, PolicyQuery):
     """The graph's entrances."""
 
     @fields.field(description="The single customer view. A former id leads to the present customer.")

@@ -82,10 +82,15 @@ class Segment:
         """As profile counts."""
         return self.row.evaluated
 
-    @fields.field(graphql_type=Json | None, description="As edited; null for a static list.")
+    @fields.field(graphql_type=Json | None, description="As edited; null for a static list, and where it is withheld.")
     def condition(self) -> object:
         """As profile keeps it."""
         return self.row.condition
+
+    @fields.field(description="The condition asks for what the caller may not see.")
+    def withheld(self) -> bool:
+        """By the policy."""
+        return self.row.withheld
 
     @fields.field(graphql_type=DateTime | None)
     def published_at(self) -> str | None:
