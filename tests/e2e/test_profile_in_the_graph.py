@@ -8,7 +8,7 @@ import pytest
 
 from kizuna_local.home import Home
 from kizuna_local.keys import issue_user_token
-from tests.e2e.world import CLOCK, days_ago, identify, known, order, ordered, put, tell
+from tests.e2e.world import CLOCK, ORDER, days_ago, identify, known, order, ordered, put, tell
 from tests.running_platform import RunningPlatform, wait_for
 
 STORY = "known"
@@ -134,9 +134,9 @@ def test_the_timeline_says_whose_source_it_was(platform: RunningPlatform, people
     query = """query($id: ID!) { customer(id: $id) { timeline { edges { node {
       name source department brand legalEntity } } } } }"""
     seen = data(platform, query, id=people["taro"])["customer"]["timeline"]["edges"]
-    [bought] = [each["node"] for each in seen if each["node"]["name"] == "Order Completed"]
+    [bought] = [each["node"] for each in seen if each["node"]["name"] == ORDER]
     assert bought == {
-        "name": "Order Completed",
+        "name": ORDER,
         "source": SHOP,
         "department": "sales",
         "brand": "kizuna",
@@ -220,6 +220,50 @@ def test_a_date_is_seen_for_its_purpose_alone(platform: RunningPlatform, people:
     withdraw = f"""mutation($input: WithdrawRelationInput!) {{ withdrawRelation(input: $input) {{
       customer {{ relations(purpose: "{PURPOSE}") {{ id }} }} }} }}"""
     assert change(platform, withdraw, **ids)["customer"]["relations"] == []
+
+
+def test_signs_and_what_is_computed_stand_beside_the_rest(platform: RunningPlatform, people: dict[str, str]) -> None:
+    sign, trait = f"{STORY}-buying", f"{STORY}-orders"
+    condition = ordered(STORY)
+    put_sign = "mutation($input: PutSignInput!) { putSign(input: $input) { sign { status } } }"
+    given = {"key": sign, "name": "買い替え", "meaning": "もう一台買う。", "condition": condition, "strength": "strong"}
+    assert change(platform, put_sign, **given, lifetimeDays=30)["sign"] == {"status": "draft"}
+    publish = "mutation($input: PublishSignInput!) { publishSign(input: $input) { sign { version } } }"
+    assert change(platform, publish, key=sign, why="Spring.")["sign"] == {"version": 1}
+    put_trait = """mutation($input: PutComputedTraitInput!) { putComputedTrait(input: $input) {
+      computedTrait { key version } } }"""
+    value = {"kind": "events", "function": "count", "event": ORDER, "where": condition["where"]}
+    assert change(platform, put_trait, key=trait, name="注文", value=value)["computedTrait"]["key"] == trait
+    query = "query($id: ID!) { customer(id: $id) { signs { key strength } computed lifecycle remarks { text } } }"
+
+    def view(name: str) -> Any:
+        return data(platform, query, id=people[name])["customer"]
+
+    wait_for("the sign is seen", lambda: {"key": sign, "strength": "strong"} in view("hanako")["signs"])
+    assert view("hanako")["computed"][trait] == 1
+    assert view("hanako")["remarks"] == []
+    assert sign not in {each["key"] for each in view("jiro")["signs"]}
+    showing = """query($key: String!) { sign(key: $key) {
+      customers { edges { node { customer { id } } } } } signCoverage { customers signs { key customers } } }"""
+    found = data(platform, showing, key=sign)
+    shown = {edge["node"]["customer"]["id"] for edge in found["sign"]["customers"]["edges"]}
+    assert shown == {people[name] for name in BUYERS}
+    assert {"key": sign, "customers": 2} in found["signCoverage"]["signs"]
+    archive = "mutation($input: SignKeyInput!) { archiveSign(input: $input) { sign { status } } }"
+    assert change(platform, archive, key=sign)["sign"] == {"status": "archived"}
+
+
+def test_who_may_read_what_is_explained(platform: RunningPlatform) -> None:
+    explain = """query($input: ExplainPolicyInput!) { explainPolicy(input: $input) {
+      effect because position version } }"""
+    rule = {"effect": "deny", "what": {"kind": "trait", "names": [CITY]}}
+    given = {"kind": "trait", "name": CITY, "department": "crm"}
+    tried = data(platform, explain, input=given | {"policy": {"default": "allow", "rules": [rule]}})
+    assert tried["explainPolicy"] == {"effect": "deny", "because": "rule", "position": 0, "version": None}
+    assert data(platform, "{ policy { version default } }")["policy"]["default"] == "allow"
+    assert "errors" not in ask(platform, "{ circulation { given { department kind count } used { reader } } }")
+    refused = ask(platform, explain, scopes=("gateway:read", "profile:read"), input=given)
+    assert code_and_field(refused)[0] == "FORBIDDEN"
 
 
 def test_the_condition_language_and_bought_data_are_described(platform: RunningPlatform) -> None:
