@@ -8,7 +8,7 @@ from services.profile.tests.integration.conftest import START
 from services.profile.tests.profile_facts import event, purchase
 from services.profile.tests.recording import Desk
 
-from profile_service.service import reading
+from profile_service.service import reading, segments
 from servicekit.database import load_sql
 
 HOT, OTHERS = UUID(int=1), [UUID(int=number) for number in range(2, 32)]
@@ -73,3 +73,15 @@ async def test_a_timeline_of_100_000_events_is_read_page_by_page_from_its_index(
     async with a_desk.database.transaction() as session:
         [page] = await reading.get_timelines(session, [HOT], first=50, before=(middle, UUID(int=0)))
     assert [event.occurred_at for event in page.events] == [middle - timedelta(minutes=n) for n in range(1, 51)]
+
+
+async def test_nobody_is_asked_for_ever_about_a_segment_that_counts_no_more(a_desk: Desk) -> None:
+    await a_desk.publish_segment("bought", BOUGHT)
+    await a_desk.backfill()
+    await a_desk.record([purchase(person, START, 1) for person in OTHERS])
+    async with a_desk.database.transaction() as session:
+        await segments.archive_segment(session, "bought", now=a_desk.clock.now())
+    a_desk.clock.advance(timedelta(days=31))
+    await asyncio.wait_for(a_desk.expire(), 20)  # its members have yet to leave
+    await a_desk.backfill()
+    assert await a_desk.fetch("SELECT FROM segment_memberships") == []

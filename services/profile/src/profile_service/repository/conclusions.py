@@ -341,6 +341,19 @@ async def due_segments(session: AsyncSession, customer_ids: Sequence[UUID], *, n
     return {row["segment_id"] for row in rows}
 
 
+async def stop_asking(
+    session: AsyncSession, customer_ids: Sequence[UUID], segments: Sequence[UUID], *, now: datetime
+) -> None:
+    """Ask these customers no more about due segments other than those published: their members have yet to leave."""
+    await (await raw(session)).execute(
+        "UPDATE segment_memberships SET valid_until = NULL "
+        "WHERE customer_id = ANY($1::uuid[]) AND valid_until <= $3 AND segment_id <> ALL($2::uuid[])",
+        list(customer_ids),
+        list(segments),
+        now,
+    )
+
+
 async def members_among(session: AsyncSession, customer_ids: Sequence[UUID]) -> dict[UUID, frozenset[UUID]]:
     """The members among these customers, by segment."""
     rows = await (await raw(session)).fetch(

@@ -41,6 +41,9 @@ class Follower:
             due = await conclusions.due_segments(session, customer_ids, now=now)
             published = await self._concluder.definitions(session)
             segments = tuple(each for each in published.segments if each.segment_id in due)
+            if len(segments) < len(due):
+                in_use = [each.segment_id for each in published.segments if each.segment_id is not None]
+                await conclusions.stop_asking(session, customer_ids, in_use, now=now)
             due_signs = await detecting.due_signs(session, customer_ids, now=now)
             signs = tuple(each for each in published.signs if each.sign_id in due_signs)
             if len(signs) < len(due_signs):
