@@ -38,6 +38,7 @@ DEPTH = 5
 SAMPLES: dict[str, Any] = {
     "id": ANY_ID, "importId": ANY_ID, "key": HIDDEN, "name": TRAIT, "purpose": "gift", "topic": "none",
     "namespace": "user_id", "value": f"{STORY}-one", "keys": [DRAWN, HIDDEN], "condition": BY_TRAIT, "first": 5,
+    "input": {"kind": "trait", "name": TRAIT},
 }  # fmt: skip
 """By name of argument; what is optional and not here is left out. `id` of a customer is the customer's."""
 SEVERAL = {"segment": [{"key": HIDDEN}, {"key": DRAWN}], "sign": [{"key": SIGN}]}
@@ -53,6 +54,8 @@ SHOWN_BY_CRM = {
     "signs": (SIGN, VALUES[3], EVENT),
     "signCoverage": (SIGN,),
     "traitDefinitions": (TRAIT,),
+    "policy": (TRAIT, EVENT, HIDDEN),
+    "policyVersions": (TRAIT, EVENT, HIDDEN),
 }  # fmt: skip
 """What must be seen with a token that may: else not seeing it would prove nothing."""
 
@@ -99,8 +102,9 @@ def plant(platform: RunningPlatform) -> str:
 
 
 def answer(platform: RunningPlatform, department: str, query: str, variables: dict[str, Any]) -> str:
-    """Everything the gateway says to a department, its headers too."""
-    token = issue_user_token(Home(platform.home), clock=CLOCK, scopes=ALL_SCOPES, department=department)
+    """Everything the gateway says to a department, its headers too. The policy itself is read by those who keep it."""
+    scopes = [scope for scope in ALL_SCOPES if department == CRM or not scope.startswith("policy:")]
+    token = issue_user_token(Home(platform.home), clock=CLOCK, scopes=scopes, department=department)
     with platform.client("gateway") as client:
         headers = {"Authorization": f"Bearer {token}"}
         found = client.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
