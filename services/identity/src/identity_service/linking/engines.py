@@ -34,5 +34,8 @@ def _open_spark(settings: LinkingSettings) -> "DatabaseAPI[Any]":
         ) from missing
     builder = SparkSession.builder.master(settings.spark_master).appName("kizuna-linking")
     session = builder.config("spark.jars", similarity_jar_location()).getOrCreate()
-    engine: DatabaseAPI[Any] = SparkAPI(spark_session=session)  # type: ignore[no-untyped-call]  # Splink left it untyped
+    # Steps are kept in the executors' memory and disks: checkpoints would need a directory that all machines share.
+    engine: DatabaseAPI[Any] = SparkAPI(  # type: ignore[no-untyped-call]  # Splink left it untyped
+        spark_session=session, break_lineage_method="persist"
+    )
     return engine
