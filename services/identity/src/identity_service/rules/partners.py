@@ -1,9 +1,9 @@
 """Id syncs: what partners say about whose ids belong together, and the events that become of it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -17,6 +17,7 @@ MAX_PURPOSES = 50
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _HASHABLE_NORMALISERS = frozenset({"email", "phone"})
 
+Said = TypeVar("Said")
 Problem = tuple[str, str]
 """The field that is wrong, and what is wrong with it (never its value)."""
 
@@ -59,7 +60,7 @@ class SourceRules(NamedTuple):
 
 _body_decoder = msgspec.json.Decoder(_Body)
 _id_sync_decoder = msgspec.json.Decoder(IdSync)
-_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 
 
 def read_id_syncs(body: bytes) -> list[Raw]:
@@ -73,7 +74,7 @@ def read_id_syncs(body: bytes) -> list[Raw]:
     except msgspec.ValidationError as error:
         field, detail = describe(error)
         raise InvalidBody(detail, field=field or "links") from None
-    except _DECODE_ERRORS:
+    except DECODE_ERRORS:
         raise InvalidBody("The body is not valid JSON.") from None
     if not 1 <= len(links) <= MAX_LINKS:
         raise InvalidBody(f"Between 1 and {MAX_LINKS} links.", field="links")
@@ -82,18 +83,25 @@ def read_id_syncs(body: bytes) -> list[Raw]:
 
 def check_id_syncs(links: Sequence[Raw], rules: SourceRules) -> tuple[dict[int, IdSync], list[Rejected]]:
     """Return the good links by their index, and what is wrong with the others."""
-    good: dict[int, IdSync] = {}
+    return check_each(links, _id_sync_decoder, lambda link: id_sync_problem(link, rules))
+
+
+def check_each(
+    raws: Sequence[Raw], decoder: msgspec.json.Decoder[Said], problem_of: Callable[[Said], Problem | None]
+) -> tuple[dict[int, Said], list[Rejected]]:
+    """Decode what a partner says, item by item: the good ones by their index, and what is wrong with the others."""
+    good: dict[int, Said] = {}
     rejected: list[Rejected] = []
-    for index, raw in enumerate(links):
+    for index, raw in enumerate(raws):
         try:
-            one = _id_sync_decoder.decode(raw)
+            one = decoder.decode(raw)
         except msgspec.ValidationError as error:
             rejected.append(Rejected(index, *describe(error)))
             continue
-        except _DECODE_ERRORS:
+        except DECODE_ERRORS:
             rejected.append(Rejected(index, "", "Not valid JSON."))
             continue
-        problem = id_sync_problem(one, rules)
+        problem = problem_of(one)
         if problem is None:
             good[index] = one
         else:

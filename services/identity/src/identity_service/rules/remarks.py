@@ -7,7 +7,14 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from identity_service.rules.partners import Problem, SourceRules, external_id, value_problem
+from identity_service.rules.partners import (
+    DECODE_ERRORS,
+    Problem,
+    SourceRules,
+    check_each,
+    external_id,
+    value_problem,
+)
 from identity_service.rules.tracking import InvalidBody, Rejected, describe, moment
 
 REMARK = "Remark Made"
@@ -40,7 +47,6 @@ class _Body(Struct, forbid_unknown_fields=True):
 
 _body_decoder = msgspec.json.Decoder(_Body)
 _remark_decoder = msgspec.json.Decoder(Remark)
-_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 
 
 def read_remarks(body: bytes) -> list[Raw]:
@@ -54,7 +60,7 @@ def read_remarks(body: bytes) -> list[Raw]:
     except msgspec.ValidationError as error:
         field, detail = describe(error)
         raise InvalidBody(detail, field=field or "remarks") from None
-    except _DECODE_ERRORS:
+    except DECODE_ERRORS:
         raise InvalidBody("The body is not valid JSON.") from None
     if not 1 <= len(remarks) <= MAX_REMARKS:
         raise InvalidBody(f"Between 1 and {MAX_REMARKS} remarks.", field="remarks")
@@ -63,23 +69,7 @@ def read_remarks(body: bytes) -> list[Raw]:
 
 def check_remarks(remarks: Sequence[Raw], rules: SourceRules) -> tuple[dict[int, Remark], list[Rejected]]:
     """Return the good remarks by their index, and what is wrong with the others."""
-    good: dict[int, Remark] = {}
-    rejected: list[Rejected] = []
-    for index, raw in enumerate(remarks):
-        try:
-            one = _remark_decoder.decode(raw)
-        except msgspec.ValidationError as error:
-            rejected.append(Rejected(index, *describe(error)))
-            continue
-        except _DECODE_ERRORS:
-            rejected.append(Rejected(index, "", "Not valid JSON."))
-            continue
-        problem = remark_problem(one, rules)
-        if problem is None:
-            good[index] = one
-        else:
-            rejected.append(Rejected(index, *problem))
-    return good, rejected
+    return check_each(remarks, _remark_decoder, lambda remark: remark_problem(remark, rules))
 
 
 def remark_problem(remark: Remark, rules: SourceRules) -> Problem | None:
