@@ -60,30 +60,42 @@ class SourceRules(NamedTuple):
 
 _body_decoder = msgspec.json.Decoder(_Body)
 _id_sync_decoder = msgspec.json.Decoder(IdSync)
-DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 
 
-def read_id_syncs(body: bytes) -> list[Raw]:
-    """Split a request's body into raw links.
+def id_sync_events(
+    body: bytes, rules: SourceRules, *, webhook_id: str, said_at: datetime
+) -> tuple[list[bytes], list[Rejected]]:
+    """Return the identify events that a body of links says, and what is wrong with links that say none.
 
     Raises:
         InvalidBody: not JSON, not `{"links": [...]}`, or more than 1,000 links.
     """
+    links = read_list(lambda: _body_decoder.decode(body).links, name="links", most=MAX_LINKS)
+    good, rejected = check_each(links, _id_sync_decoder, lambda link: id_sync_problem(link, rules))
+    events = [
+        id_sync_event(link, message_id=f"id-sync:{webhook_id}:{index}", default_time=said_at)
+        for index, link in good.items()
+    ]
+    return events, rejected
+
+
+def read_list(decode: Callable[[], list[Raw]], *, name: str, most: int) -> list[Raw]:
+    """Split a body into its raw items: `decode` reads it, and `name` is the field that holds them.
+
+    Raises:
+        InvalidBody: not JSON, not `{name: [...]}`, or more than `most` items, or none.
+    """
     try:
-        links = _body_decoder.decode(body).links
+        items = decode()
     except msgspec.ValidationError as error:
         field, detail = describe(error)
-        raise InvalidBody(detail, field=field or "links") from None
-    except DECODE_ERRORS:
+        raise InvalidBody(detail, field=field or name) from None
+    except _DECODE_ERRORS:
         raise InvalidBody("The body is not valid JSON.") from None
-    if not 1 <= len(links) <= MAX_LINKS:
-        raise InvalidBody(f"Between 1 and {MAX_LINKS} links.", field="links")
-    return links
-
-
-def check_id_syncs(links: Sequence[Raw], rules: SourceRules) -> tuple[dict[int, IdSync], list[Rejected]]:
-    """Return the good links by their index, and what is wrong with the others."""
-    return check_each(links, _id_sync_decoder, lambda link: id_sync_problem(link, rules))
+    if not 1 <= len(items) <= most:
+        raise InvalidBody(f"Between 1 and {most} {name}.", field=name)
+    return items
 
 
 def check_each(
@@ -98,7 +110,7 @@ def check_each(
         except msgspec.ValidationError as error:
             rejected.append(Rejected(index, *describe(error)))
             continue
-        except DECODE_ERRORS:
+        except _DECODE_ERRORS:
             rejected.append(Rejected(index, "", "Not valid JSON."))
             continue
         problem = problem_of(one)

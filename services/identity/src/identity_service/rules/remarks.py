@@ -1,21 +1,14 @@
 """Remarks: what partners say authors wrote on blogs and social networks, and the events that become of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
-from identity_service.rules.partners import (
-    DECODE_ERRORS,
-    Problem,
-    SourceRules,
-    check_each,
-    external_id,
-    value_problem,
-)
-from identity_service.rules.tracking import InvalidBody, Rejected, describe, moment
+from identity_service.rules.partners import Problem, SourceRules, check_each, external_id, read_list, value_problem
+from identity_service.rules.tracking import Rejected, moment
 
 REMARK = "Remark Made"
 MAX_REMARKS = 1000
@@ -49,27 +42,21 @@ _body_decoder = msgspec.json.Decoder(_Body)
 _remark_decoder = msgspec.json.Decoder(Remark)
 
 
-def read_remarks(body: bytes) -> list[Raw]:
-    """Split a request's body into raw remarks.
+def remark_events(
+    body: bytes, rules: SourceRules, *, webhook_id: str, said_at: datetime
+) -> tuple[list[bytes], list[Rejected]]:
+    """Return the track events that a body of remarks says, and what is wrong with remarks that say none.
 
     Raises:
         InvalidBody: not JSON, not `{"remarks": [...]}`, or more than 1,000 remarks.
     """
-    try:
-        remarks = _body_decoder.decode(body).remarks
-    except msgspec.ValidationError as error:
-        field, detail = describe(error)
-        raise InvalidBody(detail, field=field or "remarks") from None
-    except DECODE_ERRORS:
-        raise InvalidBody("The body is not valid JSON.") from None
-    if not 1 <= len(remarks) <= MAX_REMARKS:
-        raise InvalidBody(f"Between 1 and {MAX_REMARKS} remarks.", field="remarks")
-    return remarks
-
-
-def check_remarks(remarks: Sequence[Raw], rules: SourceRules) -> tuple[dict[int, Remark], list[Rejected]]:
-    """Return the good remarks by their index, and what is wrong with the others."""
-    return check_each(remarks, _remark_decoder, lambda remark: remark_problem(remark, rules))
+    remarks = read_list(lambda: _body_decoder.decode(body).remarks, name="remarks", most=MAX_REMARKS)
+    good, rejected = check_each(remarks, _remark_decoder, lambda remark: remark_problem(remark, rules))
+    events = [
+        remark_event(remark, message_id=f"remark:{webhook_id}:{index}", default_time=said_at)
+        for index, remark in good.items()
+    ]
+    return events, rejected
 
 
 def remark_problem(remark: Remark, rules: SourceRules) -> Problem | None:

@@ -1,7 +1,7 @@
 """What partners send, signed: whose ids belong together, and what people wrote."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service.models import Source
 from identity_service.repository import configuration
 from identity_service.repository.partners import load_source_rules
-from identity_service.rules.partners import SourceRules, check_id_syncs, id_sync_event, read_id_syncs
-from identity_service.rules.remarks import check_remarks, read_remarks, remark_event
+from identity_service.rules.partners import SourceRules, id_sync_events
+from identity_service.rules.remarks import remark_events
 from identity_service.rules.signatures import new_signing_secret, sent_at, signature_problem, written_secret
 from identity_service.rules.tracking import BATCH, ID_SYNC, InvalidBody, Rejected
 from identity_service.service.configuration import get_source, touch_source
@@ -29,11 +29,17 @@ class Signature(NamedTuple):
     signatures: str
 
 
-class SyncsTaken(NamedTuple):
+class StatementsTaken(NamedTuple):
     """What became of a request's links, or remarks."""
 
     accepted: int
     rejected: list[Rejected]
+
+
+class _ReadEvents(Protocol):
+    def __call__(
+        self, body: bytes, rules: SourceRules, *, webhook_id: str, said_at: datetime
+    ) -> tuple[list[bytes], list[Rejected]]: ...
 
 
 async def rotate_signing_secret(session: AsyncSession, source_id: str, *, box: SecretBox, clock: Clock) -> str:
@@ -59,7 +65,7 @@ class PartnerDoor:
         self._box = box
         self._clock = clock
 
-    async def take_id_syncs(self, source_id: str, body: bytes, signature: Signature) -> SyncsTaken:
+    async def take_id_syncs(self, source_id: str, body: bytes, signature: Signature) -> StatementsTaken:
         """Check each link; return once JetStream has those that are good.
 
         The same webhook-id again gives the same message ids: what was taken before is dropped as a repetition.
@@ -69,23 +75,9 @@ class PartnerDoor:
             Invalid: the body as a whole is bad.
             Unavailable: the event log is down or full.
         """
-        rules = await self._rules_of_signer(source_id, body, signature)
-        try:
-            links = read_id_syncs(body)
-        except InvalidBody as error:
-            raise Invalid(error.detail, field=error.field) from None
-        good, rejected = check_id_syncs(links, rules)
-        received_at, said_at = self._moments(signature)
-        events = [
-            id_sync_event(link, message_id=f"id-sync:{signature.webhook_id}:{index}", default_time=said_at)
-            for index, link in good.items()
-        ]
-        await self._event_log.append(
-            events, kind=ID_SYNC, source_id=source_id, received_at=received_at, request_id=lambda _: uuid4()
-        )
-        return SyncsTaken(len(good), rejected)
+        return await self._take(source_id, body, signature, read=id_sync_events, kind=ID_SYNC)
 
-    async def take_remarks(self, source_id: str, body: bytes, signature: Signature) -> SyncsTaken:
+    async def take_remarks(self, source_id: str, body: bytes, signature: Signature) -> StatementsTaken:
         """Check each remark; return once JetStream has those that are good, as events of their authors.
 
         What was taken before, by its remark_id or the same webhook-id, is dropped as a repetition.
@@ -93,31 +85,23 @@ class PartnerDoor:
         Raises:
             As take_id_syncs.
         """
-        rules = await self._rules_of_signer(source_id, body, signature)
-        try:
-            remarks = read_remarks(body)
-        except InvalidBody as error:
-            raise Invalid(error.detail, field=error.field) from None
-        good, rejected = check_remarks(remarks, rules)
-        received_at, said_at = self._moments(signature)
-        events = [
-            remark_event(remark, message_id=f"remark:{signature.webhook_id}:{index}", default_time=said_at)
-            for index, remark in good.items()
-        ]
-        await self._event_log.append(
-            events, kind=BATCH, source_id=source_id, received_at=received_at, request_id=lambda _: uuid4()
-        )
-        return SyncsTaken(len(good), rejected)
+        return await self._take(source_id, body, signature, read=remark_events, kind=BATCH)
 
-    async def _rules_of_signer(self, source_id: str, body: bytes, signature: Signature) -> SourceRules:
+    async def _take(
+        self, source_id: str, body: bytes, signature: Signature, *, read: _ReadEvents, kind: str
+    ) -> StatementsTaken:
         source, rules = await self._load(source_id)
         self._verify(source, body, signature)
-        return rules
-
-    def _moments(self, signature: Signature) -> tuple[datetime, datetime]:
-        """When a request was received, and when it was sent (never after that)."""
         received_at = self._clock.now()
-        return received_at, min(sent_at(signature.timestamp) or received_at, received_at)
+        said_at = min(sent_at(signature.timestamp) or received_at, received_at)
+        try:
+            events, rejected = read(body, rules, webhook_id=signature.webhook_id, said_at=said_at)
+        except InvalidBody as error:
+            raise Invalid(error.detail, field=error.field) from None
+        await self._event_log.append(
+            events, kind=kind, source_id=source_id, received_at=received_at, request_id=lambda _: uuid4()
+        )
+        return StatementsTaken(len(events), rejected)
 
     async def _load(self, source_id: str) -> tuple[Source | None, SourceRules]:
         async with self._database.transaction() as session:
