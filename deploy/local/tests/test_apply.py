@@ -112,6 +112,13 @@ def test_documents_are_created_published_and_then_left_alone(
     assert service.requests == []
 
 
+def test_of_what_there_is_once_the_path_has_no_key(launcher: Launcher, service: type[Service], file: Path) -> None:
+    file.write_text("kind: Policy\nkey: default\nspec: {why: agreed, default: allow}\n")
+    assert launcher("apply", "-f", str(file)).stdout.startswith("+ Policy default")
+    assert service.requests == ["PUT /v1/policy None"]
+    assert launcher("apply", "-f", str(file)).stdout == "= Policy default\n1 documents, 0 changed.\n"
+
+
 def test_a_change_is_shown_in_a_dry_run_and_made_with_if_match(
     launcher: Launcher, service: type[Service], file: Path
 ) -> None:
@@ -143,7 +150,8 @@ def test_a_refused_document_is_named_with_the_field(launcher: Launcher, service:
         ("kind: Sauce\nkey: a\nspec: {}\n", "kind is 'Sauce'"),
         ("kind: Source\nspec: {}\n", "key is missing"),
         ("kind: Source\nkey: a\n", "spec is missing"),
-        ("kind: Source\nkey: a\nspec: {}\npublish: true\n", "publish is true or false, and only for Segment, Journey"),
+        ("kind: Source\nkey: a\nspec: {}\npublish: true\n", "publish is true or false, and only for Segment, Sign, Journey"),
+        ("kind: Policy\nkey: ours\nspec: {}\n", "key is 'ours'; there is one Policy only"),
         ("- a\n", "a document is a mapping"),
         ("a: [\n", "is not YAML"),
     ],
@@ -160,5 +168,6 @@ def test_what_the_service_adds_is_no_difference() -> None:
     held = {"name": "a", "steps": [{"kind": "wait", "id": 1}], "version": 3}
     assert compare(document, held).action == "none"
     assert compare(document, {"spec": held}).action == "none"
+    assert compare(document, {"definition": held, "version": 3}).action == "none"
     assert compare(document, {**held, "steps": []}).action == "change"
     assert compare(document, None).action == "create"

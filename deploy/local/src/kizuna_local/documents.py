@@ -1,7 +1,8 @@
 """Configuration as code: YAML documents brought to the services through their public APIs.
 
 A document is `{kind, key, spec}`. It becomes `PUT <service>/v1/<plural>/<key>` with the spec as the body, unless the
-service holds the same already; with `publish: true` also `POST <service>/v1/<plural>/<key>:publish`.
+service holds the same already; with `publish: true` also `POST <service>/v1/<plural>/<key>:publish`. Of some kinds there
+is one thing only: its key is `default`, and it becomes `PUT <service>/v1/<name>`.
 """
 
 import json
@@ -22,8 +23,14 @@ COLLECTIONS = {
     "Namespace": ("identity", "namespaces"),
     "Source": ("identity", "sources"),
     "Agreement": ("identity", "agreements"),
+    "Trait": ("profile", "traits"),
+    "ComputedTrait": ("profile", "computed-traits"),
+    "CutPoints": ("profile", "cut-points"),
     "Ranks": ("profile", "ranks"),
     "Segment": ("profile", "segments"),
+    "Sign": ("profile", "signs"),
+    "RemarkTopic": ("profile", "remark-topics"),
+    "Insight": ("profile", "insights"),
     "Topic": ("delivery", "topics"),
     "Template": ("delivery", "templates"),
     "Questionnaire": ("survey", "questionnaires"),
@@ -31,7 +38,16 @@ COLLECTIONS = {
     "Campaign": ("campaign", "campaigns"),
     "Journey": ("campaign", "journeys"),
 }
-PUBLISHED = ("Segment", "Journey")
+SINGLE = {
+    "Rfm": ("profile", "rfm"),
+    "Lifecycle": ("profile", "lifecycle"),
+    "NextCategories": ("profile", "next-categories"),
+    "Policy": ("profile", "policy"),
+}
+"""Kinds of which there is one thing, whose key is `default`."""
+ONLY_KEY = "default"
+KINDS = (*COLLECTIONS, *SINGLE)
+PUBLISHED = ("Segment", "Sign", "Journey")
 FIELDS = {"kind", "key", "spec", "publish"}
 Json = Mapping[str, Any]  # Any: a JSON object
 
@@ -85,10 +101,12 @@ def _parse(content: object, *, place: str) -> Document:
     )
     if unknown:
         raise LauncherError(f"{place}: unknown field {', '.join(sorted(map(str, unknown)))}.")
-    if kind not in COLLECTIONS:
-        raise LauncherError(f"{place}: kind is {kind!r}; there are {', '.join(COLLECTIONS)}.")
+    if kind not in KINDS:
+        raise LauncherError(f"{place}: kind is {kind!r}; there are {', '.join(KINDS)}.")
     if not isinstance(key, str) or not key:
         raise LauncherError(f"{place}: key is missing; it is a text.")
+    if kind in SINGLE and key != ONLY_KEY:
+        raise LauncherError(f"{place}: key is {key!r}; there is one {kind} only, and its key is {ONLY_KEY}.")
     if not isinstance(spec, dict):
         raise LauncherError(f"{place}: spec is missing; it is a mapping.")
     if not isinstance(publish, bool) or (publish and kind not in PUBLISHED):
@@ -155,8 +173,8 @@ class Applier:
         json: Json | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        service, plural = COLLECTIONS[document.kind]
-        url = f"{self._credentials[service]}/v1/{plural}/{quote(document.key, safe='')}{suffix}"
+        service, path = place_of(document)
+        url = f"{self._credentials[service]}/v1/{path}{suffix}"
         try:
             return self._client.request(method, url, json=json, headers={**self._headers, **(headers or {})})
         except httpx.HTTPError as error:
@@ -166,6 +184,14 @@ class Applier:
         if answer.is_success:
             return
         raise LauncherError(f"{document.place}: {document} was refused ({answer.status_code}): {problem_text(answer)}")
+
+
+def place_of(document: Document) -> tuple[str, str]:
+    """The service that holds it, and where below `/v1/`."""
+    if document.kind in SINGLE:
+        return SINGLE[document.kind]
+    service, plural = COLLECTIONS[document.kind]
+    return service, f"{plural}/{quote(document.key, safe='')}"
 
 
 def compare(document: Document, current: Json | None) -> Change:
@@ -182,9 +208,9 @@ def compare(document: Document, current: Json | None) -> Change:
 
 
 def _held_spec(current: Json) -> Json:
-    """A service answers with the spec's fields beside its own, or with them below `spec`."""
-    spec = current.get("spec")
-    return spec if isinstance(spec, dict) else current
+    """A service answers with the spec's fields beside its own, or with them below `spec` or `definition`."""
+    held = (current.get(name) for name in ("spec", "definition"))
+    return next((spec for spec in held if isinstance(spec, dict)), current)
 
 
 def _restrict(held: Any, wanted: Any) -> Any:  # Any: any JSON value
