@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 
 from contracts.relations import RELATION_DATE_GIVEN as GIVEN
 from contracts.relations import RELATION_DATE_WITHDRAWN as WITHDRAWN
-from profile_service.rules.relations import (
-    Day,
-    Unfit,
-    derived_relation_id,
-    ends_at,
-    read_day,
-    read_label,
-    take_statements,
-)
+from contracts.relations import Day, Unfit, derived_relation_id, read_day, read_label
+from profile_service.rules.relations import ends_at, take_statements
 from profile_service.rules.timeline import TimelineEvent
 
 WIFE = {"relation": "wife", "occasion": "birthday", "date": "1984-02-29", "purpose": "reminder"}

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from profile_service.rules.relations import Day, RelationDate, Statement, ends_at
+from contracts.relations import Day, RelationDate
+from profile_service.rules.relations import Statement, ends_at
 from servicekit.database import load_sql, raw
 
 _RECORD = load_sql("profile_service", "record_relations")

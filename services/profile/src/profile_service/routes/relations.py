@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 
+from contracts.relations import RelationDate, Unfit, read_day, read_label
 from profile_service.repository.relations import RelationView
 from profile_service.routes.dependencies import SettingsDependency, reads, writes
-from profile_service.rules.relations import RelationDate, Unfit, read_day, read_label
 from profile_service.schemas import relations as schemas
 from profile_service.service import relations
 from servicekit.errors import Invalid

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from profile_service.rules.relations import MAX_LABEL_LENGTH
+from contracts.relations import MAX_LABEL_LENGTH
 from servicekit.http import Answer, BatchGet, Body, Key
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL_LENGTH)]

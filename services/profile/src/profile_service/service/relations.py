@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.relations import RELATION_DATE_GIVEN, RELATION_DATE_WITHDRAWN
+from contracts.relations import RELATION_DATE_GIVEN, RELATION_DATE_WITHDRAWN, RelationDate
 from profile_service.repository import relations
 from profile_service.repository.relations import RelationView
-from profile_service.rules.relations import RelationDate, Statement, ends_at
+from profile_service.rules.relations import Statement, ends_at
 from profile_service.rules.timeline import TimelineEvent
 from profile_service.service.policy import sight_of
 from profile_service.service.recording import Recorder
