@@ -16,7 +16,6 @@ from identity_service.repository import configuration
 from identity_service.repository import imports as repository
 from identity_service.repository.partners import load_source_rules
 from identity_service.rules.import_mapping import ID_SYNCS, EventMaker, mapping_problems, missing_columns
-from identity_service.rules.importing import AUTO, CSV, Record, RecordReader, UnreadableHeader, guess_encoding
 from identity_service.rules.partners import SourceRules, purposes_problem
 from identity_service.rules.tracking import ID_SYNC, IMPORT
 from identity_service.schemas.imports import ImportBody
@@ -27,6 +26,7 @@ from servicekit.clock import Clock
 from servicekit.cursors import Page, cut_page, decode_cursor
 from servicekit.database import Database, raw
 from servicekit.errors import Conflict, Invalid, NotFound, TooLarge
+from servicekit.records import AUTO, CSV, Record, RecordReader, UnreadableHeader, guess_encoding
 
 JOB_KIND = "customers.import"
 MAX_CHUNK_BYTES = 8 * 1024 * 1024

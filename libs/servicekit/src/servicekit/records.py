@@ -1,4 +1,4 @@
-"""Reading lists of customers: bytes become records, whatever a department's software wrote.
+"""Reading lists: bytes become records, whatever a department's or a supplier's software wrote.
 
 CSV by RFC 4180 and NDJSON, in UTF-8 or CP932 (Microsoft's Shift_JIS with the characters of NEC and IBM). Lines are cut
 before they are decoded: in both encodings the bytes of `"`, `,`, CR and LF are never part of another character.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity_service.rules.importing import (
+from servicekit.records import (
     CP932,
     CSV,
     MAX_RECORD_BYTES,
