@@ -12,13 +12,13 @@ from typing import TypeVar
 from contracts import conditions as c
 from profile_service.conditions import nodes as n
 from profile_service.conditions import translating as t
+from profile_service.conditions.leaves import event_value, leaf
 from profile_service.conditions.library import LIFECYCLE, CutPoints, Library, RankTable, Reference, cuts_key
 from servicekit.errors import Invalid
 
 MAX_EXPANDED = 2000
 """Nodes of a tree with everything it refers to."""
 _FLIPPED = {"eq": "eq", "ne": "ne", "lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
-_NEEDS_PROPERTY = frozenset({"sum", "average", "minimum", "maximum", "most_frequent"})
 Found = TypeVar("Found")
 
 
@@ -203,7 +203,7 @@ class _Expander:
                 return n.Negation(self.condition(node.condition, f"{field}.condition"))
             case c.ValueCondition():
                 return self._value_condition(node, field)
-        return self._referring(node, field) or _leaf(node, field)
+        return self._referring(node, field) or leaf(node, field)
 
     def _referring(self, node: c.Condition, field: str) -> n.Predicate | None:
         """A condition that refers to other definitions; None: this one does not."""
@@ -253,7 +253,7 @@ class _Expander:
             case c.TraitValue():
                 return n.Trait(node.trait, node.read_as)
             case c.EventValue():
-                return _event_value(node, field)
+                return event_value(node, field)
             case c.ComputedValue() | c.PointsValue() | c.DistanceValue():
                 return self._referred_value(node, field)
             case c.Calculation():
@@ -311,94 +311,3 @@ class _Expander:
 def _check_kind(found: n.Expression, kind: n.Kind | None, *, field: str) -> None:
     if found.kind is not None and kind is not None and found.kind != kind:
         raise Invalid(f"Here a {kind} is needed; this is a {found.kind}.", field=field)
-
-
-def _event_value(node: c.EventValue, field: str) -> n.Aggregate:
-    if (node.property is None) == (node.function in _NEEDS_PROPERTY):
-        needs = "needs a" if node.property is None else "takes no"
-        raise Invalid(f"`{node.function}` {needs} property.", field=f"{field}.property")
-    window = t.window(node.window, field=f"{field}.window")
-    return n.Aggregate(node.function, t.events(node, field=field), window, node.property)
-
-
-def _count(source: n.Events | n.TraitChanges, window: n.Window | None, comparison: str, value: int) -> n.Predicate:
-    return n.Compare(n.Aggregate("count", source, window), comparison, (n.Constant(Decimal(value), "number"),))
-
-
-def _leaf(node: c.Condition, field: str) -> n.Predicate:  # noqa: C901  # a case for each kind of leaf
-    """A condition that asks for facts."""
-    match node:
-        case c.TraitCondition():
-            t.check_comparison(node.comparison, node.value, field=field)
-            return n.TraitTest(node.trait, node.comparison, t.plain_or_many(node.value))
-        case c.TraitChanged():
-            return _count(n.TraitChanges(node.trait), t.window(node.window, field=f"{field}.window"), "ge", 1)
-        case c.EventCount():
-            window = t.window(node.window, field=f"{field}.window")
-            return _count(t.events(node, field=field), window, node.comparison, node.value)
-        case c.EventSum():
-            window = t.window(node.window, field=f"{field}.window")
-            total = n.Aggregate("sum", t.events(node, field=field), window, node.property)
-            return n.Compare(total, node.comparison, (n.Constant(Decimal(node.value), "number"),))
-        case c.EventRecency():
-            which = n.Aggregate("first" if node.kind == "event_first" else "last", t.events(node, field=field))
-            comparison = "lt" if node.position == "within" else "ge"
-            return n.Compare(n.TimeSince(which, "days"), comparison, (n.Constant(Decimal(node.days), "number"),))
-        case c.Sequence():
-            return _sequence(node, field)
-        case c.Without():
-            return _without(node, field)
-        case c.DateCondition() | c.AnniversaryCondition():
-            return _day(node, field)
-        case c.IdentifierCondition():
-            return n.HasIdentifier(node.namespace)
-        case c.StaticListCondition():
-            return n.OnList(node.segment_id)
-    raise TypeError(f"not a leaf: {type(node).__name__}")
-
-
-def _sequence(node: c.Sequence, field: str) -> n.Predicate:
-    first, then = t.events(node.first, field=f"{field}.first"), t.events(node.then, field=f"{field}.then")
-    preceded = n.Preceded(first.name, first.where, t.hours(node.within))
-    window = t.window(node.window, field=f"{field}.window")
-    return _count(n.Events(then.name, then.where, preceded), window, "ge", 1)
-
-
-def _without(node: c.Without, field: str) -> n.Predicate:
-    latest = n.Aggregate("last", t.events(node.event, field=f"{field}.event"))
-    answer = n.Aggregate("last", t.events(node.without, field=f"{field}.without"))
-    waited = n.Constant(Decimal(t.hours(node.for_at_least)), "number")
-    return n.And(
-        (
-            n.Compare(n.TimeSince(latest, "hours"), "ge", (waited,)),
-            n.Negation(n.Compare(answer, "ge", (latest,))),
-        )
-    )
-
-
-def _day(node: c.DateCondition | c.AnniversaryCondition, field: str) -> n.Predicate:
-    of: n.TraitDay | n.RelationDay | n.EventDay
-    match node.of:
-        case c.TraitDate():
-            of = n.TraitDay(node.of.trait)
-        case c.RelationDate():
-            of = n.RelationDay(node.of.relation, node.of.occasion, node.of.purpose)
-        case c.WhichEvent():
-            of = n.EventDay(n.Aggregate(node.of.which, t.events(node.of, field=f"{field}.of")))
-    if isinstance(node, c.DateCondition):
-        compares = node.position in {"before", "on", "after"}
-        if (node.date is not None) != compares:
-            raise Invalid("`before`, `on` and `after` need a date; others take none.", field=f"{field}.date")
-        if (node.days is None) != compares:
-            raise Invalid("`before`, `on` and `after` take no days; others need them.", field=f"{field}.days")
-        if node.date is not None:
-            comparison = {"before": "lt", "on": "eq", "after": "gt"}[node.position]
-            return n.DayComparison(of, comparison, t.day(node.date))
-    days = node.days or 0
-    first, last = {
-        "days_before": (-days, -days),
-        "days_after": (days, days),
-        "within_next": (-days, 0),
-        "within_last": (0, days),
-    }[node.position]
-    return n.DayTest(of, first, last, is_yearly=isinstance(node, c.AnniversaryCondition))
