@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from campaign_service.repository import configuration
 from campaign_service.repository import results as stored_results
 from campaign_service.service import entries, results
-from campaign_service.service.entries import NamedCustomers
+from campaign_service.service.entries import Beginning, NamedCustomers
 from campaign_service.service.results import MessageFact, Moment
 from contracts.delivery import MessageBounced, MessageClicked, MessageFailed, MessageOpened, MessageSent
 from contracts.identity import ResolvedEvent
@@ -47,19 +47,32 @@ class NamingHandler:
             await self._handle(session, living, {fact.event_id: fact.customer_id for fact in facts})
 
 
+async def _enter(
+    session: AsyncSession,
+    beginnings: Sequence[Beginning],
+    named: NamedCustomers,
+    *,
+    clock: Clock,
+    first_reading: timedelta,
+    wake: Wake,
+) -> None:
+    if await entries.enter_begun(session, beginnings, named, now=clock.now(), first_reading=first_reading):
+        _wake_after_commit(session, wake)
+
+
 def segment_handlers(*, clock: Clock, first_reading: timedelta, wake: Wake) -> dict[type[Any], Handler]:
     """Handlers of profile's facts."""
 
     async def on_entered(session: AsyncSession, facts: list[SegmentEntered], named: NamedCustomers) -> None:
-        if await entries.enter_by_segments(session, facts, named, now=clock.now(), first_reading=first_reading):
-            _wake_after_commit(session, wake)
+        begun = await entries.begun_by_segments(session, facts)
+        await _enter(session, begun, named, clock=clock, first_reading=first_reading, wake=wake)
 
     async def on_exited(session: AsyncSession, facts: list[SegmentExited], named: NamedCustomers) -> None:
         await entries.leave_by_segments(session, facts, named, now=clock.now())
 
     async def on_detected(session: AsyncSession, facts: list[SignDetected], named: NamedCustomers) -> None:
-        if await entries.enter_by_signs(session, facts, named, now=clock.now(), first_reading=first_reading):
-            _wake_after_commit(session, wake)
+        begun = await entries.begun_by_signs(session, facts)
+        await _enter(session, begun, named, clock=clock, first_reading=first_reading, wake=wake)
 
     return {
         SegmentEntered: NamingHandler(on_entered),
@@ -73,8 +86,8 @@ def event_handler(*, clock: Clock, first_reading: timedelta, wake: Wake) -> Hand
 
     async def on_events(session: AsyncSession, events: list[ResolvedEvent], named: NamedCustomers) -> None:
         await results.redeem_coupons(session, events)
-        if await entries.enter_by_events(session, events, named, now=clock.now(), first_reading=first_reading):
-            _wake_after_commit(session, wake)
+        begun = await entries.begun_by_events(session, events)
+        await _enter(session, begun, named, clock=clock, first_reading=first_reading, wake=wake)
 
     return NamingHandler(on_events)
 

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -46,73 +48,69 @@ class Cause:
     named_customer_id: UUID
 
 
+class Beginning(NamedTuple):
+    """A fact that makes its customer enter a journey."""
+
+    journey: Published
+    fact: SegmentEntered | SignDetected | ResolvedEvent
+
+
 def _cause_of(fact: SegmentEntered | SignDetected | ResolvedEvent, named: NamedCustomers) -> Cause:
     whom = named.get(fact.event_id, fact.customer_id)
     return Cause(fact.customer_id, fact.anchor_id, fact.occurred_at, str(fact.event_id), whom)
 
 
-async def enter_by_segments(
-    session: AsyncSession,
-    facts: Sequence[SegmentEntered],
-    named: NamedCustomers,
-    *,
-    now: datetime,
-    first_reading: timedelta,
-) -> int:
-    """Start runs of customers who entered segments; return how many."""
+async def begun_by_segments(session: AsyncSession, facts: Sequence[SegmentEntered]) -> list[Beginning]:
+    """Return what customers' entering segments begins."""
     journeys = await configuration.published_for_segments(session, sorted({fact.segment_key for fact in facts}))
-    started = 0
-    for journey, trigger in journeys:
-        causes = [
-            _cause_of(fact, named)
-            for fact in facts
-            if fact.segment_key == trigger.segment_key
-            and (trigger.include_current_members or fact.reason not in PRESENT_MEMBERS)
-        ]
-        started += await enter(session, journey, causes, now=now, first_reading=first_reading)
-    return started
+    return [
+        Beginning(journey, fact)
+        for journey, trigger in journeys
+        for fact in facts
+        if fact.segment_key == trigger.segment_key and _is_taken(fact, trigger.include_current_members)
+    ]
 
 
-async def enter_by_signs(
-    session: AsyncSession,
-    facts: Sequence[SignDetected],
-    named: NamedCustomers,
-    *,
-    now: datetime,
-    first_reading: timedelta,
-) -> int:
-    """Start runs of customers in whom signs were detected; return how many."""
+async def begun_by_signs(session: AsyncSession, facts: Sequence[SignDetected]) -> list[Beginning]:
+    """Return what signs begin that were detected in customers."""
     journeys = await configuration.published_for_signs(session, sorted({fact.sign_key for fact in facts}))
-    started = 0
-    for journey, trigger in journeys:
-        causes = [
-            _cause_of(fact, named)
-            for fact in facts
-            if fact.sign_key == trigger.sign_key and (trigger.include_current or fact.reason not in PRESENT_MEMBERS)
-        ]
-        started += await enter(session, journey, causes, now=now, first_reading=first_reading)
-    return started
+    return [
+        Beginning(journey, fact)
+        for journey, trigger in journeys
+        for fact in facts
+        if fact.sign_key == trigger.sign_key and _is_taken(fact, trigger.include_current)
+    ]
 
 
-async def enter_by_events(
+def _is_taken(fact: SegmentEntered | SignDetected, include_present: bool) -> bool:
+    return include_present or fact.reason not in PRESENT_MEMBERS
+
+
+async def begun_by_events(session: AsyncSession, facts: Sequence[ResolvedEvent]) -> list[Beginning]:
+    """Return what customers' events begin. Events before the journey begin nothing."""
+    journeys = await configuration.published_for_events(session, sorted({fact.name for fact in facts}))
+    return [
+        Beginning(journey, fact)
+        for journey, trigger in journeys
+        for fact in facts
+        if fact.name == trigger.event
+        and fact.occurred_at >= journey.active_since
+        and matches(trigger.where, fact.properties)
+    ]
+
+
+async def enter_begun(
     session: AsyncSession,
-    facts: Sequence[ResolvedEvent],
+    beginnings: Iterable[Beginning],
     named: NamedCustomers,
     *,
     now: datetime,
     first_reading: timedelta,
 ) -> int:
-    """Start runs of customers whose events trigger journeys; return how many. Events before the journey start none."""
-    journeys = await configuration.published_for_events(session, sorted({fact.name for fact in facts}))
+    """Start the runs that were begun, journey by journey; return how many."""
     started = 0
-    for journey, trigger in journeys:
-        causes = [
-            _cause_of(fact, named)
-            for fact in facts
-            if fact.name == trigger.event
-            and fact.occurred_at >= journey.active_since
-            and matches(trigger.where, fact.properties)
-        ]
+    for journey, of_journey in groupby(beginnings, lambda each: each.journey):
+        causes = [_cause_of(each.fact, named) for each in of_journey]
         started += await enter(session, journey, causes, now=now, first_reading=first_reading)
     return started
 
