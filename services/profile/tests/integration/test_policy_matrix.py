@@ -160,6 +160,9 @@ CALLS: dict[str, Sequence[Call]] = {
         Call((TRAIT, "canary-value", LABELLED, "canary-labelled"), body=EVERYBODY),
         Call(("canary-value",), body={**EVERYBODY, "names": [TRAIT, LABELLED]}),
     ],
+    "POST /v1/trait-observations:batchGet": [
+        Call((TRAIT, "canary-value", LABELLED, "canary-labelled"), body={**EVERYBODY, "names": [TRAIT, LABELLED]}),
+    ],
     "POST /v1/conversions:batchGet": [
         Call(body={"event": EVENT, "windows": [WINDOW]}),
         Call(body={"event": "Identified", "sum_property": TRAIT, "windows": [WINDOW]}),
@@ -462,10 +465,12 @@ async def test_a_stated_purpose_counts_and_a_token_may_limit_it(platform: Platfo
 
 async def test_what_is_withheld_is_said_of_everybody_alike(platform: Platform) -> None:
     stranger = {"customer_ids": [str(UUID(int=999))]}
-    for operation in ("POST /v1/customers:batchGet", "POST /v1/timelines:batchGet", "POST /v1/traits:batchGet"):
+    for noun in ("customers", "timelines", "traits", "trait-observations"):
+        operation = f"POST /v1/{noun}:batchGet"
+        more = {"names": [TRAIT]} if noun == "trait-observations" else {}
         for department, withheld in (("ads", True), ("crm", False)):
             for body in (EVERYBODY, stranger):
-                answer = await platform.ask(operation, Call(body=body), department)
+                answer = await platform.ask(operation, Call(body=body | more), department)
                 assert answer.json()["withheld"] is withheld, operation
 
 

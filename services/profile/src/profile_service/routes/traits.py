@@ -7,11 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from contracts.conditions import Name
+from profile_service.repository.observations import Place
 from profile_service.repository.trait_definitions import TraitDefinitionRow, TraitSpecification
 from profile_service.routes.dependencies import reads, writes
 from profile_service.schemas import traits as schemas
 from profile_service.service import traits
-from profile_service.service.traits import WantedRetraction
+from profile_service.service.policy import sight_of
+from profile_service.service.traits import Explanation, WantedRetraction
 from servicekit.auth import Principal, require
 from servicekit.cursors import decode_cursor, encode_cursor
 from servicekit.http import ClockDependency, IfMatch, Session, TransactionalRoute, etag, resource
@@ -114,11 +116,37 @@ async def explain_trait(
     after: Annotated[str | None, Query(max_length=500)] = None,
 ) -> schemas.ExplanationAnswer:
     """Why a customer's trait is what it is: everything said of it, and why each did not win."""
-    before = None
-    if after is not None:
-        observed_at, received_at, event_id = decode_cursor(after, datetime, datetime, UUID)
-        before = (observed_at, received_at, event_id)
-    found = await traits.explain(session, customer_id, name, first=first, before=before)
+    found = await traits.explain_one(session, customer_id, name, first=first, before=_before(after))
+    return _explanation(customer_id, name, found)
+
+
+@router.post("/trait-observations:batchGet", dependencies=reads)
+async def get_trait_observations(
+    body: schemas.TraitObservationsQuery, session: Session
+) -> schemas.TraitObservationsAnswer:
+    """Why some traits of many customers are what they are: what was said of each, and why each word did not win."""
+    found = await traits.explain(session, body.customer_ids, body.names, first=body.first, before=_before(body.after))
+    names = list(dict.fromkeys(body.names))
+    return schemas.TraitObservationsAnswer(
+        customers=[
+            schemas.TraitsOfCustomerAnswer(
+                customer_id=each,
+                traits=[_explanation(each, name, found[each, name]) for name in names if (each, name) in found],
+            )
+            for each in body.customer_ids
+        ],
+        withheld=sight_of(session).restricts("trait"),
+    )
+
+
+def _before(after: str | None) -> Place | None:
+    if after is None:
+        return None
+    observed_at, received_at, event_id = decode_cursor(after, datetime, datetime, UUID)
+    return observed_at, received_at, event_id
+
+
+def _explanation(customer_id: UUID, name: str, found: Explanation) -> schemas.ExplanationAnswer:
     return schemas.ExplanationAnswer(
         customer_id=customer_id,
         name=name,

@@ -4,12 +4,15 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from contracts.conditions import Name
 from profile_service.rules.traits import Policy, Reason, TraitType
-from profile_service.schemas.fields import Description, Moment
-from servicekit.http import Answer, Body, Key
+from profile_service.schemas.fields import Description, Moment, Withheld
+from servicekit.http import Answer, BatchGet, Body, Key
+
+MAX_OBSERVATIONS = 200_000
+"""In one answer, of all customers and traits together."""
 
 Why = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 
@@ -128,3 +131,33 @@ class ExplanationAnswer(Answer):
     policy: Policy
     observations: list[ObservationAnswer]
     has_more: bool
+
+
+class TraitObservationsQuery(BatchGet):
+    """What was said of some traits of many customers: of each the newest `first`, after a cursor's observation."""
+
+    names: Annotated[list[Name], Field(min_length=1, max_length=20)]
+    first: int = Field(default=20, ge=1, le=200)
+    after: str | None = Field(default=None, max_length=500)
+
+    @field_validator("first")
+    @classmethod
+    def _is_no_more_than_may_be_read(cls, first: int, info: ValidationInfo) -> int:
+        asked = len(info.data.get("customer_ids", ())) * len(info.data.get("names", ())) * first
+        if asked > MAX_OBSERVATIONS:
+            raise ValueError(f"customers x names x first may be {MAX_OBSERVATIONS}, not {asked}")
+        return first
+
+
+class TraitsOfCustomerAnswer(Answer):
+    """A customer's traits of which something was said, in the order of `names`."""
+
+    customer_id: UUID
+    traits: list[ExplanationAnswer]
+
+
+class TraitObservationsAnswer(Answer):
+    """One entry per requested customer, in order."""
+
+    customers: list[TraitsOfCustomerAnswer]
+    withheld: Withheld

@@ -1,6 +1,6 @@
 """Traits as people define them, what sources take back, and why a value won."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from profile_service.repository import retractions, sources, trait_definitions, traits
+from profile_service.repository import observations, retractions, sources, trait_definitions, traits
+from profile_service.repository.observations import Place
 from profile_service.repository.retractions import Retraction
 from profile_service.repository.trait_definitions import TraitDefinitionRow, TraitSpecification
-from profile_service.repository.traits import Place
+from profile_service.repository.traits import Pair
 from profile_service.rules.traits import Observation, Policy, Reason, problems_of, why_lost
 from profile_service.service.policy import sight_of
 from profile_service.service.trait_work import TraitWork
@@ -206,6 +207,28 @@ async def get_retraction(session: AsyncSession, retraction_id: UUID) -> Retracti
 
 
 async def explain(
+    session: AsyncSession, customer_ids: Sequence[UUID], names: Sequence[str], *, first: int, before: Place | None
+) -> dict[Pair, Explanation]:
+    """Why these traits of these customers are what they are; a trait of which nobody said anything is missing."""
+    sight = sight_of(session)
+    visible = [name for name in dict.fromkeys(names) if sight.sees_trait(name)]
+    folds = await observations.folds_of(session, [(customer, name) for customer in customer_ids for name in visible])
+    winners = await observations.observations_with(session, {pair: fold.event_id for pair, fold in folds.items()})
+    found = await observations.observations_of(session, list(folds), limit=first + 1, before=before)
+    said = {pair: found.get(pair, [])[:first] for pair in folds}
+    sight.note_read("trait", (each.department for words in said.values() for each in words))
+    return {
+        pair: Explanation(
+            value=fold.value,
+            policy=fold.policy,
+            observations=[(each, why_lost(each, winners.get(pair), fold.policy)) for each in said[pair]],
+            has_more=len(found.get(pair, ())) > first,
+        )
+        for pair, fold in folds.items()
+    }
+
+
+async def explain_one(
     session: AsyncSession, customer_id: UUID, name: str, *, first: int, before: Place | None
 ) -> Explanation:
     """Why a customer's trait is what it is.
@@ -213,14 +236,7 @@ async def explain(
     Raises:
         NotFound: nobody ever said anything of it.
     """
-    fold = await traits.fold_of(session, customer_id, name) if sight_of(session).sees_trait(name) else None
-    if fold is None:
+    explained = await explain(session, [customer_id], [name], first=first, before=before)
+    if not explained:
         raise NotFound(f"Nobody said anything of the trait {name} of this customer.")
-    winner = await traits.observation_with(session, customer_id, name, fold.event_id)
-    found = await traits.observations_of(session, customer_id, name, limit=first + 1, before=before)
-    return Explanation(
-        value=fold.value,
-        policy=fold.policy,
-        observations=[(each, why_lost(each, winner, fold.policy)) for each in found[:first]],
-        has_more=len(found) > first,
-    )
+    return explained[customer_id, name]
