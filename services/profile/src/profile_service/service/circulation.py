@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
@@ -169,12 +170,12 @@ async def _results(
         return SegmentResults(key, segment.size, None, None, None, is_too_large=True)
     sight = sight_of(session)
     names = [name for name in (_SENT, _CLICKED, purchase_event) if sight.sees_event(name)]
-    found = {
-        row.name: row
-        for row in await circulation.list_results(
-            session, segment.segment_id, names=names, starts_at=starts_at, ends_at=ends_at
-        )
-    }
+    rows = await circulation.list_results(
+        session, segment.segment_id, names=names, starts_at=starts_at, ends_at=ends_at
+    )
+    # nothing happened is a result, too: null is for what the asker may not see
+    found = {name: ResultRow(name, events=0, customers=0, revenue=Decimal(0)) for name in names}
+    found |= {row.name: row for row in rows}
     return SegmentResults(
         key, segment.size, found.get(_SENT), found.get(_CLICKED), found.get(purchase_event), is_too_large=False
     )
