@@ -16,6 +16,7 @@ PUBLIC: dict[str, set[str]] = {
         "GET /v1/projects/{key}/settings",
         "POST /v1/partners/{source_id}/id-syncs",  # signed by the partner
         "POST /v1/partners/{source_id}/remarks",
+        "POST /v1/partners/{source_id}/records",
     },
     "profile": set(),
     "campaign": set(),

@@ -32,8 +32,8 @@ from identity_service.service.coverage import CoverageCounter
 from identity_service.service.digests import DigestFiller
 from identity_service.service.dry_run import DryRun
 from identity_service.service.grants import GrantTeller
+from identity_service.service.importing import Importer
 from identity_service.service.imports import JOB_KIND as IMPORT_JOB
-from identity_service.service.imports import Importer
 from identity_service.service.ingest import EventLog
 from identity_service.service.jobs import JobFunction, JobRunner
 from identity_service.service.linking import JOB_KIND as LINKING

@@ -14,7 +14,7 @@ from identity_service.models.graph import (
     Link,
     PersonRecord,
 )
-from identity_service.models.ingest import Duplicate, IngestTotals, MessageId, Rejection
+from identity_service.models.ingest import Duplicate, IngestTotals, MessageId, RecordId, Rejection
 from identity_service.models.jobs import Job
 from identity_service.models.linking import (
     CandidateDecision,
@@ -67,6 +67,7 @@ __all__ = [
     "Move",
     "Namespace",
     "PersonRecord",
+    "RecordId",
     "Rejection",
     "RulesVersion",
     "Separation",

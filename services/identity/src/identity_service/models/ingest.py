@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, LargeBinary, SmallInteger, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, LargeBinary, SmallInteger, Text, Uuid
 from sqlmodel import Field
 
 from identity_service.models.base import Base
@@ -28,6 +28,19 @@ class MessageId(Base, table=True):
     anchor_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
     customer_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
     received_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    is_record: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default="false"))
+    """A department's record that has an id of its own: once this row is forgotten, RecordId remembers it."""
+
+
+class RecordId(Base, table=True):
+    """A department's record that was taken in some time ago: said again in a later file, it is a repetition.
+
+    The id is a digest of the source and the record's own id. Nothing leads from here to a customer.
+    """
+
+    __tablename__ = "record_ids"
+
+    event_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
 
 
 class Duplicate(Base, table=True):

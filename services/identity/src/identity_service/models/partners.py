@@ -1,6 +1,7 @@
 """What comes from partners and may be used by whom: agreements, imports, coverage."""
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, Column, Date, DateTime, Integer, LargeBinary, SmallInteger, Text, Uuid
@@ -37,20 +38,26 @@ class Agreement(Base, table=True):
 
 
 class Import(Base, table=True):
-    """A file of customers or id syncs that a source brought: how it is read, and how far."""
+    """A file of customers, id syncs or events that a source brought: how it is read, and how far."""
 
     __tablename__ = "imports"
 
     import_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     source_id: str = Field(sa_column=Column(Text, nullable=False))
     kind: str = Field(sa_column=Column(Text, nullable=False))
-    """`customers` or `id_syncs`."""
+    """`customers`, `id_syncs` or `events`."""
     format: str = Field(sa_column=Column(Text, nullable=False))
     """`csv` or `ndjson`."""
     encoding: str = Field(sa_column=Column(Text, nullable=False))
     """`utf-8`, `cp932` or `auto`."""
-    mapping: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
+    mapping: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))  # Any: rules.import_mapping.Target
     """Column -> what it is."""
+    constants: dict[str, Any] = Field(  # Any: rules.import_mapping.Constant
+        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default="{}")
+    )
+    """Target -> what is the same in every record."""
+    time_zone: str = Field(sa_column=Column(Text, nullable=False, server_default="Asia/Tokyo"))
+    """Where times without an offset are meant."""
     purposes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
     dry_run: bool
     as_of: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
@@ -64,6 +71,12 @@ class Import(Base, table=True):
     lines_read: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     accepted: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     rejected: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    repeated: int | None = Field(default=None, sa_column=Column(BigInteger))
+    """How many of the accepted lines had been taken before; None: nobody has looked yet."""
+    sample: list[Any] = Field(  # Any: JSON of rules.import_events.outline
+        default_factory=list, sa_column=Column(JSONB, nullable=False, server_default="[]")
+    )
+    """Of a dry run: what the first events would be, without what they say."""
     problem: str | None = Field(default=None, sa_column=Column(Text))
     created_by: str = Field(sa_column=Column(Text, nullable=False))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
@@ -82,13 +95,21 @@ class ImportChunk(Base, table=True):
 
 
 class ImportBatch(Base, table=True):
-    """The accepted lines that went into the event log together; their message ids follow from import and line."""
+    """The accepted lines that went into the event log together."""
 
     __tablename__ = "import_batches"
 
     import_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     lines: list[int] = Field(sa_column=Column(ARRAY(BigInteger), nullable=False))
+    event_ids: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"))
+    """Of the lines, in order."""
+    request_ids: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"))
+    """The requests of the event log that hold the lines, in order."""
+    request_sizes: list[int] = Field(sa_column=Column(ARRAY(Integer), nullable=False, server_default="{}"))
+    """How many each of them holds."""
+    repeated: list[int] = Field(sa_column=Column(ARRAY(BigInteger), nullable=False, server_default="{}"))
+    """Lines whose record had been taken before."""
 
 
 class ImportLine(Base, table=True):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from identity_service.ids import derived_id
 from identity_service.models import Import
 
 PIECE_BYTES = 1024 * 1024
@@ -18,8 +19,9 @@ PIECE_BYTES = 1024 * 1024
 
 _SHOWN = """
 SELECT imports.import_id, imports.source_id, imports.kind, imports.format, imports.encoding, imports.mapping::text,
-    imports.purposes, imports.dry_run, imports.as_of, coalesce(jobs.state, imports.state) AS state, imports.job_id,
-    imports.size, imports.bytes_read, imports.lines_read, imports.accepted, imports.rejected,
+    imports.constants::text, imports.time_zone, imports.purposes, imports.dry_run, imports.as_of,
+    coalesce(jobs.state, imports.state) AS state, imports.job_id, imports.size, imports.bytes_read, imports.lines_read,
+    imports.accepted, imports.repeated, imports.rejected, imports.sample::text,
     coalesce(jobs.problem, imports.problem) AS problem, imports.created_by, imports.created_at,
     coalesce(jobs.started_at, imports.started_at) AS started_at,
     coalesce(jobs.finished_at, imports.finished_at) AS finished_at
@@ -41,9 +43,37 @@ SELECT line, field, detail FROM import_lines WHERE import_id = $1 AND line > $2 
 """
 
 _ACCEPTED_LINES = """
-SELECT line FROM import_batches CROSS JOIN LATERAL unnest(lines) AS line
-WHERE import_id = $1 AND line > $2 AND lines[cardinality(lines)] > $2
-ORDER BY number, line LIMIT $3
+SELECT said.line, event_ids[said.place] AS event_id, said.line = ANY(repeated) AS is_repeated
+FROM import_batches CROSS JOIN LATERAL unnest(lines) WITH ORDINALITY AS said (line, place)
+WHERE import_id = $1 AND said.line > $2 AND lines[cardinality(lines)] > $2
+    AND NOT EXISTS (SELECT FROM import_lines WHERE import_lines.import_id = $1 AND import_lines.line = said.line)
+ORDER BY number, said.line LIMIT $3
+"""
+
+_BATCH = """
+SELECT lines, event_ids, request_ids, request_sizes FROM import_batches WHERE import_id = $1 AND number = $2
+"""
+
+_OUTCOMES = """
+SELECT said.line, rejections.field, rejections.detail,
+    CASE WHEN message_ids.event_id IS NULL THEN record_ids.event_id IS NOT NULL
+         ELSE (message_ids.request_id, message_ids.position) <> (said.request_id, said.position) END AS is_repeated
+FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::int[], $5::uuid[])
+    AS said (line, event_id, request_id, position, rejection_id)
+LEFT JOIN message_ids USING (event_id)
+LEFT JOIN record_ids USING (event_id)
+LEFT JOIN rejections USING (rejection_id)
+WHERE rejections.rejection_id IS NOT NULL OR record_ids.event_id IS NOT NULL
+    OR (message_ids.request_id, message_ids.position) <> (said.request_id, said.position)
+ORDER BY said.line
+"""
+"""Of what the resolver refused, or had taken before; the rest is what it is."""
+
+_SETTLE_BATCH = """
+WITH settled AS (UPDATE import_batches SET repeated = $3 WHERE import_id = $1 AND number = $2)
+UPDATE imports SET repeated = coalesce(repeated, 0) + cardinality($3::bigint[]),
+    accepted = accepted - $4, rejected = rejected + $4
+WHERE import_id = $1
 """
 
 _CUSTOMERS_OF = """
@@ -96,7 +126,7 @@ async def list_imports(
 
 
 def _shown(row: asyncpg.Record) -> dict[str, Any]:
-    return {**row, "mapping": json.loads(row["mapping"])}
+    return {**row, **{name: json.loads(row[name]) for name in ("mapping", "constants", "sample")}}
 
 
 async def append_content(connection: asyncpg.Connection, import_id: UUID, content: bytes, *, position: int) -> None:
@@ -123,21 +153,28 @@ async def save_batch(
     *,
     number: int,
     accepted: Sequence[int],
+    event_ids: Sequence[UUID],
+    requests: Sequence[tuple[UUID, int]],
     rejected: Sequence[tuple[int, str, str]],
     bytes_read: int,
     lines_read: int,
 ) -> None:
-    """Write what became of a stretch of lines, and how far the file is read."""
+    """Write what became of a stretch of lines, and how far the file is read.
+
+    `event_ids`: of the accepted lines; `requests`: those that they are in, in order, with how many each has.
+    """
     if accepted:
         await connection.execute(
-            "INSERT INTO import_batches (import_id, number, lines) VALUES ($1, $2, $3)", import_id, number, accepted
+            "INSERT INTO import_batches (import_id, number, lines, event_ids, request_ids, request_sizes) "
+            "VALUES ($1, $2, $3, $4, $5, $6)",
+            import_id,
+            number,
+            accepted,
+            event_ids,
+            [request_id for request_id, _ in requests],
+            [size for _, size in requests],
         )
-    if rejected:
-        await connection.copy_records_to_table(
-            "import_lines",
-            columns=("import_id", "line", "field", "detail"),
-            records=[(import_id, *one) for one in rejected],
-        )
+    await _save_rejected(connection, import_id, rejected)
     await connection.execute(
         "UPDATE imports SET accepted = accepted + $2, rejected = rejected + $3, bytes_read = $4, lines_read = $5 "
         "WHERE import_id = $1",
@@ -147,6 +184,71 @@ async def save_batch(
         bytes_read,
         lines_read,
     )
+
+
+async def _save_rejected(
+    connection: asyncpg.Connection, import_id: UUID, rejected: Sequence[tuple[int, str, str]]
+) -> None:
+    if rejected:
+        await connection.copy_records_to_table(
+            "import_lines",
+            columns=("import_id", "line", "field", "detail"),
+            records=[(import_id, *one) for one in rejected],
+        )
+
+
+async def save_foreseen(
+    connection: asyncpg.Connection, import_id: UUID, *, repeated: int, sample: Sequence[Mapping[str, Any]]
+) -> None:
+    """Add what a dry run foresees of a stretch of lines."""
+    await connection.execute(
+        "UPDATE imports SET repeated = coalesce(repeated, 0) + $2, sample = sample || $3::jsonb WHERE import_id = $1",
+        import_id,
+        repeated,
+        json.dumps(sample),
+    )
+
+
+class Outcome(NamedTuple):
+    """What the resolver made of an accepted line, when it is not simply its customer's now."""
+
+    line: int
+    problem: tuple[str, str] | None
+    is_repeated: bool
+
+
+async def find_outcomes(connection: asyncpg.Connection, import_id: UUID, number: int) -> list[Outcome]:
+    """Return what the resolver refused of a stretch, and what it had taken before."""
+    batch = await connection.fetchrow(_BATCH, import_id, number)
+    if batch is None:
+        return []
+    places = [
+        (request_id, position)
+        for request_id, size in zip(batch["request_ids"], batch["request_sizes"], strict=True)
+        for position in range(size)
+    ]
+    if len(places) != len(batch["lines"]):
+        return []  # read before it was noted where lines went
+    rejections = [derived_id("rejection", str(request_id), str(position)) for request_id, position in places]
+    request_ids, positions = zip(*places, strict=True)
+    rows = await connection.fetch(_OUTCOMES, batch["lines"], batch["event_ids"], request_ids, positions, rejections)
+    return [
+        Outcome(row["line"], None if row["detail"] is None else (row["field"], row["detail"]), row["is_repeated"])
+        for row in rows
+    ]
+
+
+async def settle_batch(
+    connection: asyncpg.Connection,
+    import_id: UUID,
+    number: int,
+    *,
+    repeated: Sequence[int],
+    rejected: Sequence[tuple[int, str, str]],
+) -> None:
+    """Write what the resolver made of a stretch's lines."""
+    await _save_rejected(connection, import_id, rejected)
+    await connection.execute(_SETTLE_BATCH, import_id, number, repeated, len(rejected))
 
 
 async def finish_import(
@@ -178,9 +280,14 @@ async def list_rejected_lines(
     return [dict(row) for row in await connection.fetch(_REJECTED_LINES, import_id, after, limit)]
 
 
-async def list_accepted_lines(connection: asyncpg.Connection, import_id: UUID, *, after: int, limit: int) -> list[int]:
-    """Return accepted lines, in order, after a line."""
-    return [row["line"] for row in await connection.fetch(_ACCEPTED_LINES, import_id, after, limit)]
+async def list_accepted_lines(
+    connection: asyncpg.Connection, import_id: UUID, *, after: int, limit: int
+) -> list[dict[str, Any]]:
+    """Return accepted lines (line, event_id, is_repeated), in order, after a line.
+
+    `event_id` is None of lines that were read before it was noted.
+    """
+    return [dict(row) for row in await connection.fetch(_ACCEPTED_LINES, import_id, after, limit)]
 
 
 async def customers_of_messages(connection: asyncpg.Connection, event_ids: Sequence[UUID]) -> Mapping[UUID, UUID]:

@@ -13,6 +13,11 @@ SELECT event_id, request_id, position, anchor_id, customer_id,
 FROM message_ids WHERE event_id = ANY($1::uuid[])
 """
 
+_FORGET_MESSAGES = """
+WITH forgotten AS (DELETE FROM message_ids WHERE received_at < $1 RETURNING event_id, is_record)
+INSERT INTO record_ids (event_id) SELECT event_id FROM forgotten WHERE is_record ON CONFLICT DO NOTHING
+"""
+
 _INSERT_REJECTIONS = """
 INSERT INTO rejections (rejection_id, source_id, request_id, position, field, detail, payload, received_at)
 SELECT * FROM unnest(
@@ -54,6 +59,7 @@ class NewMessage(NamedTuple):
     anchor_id: UUID
     customer_id: UUID
     received_at: datetime
+    is_record: bool
 
 
 class NewRejection(NamedTuple):
@@ -81,6 +87,12 @@ async def find_messages(connection: asyncpg.Connection, event_ids: Sequence[UUID
     """Return those of the messages that were taken in before."""
     rows = await connection.fetch(_KNOWN_MESSAGES, event_ids)
     return {row["event_id"]: KnownMessage(*row) for row in rows}
+
+
+async def find_records(connection: asyncpg.Connection, event_ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of departments' records that were taken in so long ago that only this is remembered of them."""
+    rows = await connection.fetch("SELECT event_id FROM record_ids WHERE event_id = ANY($1::uuid[])", event_ids)
+    return {row["event_id"] for row in rows}
 
 
 async def save_messages(
@@ -111,8 +123,8 @@ async def _insert_new(connection: asyncpg.Connection, statement: str, rows: Sequ
 
 
 async def forget_messages(connection: asyncpg.Connection, *, before: datetime) -> None:
-    """Forget message ids and repetitions received before a moment."""
-    await connection.execute("DELETE FROM message_ids WHERE received_at < $1", before)
+    """Forget message ids and repetitions received before a moment; of departments' records it stays that they were."""
+    await connection.execute(_FORGET_MESSAGES, before)
     await connection.execute("DELETE FROM duplicates WHERE received_at < $1", before)
 
 

@@ -1,4 +1,4 @@
-"""Imports of lists: announce, send the content, start, look."""
+"""Imports of files: announce, send the content, start, look."""
 
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
@@ -15,6 +15,13 @@ from servicekit.http import ClockDependency, Session, TransactionalRoute
 READ, WRITE = Depends(require("identity:read")), Depends(require("identity:write"))
 Importer = Annotated[Principal, WRITE]
 
+
+def _settings(request: Request) -> Settings:
+    return cast(Settings, request.app.state.service.settings)
+
+
+SettingsDependency = Annotated[Settings, Depends(_settings)]
+
 router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["imports"])
 
 _CONTENT: dict[str, Any] = {
@@ -27,11 +34,18 @@ _CONTENT: dict[str, Any] = {
 
 @router.post("/imports", status_code=201)
 async def announce_import(
-    body: ImportBody, importer: Importer, session: Session, clock: ClockDependency, new_id: NewId
+    body: ImportBody,
+    importer: Importer,
+    session: Session,
+    clock: ClockDependency,
+    new_id: NewId,
+    settings: SettingsDependency,
 ) -> ImportAnswer:
-    """Announce a list; its content comes next."""
+    """Announce a file; its content comes next."""
     return ImportAnswer.model_validate(
-        await service.announce_import(session, body, by=importer.subject, clock=clock, new_id=new_id)
+        await service.announce_import(
+            session, body, time_zone=settings.time_zone, by=importer.subject, clock=clock, new_id=new_id
+        )
     )
 
 
@@ -41,6 +55,7 @@ async def append_content(
     request: Request,
     session: Session,
     offset: Annotated[int, Query(ge=0, le=2**53)],
+    settings: SettingsDependency,
     content_encoding: Annotated[Literal["", "identity", "gzip"], Header()] = "",
 ) -> ContentAnswer:
     """Append a piece of the file, at most 8 MB (also inflated), each its own gzip member if compressed.
@@ -53,7 +68,7 @@ async def append_content(
         await request.body(),
         encoding=content_encoding,
         offset=offset,
-        max_bytes=cast(Settings, request.app.state.service.settings).import_max_bytes,
+        max_bytes=settings.import_max_bytes,
     )
     return ContentAnswer(import_id=import_id, size=size)
 
@@ -94,6 +109,9 @@ async def list_lines(
     first: First = 100,
     after: After = None,
 ) -> ImportLinePage:
-    """Return lines in order: rejected ones with why, accepted ones with whose they are once resolved."""
+    """Return lines in order: rejected ones with why, accepted ones with whose they are once resolved.
+
+    Once the import is done, what the resolver refused is rejected, and what had been taken before is `repeated`.
+    """
     lines = await service.list_lines(session, import_id, state=state, first=first, after=after)
     return ImportLinePage.model_validate(lines)

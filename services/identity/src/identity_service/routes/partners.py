@@ -10,6 +10,8 @@ from identity_service.rules.tracking import MAX_BODY_BYTES
 from identity_service.schemas.partners import (
     IdSyncsBody,
     IdSyncsTaken,
+    RecordsBody,
+    RecordsTaken,
     RejectedLink,
     RemarksBody,
     RemarksTaken,
@@ -22,7 +24,7 @@ from servicekit.auth import require
 from servicekit.errors import TooLarge
 from servicekit.http import ClockDependency, Key, Session, resource
 
-PUBLIC = (r"POST /v1/partners/[^/]+/(id-syncs|remarks)",)
+PUBLIC = (r"POST /v1/partners/[^/]+/(id-syncs|remarks|records)",)
 """Reached with a signature instead of a token."""
 
 secrets = APIRouter(prefix="/v1", route_class=UnstoredRoute, tags=["sources"])
@@ -110,5 +112,26 @@ async def take_remarks(
     body = await _body(request)
     taken = await door.take_remarks(source_id, body, Signature(webhook_id, webhook_timestamp, webhook_signature))
     return RemarksTaken(
+        accepted=taken.accepted, rejected=[RejectedLink.model_validate(one._asdict()) for one in taken.rejected]
+    )
+
+
+@router.post("/partners/{source_id}/records", openapi_extra=_documented(RecordsBody))
+async def take_records(
+    source_id: Key,
+    request: Request,
+    door: Annotated[PartnerDoor, Depends(_door)],
+    webhook_id: SignatureHeader = "",
+    webhook_timestamp: SignatureHeader = "",
+    webhook_signature: SignatureHeader = "",
+) -> RecordsTaken:
+    """Take records of a department's system - events, or traits - by identifiers, signed by Standard Webhooks.
+
+    What an import of the same records would refuse is refused here, and named in `rejected`; the others are in the
+    event log when this answers.
+    """
+    body = await _body(request)
+    taken = await door.take_records(source_id, body, Signature(webhook_id, webhook_timestamp, webhook_signature))
+    return RecordsTaken(
         accepted=taken.accepted, rejected=[RejectedLink.model_validate(one._asdict()) for one in taken.rejected]
     )

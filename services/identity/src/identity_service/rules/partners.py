@@ -126,7 +126,7 @@ def id_sync_problem(link: IdSync, rules: SourceRules) -> Problem | None:
     if not 2 <= len(link.identifiers) <= MAX_IDENTIFIERS:
         return "identifiers", f"A link has 2 to {MAX_IDENTIFIERS} identifiers."
     for position, one in enumerate(link.identifiers):
-        problem = _identifier_problem(one, rules)
+        problem = identifier_problem(one, rules)
         if problem is not None:
             return f"identifiers.{position}.{problem[0]}", problem[1]
     problem = purposes_problem(link.purposes or (), rules)
@@ -137,7 +137,8 @@ def id_sync_problem(link: IdSync, rules: SourceRules) -> Problem | None:
     return None
 
 
-def _identifier_problem(one: LinkedIdentifier, rules: SourceRules) -> Problem | None:
+def identifier_problem(one: LinkedIdentifier, rules: SourceRules) -> Problem | None:
+    """Say what is wrong with an identifier, or None."""
     if (one.value is None) == (one.sha256 is None):
         return "value", "Either value or sha256."
     if one.value is not None:

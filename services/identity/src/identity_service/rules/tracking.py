@@ -25,7 +25,9 @@ BATCH = "batch"
 ID_SYNC = "id_sync"
 """A partner's signed id syncs: a batch of identify events, whose links have the rule `id_sync`."""
 IMPORT = "import"
-"""A stretch of an imported list: a batch of identify events."""
+"""Records of a department's system, of an imported file or signed: a batch of identify or track events."""
+RECORD = "record:"
+"""How the message ids of records begin that have an id of their own in their system: they are remembered for good."""
 BATCHES = frozenset({BATCH, ID_SYNC, IMPORT})
 """Kinds of requests that hold several events. All but `batch` are put into the event log by identity itself."""
 EVENT_NAMES: Mapping[str, str] = {
@@ -225,7 +227,7 @@ def _check(raw: bytes | Raw, kind: str) -> tuple[str, str] | None:
         return describe(error)
     except _DECODE_ERRORS:
         return "", "Not valid JSON."
-    if _NUL in text and _has_nul(msgspec.json.decode(text)):
+    if _NUL in text and has_nul(msgspec.json.decode(text)):
         return "", "Text cannot hold the character U+0000."
     return _check_meaning(event, (event.type or "") if kind in BATCHES else kind)
 
@@ -436,9 +438,10 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _has_nul(value: Any) -> bool:
+def has_nul(value: Any) -> bool:
+    """Tell whether a text somewhere in free JSON holds the character U+0000, which the database does not take."""
     if isinstance(value, str):
         return "\x00" in value
     if isinstance(value, dict):
-        return any("\x00" in key or _has_nul(item) for key, item in value.items())
-    return isinstance(value, list) and any(_has_nul(item) for item in value)
+        return any("\x00" in key or has_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(has_nul(item) for item in value)

@@ -1,6 +1,6 @@
-"""Id syncs of partners."""
+"""What partners send, signed."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
@@ -59,6 +59,36 @@ class RemarksBody(BaseModel):
     remarks: Annotated[list[RemarkBody], Field(min_length=1, max_length=1000)]
 
 
+class RecordBody(BaseModel):
+    """What happened (`event`, `properties`), or what is known (`traits`), and of whom."""
+
+    identifiers: Annotated[list[LinkedIdentifierBody], Field(min_length=1, max_length=20)]
+    event: Annotated[str | None, Field(min_length=1, max_length=255)] = None
+    properties: Annotated[dict[str, Any] | None, Field(description="Of an event.")] = None
+    traits: Annotated[dict[str, Any] | None, Field(description="Instead of an event.")] = None
+    record_id: Annotated[
+        str | int | None,
+        Field(description="Of an event: its id in the system (200 characters). The same again is a repetition."),
+    ] = None
+    purposes: Annotated[
+        list[str] | None, Field(max_length=50, description="For what it may be used: fewer than the source's.")
+    ] = None
+    occurred_at: Annotated[str | None, Field(description="ISO 8601; default: webhook-timestamp.")] = None
+
+
+class RecordsBody(BaseModel):
+    """Up to 1,000 records, 500 KB."""
+
+    records: Annotated[list[RecordBody], Field(min_length=1, max_length=1000)]
+
+
+class RecordsTaken(Answer):
+    """Accepted: the event log has them."""
+
+    accepted: int
+    rejected: list["RejectedLink"]
+
+
 class RemarksTaken(Answer):
     """Accepted: the event log has them."""
 
@@ -67,7 +97,7 @@ class RemarksTaken(Answer):
 
 
 class RejectedLink(Answer):
-    """A link, or remark, that was not taken."""
+    """A link, remark or record that was not taken."""
 
     index: int
     field: str

@@ -1,4 +1,4 @@
-"""What partners send, signed: whose ids belong together, and what people wrote."""
+"""What partners send, signed: whose ids belong together, what people wrote, and records of departments' systems."""
 
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -12,7 +12,8 @@ from identity_service.repository.partners import load_source_rules
 from identity_service.rules.partners import SourceRules, id_sync_events
 from identity_service.rules.remarks import remark_events
 from identity_service.rules.signatures import new_signing_secret, sent_at, signature_problem, written_secret
-from identity_service.rules.tracking import BATCH, ID_SYNC, InvalidBody, Rejected
+from identity_service.rules.signed_records import signed_record_events
+from identity_service.rules.tracking import BATCH, ID_SYNC, IMPORT, InvalidBody, Rejected
 from identity_service.service.configuration import get_source, touch_source
 from identity_service.service.ingest import EventLog
 from identity_service.signing_secrets import SecretBox
@@ -30,7 +31,7 @@ class Signature(NamedTuple):
 
 
 class StatementsTaken(NamedTuple):
-    """What became of a request's links, or remarks."""
+    """What became of a request's links, remarks or records."""
 
     accepted: int
     rejected: list[Rejected]
@@ -86,6 +87,16 @@ class PartnerDoor:
             As take_id_syncs.
         """
         return await self._take(source_id, body, signature, read=remark_events, kind=BATCH)
+
+    async def take_records(self, source_id: str, body: bytes, signature: Signature) -> StatementsTaken:
+        """Check each record of a department's system; return once JetStream has those that are good.
+
+        What was taken before, by its record_id (in a file, too) or the same webhook-id, is dropped as a repetition.
+
+        Raises:
+            As take_id_syncs.
+        """
+        return await self._take(source_id, body, signature, read=signed_record_events, kind=IMPORT)
 
     async def _take(
         self, source_id: str, body: bytes, signature: Signature, *, read: _ReadEvents, kind: str

@@ -1,6 +1,6 @@
 """What arrives: events out of the log are read, told apart from repetitions, and asked whom they name."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -14,6 +14,8 @@ from identity_service.rules.hashing import hashed_namespace, identifier_digest
 from identity_service.rules.identifiers import Identifier, Namespaces
 from identity_service.rules.tracking import (
     BATCHES,
+    IMPORT,
+    RECORD,
     StoredEvent,
     hashed_identifiers_of,
     identifiers_of,
@@ -39,6 +41,11 @@ class ArrivedEvent(NamedTuple):
         """When it happened, as far as clocks can be trusted."""
         request = self.request
         return occurred_at(self.event, received_at=request.received_at, sent_at=request.body.sent_at)
+
+    @property
+    def is_record(self) -> bool:
+        """A department's record that has an id of its own: it counts once, however much later it is said again."""
+        return self.request.kind == IMPORT and self.message_id.startswith(RECORD)
 
 
 class FreshEvent(NamedTuple):
@@ -126,9 +133,18 @@ class SortedOut(NamedTuple):
 
 
 def sort_out(
-    arrivals: Arrivals, known: Mapping[UUID, KnownMessage], *, namespaces: Namespaces, secret: bytes
+    arrivals: Arrivals,
+    known: Mapping[UUID, KnownMessage],
+    old_records: Set[UUID],
+    *,
+    namespaces: Namespaces,
+    secret: bytes,
 ) -> SortedOut:
-    """Tell what is new from what was taken in before, and read whom it names. `secret`: the key of the digests."""
+    """Tell what is new from what was taken in before, and read whom it names.
+
+    `old_records`: of what was taken in before, records that are remembered without their requests. `secret`: the key of
+    the digests.
+    """
     result = SortedOut([], [], [], [], list(arrivals.rejections), {})
     taken: set[UUID] = set()
     for arrived in arrivals.events:
@@ -136,7 +152,7 @@ def sort_out(
         if before is not None and (before.request_id, before.position) == (request.request_id, arrived.position):
             if not before.is_erased:
                 result.delivered_before.append((arrived, (before.anchor_id, before.customer_id)))
-        elif before is not None or arrived.event_id in taken:
+        elif before is not None or arrived.event_id in taken or arrived.event_id in old_records:
             result.duplicates.append(NewDuplicate(request.request_id, arrived.position, request.received_at))
         else:
             taken.add(arrived.event_id)

@@ -41,6 +41,7 @@ _ATTEMPTS_AS_A_WHOLE = 3
 _NARROWING = frozenset({ID_SYNC, IMPORT})
 """Kinds of requests whose events may name fewer purposes than their source has."""
 _NONE_REFUSED: list[Refused] = []
+_NO_RECORDS: frozenset[UUID] = frozenset()
 _DONE_AGAIN = (
     ChangedMeanwhile,
     asyncpg.UniqueViolationError,  # another resolver was first with an identifier or a message
@@ -93,7 +94,9 @@ async def _resolve_once(session: AsyncSession, run: Run, arrivals: Arrivals, *, 
     source_ids = {arrived.request.source_id for arrived in arrivals.events}
     rules = await repository.load_rules(run.connection, list(source_ids))
     known = await messages.find_messages(run.connection, [arrived.event_id for arrived in arrivals.events])
-    sorted_out = sort_out(arrivals, known, namespaces=rules.namespaces, secret=run.secret)
+    records = [arrived.event_id for arrived in arrivals.events if arrived.is_record]
+    old_records = await messages.find_records(run.connection, records) if records else _NO_RECORDS
+    sorted_out = sort_out(arrivals, known, old_records, namespaces=rules.namespaces, secret=run.secret)
     look = await look_up(run, rules, sorted_out)
     drop_erased(sorted_out, look.erased)
     if sorted_out.rejections and look.circumstances.has_tombstones:
@@ -210,6 +213,7 @@ def _new_message(arrived: ArrivedEvent, anchor: Anchor) -> NewMessage:
         anchor.anchor_id,
         anchor.customer.now().customer_id,
         request.received_at,
+        arrived.is_record,
     )
 
 
