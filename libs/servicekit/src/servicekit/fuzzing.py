@@ -18,6 +18,7 @@ from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import response_schema_conformance
 
+from servicekit.middleware import body_limit
 from servicekit.testing import RunningService
 
 Outcomes = Counter[tuple[str, int]]
@@ -135,7 +136,13 @@ async def send_hostile_bodies(
                     response = await service.client.request(method.upper(), url, content=body, headers=headers)
                     check_problem(response, f"{method.upper()} {path}", also=also)
                     outcomes[f"{method.upper()} {path}", response.status_code] += 1
-            large = json.dumps({"title": "x" * service.service.settings.max_body_bytes})
+            limit = body_limit(
+                method.upper(),
+                url,
+                default=service.service.settings.max_body_bytes,
+                limits=service.service.body_limits,
+            )
+            large = json.dumps({"title": "x" * limit})
             response = await service.client.request(method.upper(), url, content=large, headers=service.headers())
             assert response.status_code in {413, 415}, (path, response.status_code)
             check_problem(response, path, also=also)

@@ -1,7 +1,7 @@
 """What every request passes on its way in: measure and trace, cap the body, know who asks."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -99,20 +99,25 @@ def _route(scope: Scope) -> str:
 
 
 class BodyLimitMiddleware:
-    """Refuses bodies over `limit` bytes, by Content-Length or while they stream in."""
+    """Refuses bodies over `limit` bytes, by Content-Length or while they stream in.
 
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+    `limits` are of the routes that take larger ones, by `METHOD /path` pattern.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int, limits: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._limit = limit
+        self._limits = limits or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = body_limit(scope["method"], scope["path"], default=self._limit, limits=self._limits)
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if declared.isdigit() and int(declared) > self._limit:
-            await self._refuse()(scope, receive, send)
+        if declared.isdigit() and int(declared) > limit:
+            await self._refuse(limit)(scope, receive, send)
             return
         seen = 0
 
@@ -120,19 +125,25 @@ class BodyLimitMiddleware:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._limit:
+            if seen > limit:
                 # FastAPI lets only this kind of exception through while it reads a body
-                raise HTTPException(TooLarge.status, f"The body is larger than {self._limit} bytes. Send it in parts.")
+                raise HTTPException(TooLarge.status, f"The body is larger than {limit} bytes. Send it in parts.")
             return message
 
         await self._app(scope, counted, send)
 
-    def _refuse(self) -> ASGIApp:
+    def _refuse(self, limit: int) -> ASGIApp:
         async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-            error = TooLarge(f"The body is larger than {self._limit} bytes. Send it in parts.")
+            error = TooLarge(f"The body is larger than {limit} bytes. Send it in parts.")
             await render(error, instance=scope["path"])(scope, receive, send)
 
         return refuse
+
+
+def body_limit(method: str, path: str, *, default: int, limits: Mapping[str, int]) -> int:
+    """How many bytes the body of a request may have."""
+    endpoint = f"{method} {path}"
+    return next((limit for pattern, limit in limits.items() if re.fullmatch(pattern, endpoint)), default)
 
 
 class AuthenticationMiddleware:

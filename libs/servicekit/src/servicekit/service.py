@@ -1,6 +1,6 @@
 """A service as a value: what its composition root built. The chassis serves it, runs its workers, ends it in order."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,6 +40,8 @@ class Service:
     workers: Sequence[Worker] = ()
     checks: Sequence[Check] = ()
     public: Sequence[str] = ()
+    body_limits: Mapping[str, int] = field(default_factory=dict)
+    """How many bytes a body may have where it is not `MAX_BODY_BYTES`, by `METHOD /path` pattern; see `uploads`."""
     resources: dict[str, object] = field(default_factory=dict)
     starters: Sequence[Closer] = ()
     closers: Sequence[Closer] = ()
@@ -110,7 +112,7 @@ def create_app(service: Service) -> FastAPI:
         authenticator=Authenticator(service.settings.jwks_file, clock=service.clock),
         public=service.public,
     )
-    app.add_middleware(BodyLimitMiddleware, limit=service.settings.max_body_bytes)
+    app.add_middleware(BodyLimitMiddleware, limit=service.settings.max_body_bytes, limits=service.body_limits)
     app.add_middleware(TelemetryMiddleware, metrics=service.metrics)
     return app
 

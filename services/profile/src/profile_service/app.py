@@ -1,5 +1,6 @@
 """Profile's composition root: everything is built here, top down."""
 
+from asyncio import Semaphore
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
@@ -133,6 +134,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             janitor(database, clock),
         ],
         checks=[Check("database", database.ping), Check("nats", nats.ping)],
+        body_limits={r"POST /v1/insights/[^/]+:import": settings.insight_file_bytes},
         resources={
             "compiler": compiler,
             "previewer": Previewer(settings, compiler=compiler),
@@ -142,6 +144,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             "policy": PolicyKeeper(settings.purchase_event, count=uses.count),
             "wake_backfill": _waking(backfill),
             "wake_cutter": _waking(cutter),
+            "insight_imports": Semaphore(2),  # each holds a connection while it reads
             "wake_anonymiser": _waking(anonymising),
             "trait_work": trait_work,
             "wake_trait_work": _waking(trait_worker),

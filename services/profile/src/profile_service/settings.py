@@ -24,6 +24,8 @@ class Settings(ServiceSettings):
     """How often memberships whose time has come are looked for."""
     minimum_cell_size: int = Field(default=10, ge=2)
     """No cell of bought or exported data stands for fewer people."""
+    insight_file_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
+    """How large a file of bought data may be, as sent and inflated."""
     backfill_chunk: int = Field(default=5000, ge=1, le=50_000)
     """Customers whose answers one transaction of a backfill keeps (or, for the ranks, evaluates)."""
     estimate_sample: int = Field(default=10_000, ge=100, le=100_000)

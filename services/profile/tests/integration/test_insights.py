@@ -1,15 +1,22 @@
 """Bought data: at the level of segments only, under its licence, for its purpose, until its end."""
 
+import gzip
 import json
+import tracemalloc
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
+from services.profile.tests.integration.conftest import START
 
 import profile_service
+from profile_service.app import build
 from profile_service.models import Base
-from servicekit.testing import RunningService
+from profile_service.service.insights import import_cells
+from profile_service.settings import Settings
+from servicekit.testing import Environment, RunningService, running
 
 BUYER = {"kind": "event_count", "event": "Order Completed", "comparison": "ge", "value": 1}
 PANEL = {
@@ -44,13 +51,15 @@ async def prepare(profile: RunningService, file: str = FILE) -> Any:
     return await send(profile, file)
 
 
-async def send(profile: RunningService, file: str, *, kind: str = "text/csv", dry_run: bool = False) -> Any:
+async def send(
+    profile: RunningService, file: str | bytes, *, kind: str = "text/csv", dry_run: bool = False, encoding: str = ""
+) -> Any:
     return await ask(
         profile,
         "POST",
         "/v1/insights/panel:import",
-        content=file.encode(),
-        headers={"Content-Type": kind},
+        content=file.encode() if isinstance(file, str) else file,
+        headers={"Content-Type": kind, "Content-Encoding": encoding},
         params={"dry_run": dry_run},
     )
 
@@ -108,6 +117,94 @@ async def test_one_line_that_is_refused_refuses_the_file(profile: RunningService
         answer = await send(profile, content, kind=kind)
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
     assert await cells(profile) == [("奈良県", 15)]
+
+
+async def test_spreadsheets_and_departments_files_are_read(profile_at_rest: RunningService) -> None:
+    await prepare(profile_at_rest)
+    written = (
+        '\ufeffsegment,prefecture,household,cell_size,spend,alone\r\nbuyer,"京都, 府",1,10,,1,,\r\n\r\nbuyer,奈良県'
+    )
+    answer = (await send(profile_at_rest, written, dry_run=True)).json()
+    assert [(each["line"], each["column"]) for each in answer["problems"]] == [(4, "line")]
+    assert (answer["lines"], answer["accepted"]) == (2, 1)
+    japanese = FILE.encode("cp932")
+    for kind in ("text/csv", "text/csv; charset=Shift_JIS"):
+        assert (await send(profile_at_rest, japanese, kind=kind)).status_code == 200
+        assert await cells(profile_at_rest) == [("東京都", 120), ("大阪府", 10)]
+    answer = await send(profile_at_rest, japanese, kind="text/csv; charset=utf-8")
+    assert answer.status_code == 422
+    assert {error["field"] for error in answer.json()["errors"]} == {"lines.2.line", "lines.3.line"}
+    answer = await send(profile_at_rest, FILE, kind="text/csv; charset=utf-16")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "Content-Type")
+    answer = await send(profile_at_rest, FILE + "buyer,東京都,1,99,1,1\n", dry_run=True)
+    assert [each["detail"] for each in answer.json()["problems"]] == ["Line 2 is of the same segment and dimensions."]
+    for content in (b"\xff\xfe", b"segment,cell_size\n", b"segment,segment,cell_size,prefecture,household,alone\n"):
+        answer = await send(profile_at_rest, content)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body")
+
+
+def many_lines(count: int) -> bytes:
+    """A file of as many different cells."""
+    lines = (f"buyer,東京都,{number},{10 + number % 90},{number % 9999},0.5\n" for number in range(count))
+    return (FILE.splitlines()[0] + "\n" + "".join(lines)).encode()
+
+
+async def test_a_large_file_is_taken_also_compressed_and_all_of_it_or_nothing(profile_at_rest: RunningService) -> None:
+    profile, count = profile_at_rest, 40_000
+    await prepare(profile)
+    file = many_lines(count)
+    assert len(file) > profile.service.settings.max_body_bytes
+    answer = await send(profile, file, dry_run=True)
+    assert (answer.status_code, answer.json()["accepted"]) == (200, count)
+    assert await cells(profile) == [("東京都", 120), ("大阪府", 10)], "a dry run changes nothing"
+    bad = await send(profile, file + b"buyer,090-1234-5678,1,20,1,1\n")
+    assert (bad.status_code, bad.json()["errors"][0]["field"]) == (422, f"lines.{count + 2}.prefecture")
+    assert await cells(profile) == [("東京都", 120), ("大阪府", 10)]
+    parts = gzip.compress(file[:1_000_000], 1) + gzip.compress(file[1_000_000:], 1)  # members one after the other
+    answer = await send(profile, parts, encoding="gzip")
+    assert (answer.status_code, answer.json()["accepted"]) == (200, count)
+    assert (await ask(profile, "GET", "/v1/insights/panel")).json()["cells"] == count
+
+
+async def test_what_is_too_large_or_broken_is_refused_and_no_other_route_takes_more(
+    environment: Environment,
+) -> None:
+    async with running(build, Settings, environment, workers=False, insight_file_bytes=2_000_000) as profile:
+        await prepare(profile)
+        bomb = gzip.compress(b"0" * 50_000_000)
+        assert len(bomb) < 100_000
+        for content, encoding, status in [
+            (b"x" * 2_000_001, "", 413),
+            (bomb, "gzip", 413),
+            (FILE.encode(), "gzip", 422),
+            (gzip.compress(FILE.encode())[:-5], "gzip", 422),
+            (FILE.encode(), "br", 422),
+        ]:
+            answer = await send(profile, content, encoding=encoding)
+            assert answer.status_code == status, answer.text
+        for path in ("/v1/insights/panel", "/v1/insights/panel:import/", "/v1/segments/buyer"):
+            answer = await ask(profile, "PUT", path, content=b"x" * 1_100_000)
+            assert answer.status_code == 413, path
+        assert await cells(profile) == [("東京都", 120), ("大阪府", 10)]
+
+
+async def test_memory_does_not_grow_with_the_file(profile_at_rest: RunningService) -> None:
+    await prepare(profile_at_rest)
+
+    async def peak(count: int) -> int:
+        with TemporaryFile() as file:
+            file.write(many_lines(count))
+            file.seek(0)
+            async with profile_at_rest.database.transaction() as session:
+                tracemalloc.start()
+                try:
+                    await import_cells(session, "panel", file, "csv", encoding=None, dry_run=True, by="x", now=START)
+                    return tracemalloc.get_traced_memory()[1]
+                finally:
+                    tracemalloc.stop()
+
+    await peak(1000)
+    assert await peak(60_000) < 2 * await peak(6000)
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,31 @@
 """A file about segments is read line by line, and what looks like people is refused."""
 
-import contextlib
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from profile_service.rules.identifying import is_identifying_name, is_identifying_value
-from profile_service.rules.insights import FileKind, ReadFile, Shape, Unreadable, column_problem, read_file
+from profile_service.rules.insights import (
+    MAX_PROBLEMS,
+    Cell,
+    CellReader,
+    LineProblem,
+    Shape,
+    column_problem,
+    header_problem,
+)
 
 SHAPE = Shape(frozenset({"dormant", "gold"}), ["prefecture"], {"spend": "number", "loyal": "share"}, 10)
-GOOD = {"segment": "gold", "prefecture": "東京都", "cell_size": 120, "spend": 3400.5, "loyal": 0.25}
+GOOD: dict[str, object] = {"segment": "gold", "prefecture": "東京都", "cell_size": 120, "spend": 3400.5, "loyal": 0.25}
 
 
-def read_lines(*rows: object) -> ReadFile:
-    return read_file("\n".join(json.dumps(row) for row in rows).encode(), "ndjson", SHAPE)
+def read_lines(*rows: dict[str, object]) -> tuple[list[Cell], CellReader]:
+    read = CellReader(SHAPE)
+    return [cell for line, row in enumerate(rows, start=1) if (cell := read.read(line, row)) is not None], read
+
+
+def problems(*rows: dict[str, object]) -> list[LineProblem]:
+    return read_lines(*rows)[1].problems
 
 
 @pytest.mark.parametrize(
@@ -76,14 +86,14 @@ def test_columns_that_describe_a_segment_are_taken(name: str) -> None:
 )
 def test_values_that_look_like_identifiers_are_refused(value: str) -> None:
     assert is_identifying_value(value)
-    read = read_lines(GOOD, GOOD | {"prefecture": value})
-    assert [(each.line, each.column) for each in read.problems] == [(2, "prefecture")]
-    assert value not in read.problems[0].detail
+    [problem] = problems(GOOD, GOOD | {"prefecture": value})
+    assert (problem.line, problem.column) == (2, "prefecture")
+    assert value not in problem.detail
 
 
 @pytest.mark.parametrize("value", ["東京都", "150-0002", "30-39", "2026-11-22", "A", "very high", "1,000,000+"])
 def test_values_that_divide_a_segment_are_taken(value: str) -> None:
-    assert read_lines(GOOD | {"prefecture": value}).problems == []
+    assert problems(GOOD | {"prefecture": value}) == []
 
 
 @pytest.mark.parametrize(
@@ -106,44 +116,30 @@ def test_values_that_divide_a_segment_are_taken(value: str) -> None:
     ],
 )
 def test_a_line_that_does_not_fit_is_named(wrong: dict[str, object], column: str) -> None:
-    read = read_lines(GOOD, GOOD | {"prefecture": "大阪府"} | wrong)
+    cells, read = read_lines(GOOD, GOOD | {"prefecture": "大阪府"} | wrong)
     assert [(each.line, each.column) for each in read.problems] == [(2, column)]
-    assert (read.lines, read.refused, len(read.cells)) == (2, 1, 1)
+    assert (read.lines, read.refused, len(cells)) == (2, 1, 1)
 
 
-def test_the_same_cell_twice_is_refused() -> None:
-    assert [each.line for each in read_lines(GOOD, GOOD | {"spend": 1}).problems] == [2]
+def test_of_many_problems_the_first_are_named_and_all_are_counted() -> None:
+    read = CellReader(SHAPE)
+    for line in range(1, 201):
+        read.read(line, {}, problem="Not a JSON object.")
+    read.refuse_repeated([(7, 3)], lines=50)
+    assert (read.lines, read.refused, len(read.problems)) == (200, 250, MAX_PROBLEMS)
+    assert [(each.line, each.column) for each in read.problems if each.column == "segment"] == [(7, "segment")]
+    assert [each.line for each in read.problems] == sorted(each.line for each in read.problems)
 
 
-def test_csv_is_read_as_spreadsheets_write_it() -> None:
-    text = (
-        '\ufeffsegment,prefecture,cell_size,spend,loyal\r\ngold,"京都, 府",10,,1\r\n\r\ngold,奈良県,9,1,1\r\ngold,x\r\n'
-    )
-    read = read_file(text.encode(), "csv", SHAPE)
-    assert [(cell.line, cell.dimensions, cell.measures) for cell in read.cells] == [
-        (2, {"prefecture": "京都, 府"}, {"spend": None, "loyal": 1})
-    ]
-    assert [(each.line, each.column) for each in read.problems] == [(4, "cell_size"), (5, "line")]
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe", b"segment,cell_size\n", b"segment,segment,cell_size,spend,loyal\n"]
-)
-def test_a_file_of_other_columns_is_not_read(content: bytes) -> None:
-    with pytest.raises(Unreadable):
-        read_file(content, "csv", SHAPE)
+def test_a_file_must_have_exactly_the_datasets_columns() -> None:
+    assert header_problem(["loyal", "spend", "cell_size", "prefecture", "segment"], SHAPE) is None
+    for columns in ([], ["segment", "cell_size"], ["segment", *SHAPE.columns], [*SHAPE.columns, "email"]):
+        assert header_problem(columns, SHAPE) is not None
 
 
 @given(st.lists(st.integers(min_value=0, max_value=30), max_size=30))
 def test_no_cell_below_the_minimum_is_ever_taken(sizes: list[int]) -> None:
-    read = read_lines(*(GOOD | {"prefecture": f"p{place}", "cell_size": size} for place, size in enumerate(sizes)))
-    assert [cell.cell_size for cell in read.cells] == [size for size in sizes if size >= SHAPE.minimum_cell_size]
-    assert read.refused == len(sizes) - len(read.cells)
-
-
-@given(st.binary(max_size=200))
-def test_whatever_is_sent_is_read_or_refused(content: bytes) -> None:
-    kinds: tuple[FileKind, ...] = ("csv", "ndjson")
-    for kind in kinds:
-        with contextlib.suppress(Unreadable):
-            assert read_file(content, kind, SHAPE).cells == []
+    rows = [GOOD | {"prefecture": f"p{place}", "cell_size": size} for place, size in enumerate(sizes)]
+    cells, read = read_lines(*rows)
+    assert [cell.cell_size for cell in cells] == [size for size in sizes if size >= SHAPE.minimum_cell_size]
+    assert read.refused == len(sizes) - len(cells)

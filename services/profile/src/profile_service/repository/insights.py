@@ -115,17 +115,47 @@ async def delete_dataset(session: AsyncSession, key: str) -> None:
     await (await raw(session)).execute("DELETE FROM insight_datasets WHERE key = $1", key)
 
 
-async def replace_cells(session: AsyncSession, key: str, cells: Sequence[Cell], *, by: str, now: datetime) -> None:
-    """Put these cells in the place of the dataset's."""
-    connection = await raw(session)
-    await connection.execute("DELETE FROM insight_cells WHERE dataset_key = $1", key)
-    await connection.copy_records_to_table(
-        "insight_cells",
+async def begin_file(session: AsyncSession) -> None:
+    """Make room for the cells of a file until this transaction ends: seen by nobody else, and gone with it."""
+    await (await raw(session)).execute(
+        "CREATE TEMPORARY TABLE insight_file (line int NOT NULL, segment_key text NOT NULL, dimensions text NOT NULL, "
+        "cell_size bigint NOT NULL, measures text NOT NULL) ON COMMIT DROP"
+    )
+
+
+async def keep_aside(session: AsyncSession, cells: Sequence[Cell]) -> None:
+    """Keep the next cells of the file."""
+    await (await raw(session)).copy_records_to_table(
+        "insight_file",
         records=[
-            (key, cell.line, cell.segment, json_text(cell.dimensions), cell.cell_size, json_text(cell.measures))
+            (cell.line, cell.segment, json_text(cell.dimensions), cell.cell_size, json_text(cell.measures))
             for cell in cells
         ],
-        columns=("dataset_key", "line", "segment_key", "dimensions", "cell_size", "measures"),
+        columns=("line", "segment_key", "dimensions", "cell_size", "measures"),
+    )
+
+
+async def repeated_cells(session: AsyncSession, *, limit: int) -> tuple[list[tuple[int, int]], int]:
+    """Lines of the file with the segment and dimensions of an earlier one, which stands beside it; how many in all."""
+    rows = await (await raw(session)).fetch(
+        """
+        SELECT line, first, count(*) OVER () AS lines FROM (
+            SELECT line, min(line) OVER (PARTITION BY segment_key, dimensions) AS first FROM insight_file
+        ) AS placed WHERE line > first ORDER BY line LIMIT $1
+        """,
+        limit,
+    )
+    return [(row["line"], row["first"]) for row in rows], rows[0]["lines"] if rows else 0
+
+
+async def replace_cells(session: AsyncSession, key: str, *, by: str, now: datetime) -> None:
+    """Put the file's cells in the place of the dataset's."""
+    connection = await raw(session)
+    await connection.execute("DELETE FROM insight_cells WHERE dataset_key = $1", key)
+    await connection.execute(
+        "INSERT INTO insight_cells (dataset_key, line, segment_key, dimensions, cell_size, measures) "
+        "SELECT $1, line, segment_key, dimensions::jsonb, cell_size, measures::jsonb FROM insight_file ORDER BY line",
+        key,
     )
     await connection.execute(
         "UPDATE insight_datasets SET imported_by = $2, imported_at = $3 WHERE key = $1", key, by, now

@@ -44,5 +44,5 @@ _guarded = APIRouter(dependencies=[Depends(look)])
 for _each in _ALL:
     _guarded.include_router(_each)
 
-routers: list[APIRouter] = [_guarded, conditions.router]
-"""Before a route reads anything of the database, what its caller may see is known."""
+routers: list[APIRouter] = [_guarded, conditions.router, insights.uploads]
+"""Before a route reads anything of the database, what its caller may see is known (uploads look for themselves)."""

@@ -8,6 +8,7 @@ from profile_service.rules.policy import Caller
 from profile_service.service.policy import PolicyKeeper, Sight
 from profile_service.settings import Settings
 from servicekit.auth import Principal, require
+from servicekit.database import Database
 from servicekit.errors import Forbidden
 from servicekit.http import Key, Session, resource
 
@@ -22,6 +23,15 @@ def _settings(request: Request) -> Settings:
 
 
 SettingsDependency = Annotated[Settings, Depends(_settings)]
+
+
+def _database(request: Request) -> Database:
+    database = request.app.state.service.database
+    assert isinstance(database, Database)
+    return database
+
+
+DatabaseDependency = Annotated[Database, Depends(_database)]
 
 Purpose = Annotated[Key | None, Header(alias="Kizuna-Purpose", description="What it is read for, as the policy knows.")]
 

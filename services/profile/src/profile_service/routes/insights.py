@@ -1,21 +1,27 @@
 """Datasets about segments: HTTP only. No route here takes or gives a customer."""
 
+import re
+from asyncio import Semaphore
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from profile_service.repository.insights import DatasetRow
-from profile_service.routes.dependencies import SettingsDependency
+from profile_service.routes.dependencies import DatabaseDependency, Purpose, SettingsDependency, look
 from profile_service.rules.insights import FileKind
 from profile_service.schemas import insights as schemas
 from profile_service.service import insights
 from servicekit.auth import Principal, require
 from servicekit.cursors import decode_cursor
 from servicekit.errors import Invalid
-from servicekit.http import ClockDependency, IfMatch, Key, Session, TransactionalRoute, etag
+from servicekit.http import ClockDependency, IfMatch, Key, Session, TransactionalRoute, etag, resource
+from servicekit.records import CP932, UTF_8
+from servicekit.uploads import received
 
 router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["insights"])
+uploads = APIRouter(prefix="/v1", tags=["insights"])
+"""What takes files: its transaction begins when the file is there, however slowly that came."""
 
 READ, WRITE = Depends(require("insights:read")), Depends(require("insights:write"))
 Reader = Annotated[Principal, READ]
@@ -24,6 +30,15 @@ First = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[str | None, Query(max_length=500)]
 
 _KINDS: dict[str, FileKind] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
+_CHARSETS = {
+    "utf-8": UTF_8,
+    "utf8": UTF_8,
+    "cp932": CP932,
+    "windows-31j": CP932,
+    "ms932": CP932,
+    "shift_jis": CP932,
+    "shift-jis": CP932,
+}
 _FILE: dict[str, Any] = {
     "requestBody": {"required": True, "content": {name: {"schema": {"type": "string"}} for name in _KINDS}}
 }
@@ -79,35 +94,53 @@ async def delete_insight(key: Key, session: Session) -> None:
     await insights.delete_dataset(session, key)
 
 
-@router.post("/insights/{key}:import", openapi_extra=_FILE)
+@uploads.post("/insights/{key}:import", openapi_extra=_FILE)
 async def import_insight(
     key: Key,
     request: Request,
     writer: Writer,
-    session: Session,
     clock: ClockDependency,
+    settings: SettingsDependency,
+    database: DatabaseDependency,
+    purpose: Purpose = None,
     dry_run: bool = False,
     content_type: Annotated[str, Header()] = "",
 ) -> schemas.InsightImportAnswer:
     """Put a file's cells in the place of the dataset's: columns `segment`, `cell_size`, dimensions, measures.
 
-    One refused line refuses the file and changes nothing; the problem names the lines.
+    At most 64 MB, also inflated (`Content-Encoding: gzip`), in UTF-8 or CP932 (`charset`, else it is guessed). One
+    refused line refuses the file and changes nothing; the problem names the lines. The same file again changes nothing.
     """
-    kind = _KINDS.get(content_type.split(";")[0].strip().lower())
-    if kind is None:
-        raise Invalid(f"Send {' or '.join(_KINDS)}.", field="Content-Type")
-    read = await insights.import_cells(
-        session, key, await request.body(), kind, dry_run=dry_run, by=writer.subject, now=clock.now()
-    )
+    kind, encoding = _kind(content_type)
+    turn: Semaphore = resource(request, "insight_imports")
+    async with received(request, limit=settings.insight_file_bytes) as file, turn, database.transaction() as session:
+        await look(request, session, purpose)
+        read = await insights.import_cells(
+            session, key, file, kind, encoding=encoding, dry_run=dry_run, by=writer.subject, now=clock.now()
+        )
     return schemas.InsightImportAnswer(
         dry_run=dry_run,
         lines=read.lines,
-        accepted=len(read.cells),
+        accepted=read.lines - read.refused,
         refused=read.refused,
         problems=[
             schemas.RefusedLineAnswer(line=each.line, column=each.column, detail=each.detail) for each in read.problems
         ],
     )
+
+
+def _kind(content_type: str) -> tuple[FileKind, str | None]:
+    media, _, parameters = content_type.partition(";")
+    kind = _KINDS.get(media.strip().lower())
+    if kind is None:
+        raise Invalid(f"Send {' or '.join(_KINDS)}.", field="Content-Type")
+    charset = re.search(r"charset\s*=\s*\"?([^\s\";]+)", parameters, re.IGNORECASE)
+    if charset is None:
+        return kind, None
+    encoding = _CHARSETS.get(charset[1].lower())
+    if encoding is None:
+        raise Invalid(f"The charset is one of {', '.join(_CHARSETS)}.", field="Content-Type")
+    return kind, encoding
 
 
 @router.get("/insights/{key}/reads", dependencies=[Depends(require("privacy:read"))])

@@ -1,17 +1,17 @@
 """Bought, de-identified data: how a file is read into cells, line by line, and what is refused."""
 
-import csv
-import io
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from profile_service.rules.identifying import is_identifying_name, is_identifying_value
 
 SEGMENT, CELL_SIZE = "segment", "cell_size"
 """The two columns every file has."""
+LINE = "line"
+"""What a problem names where no column is to blame."""
 MAX_TEXT_LENGTH = 100
 MAX_NUMBER = Decimal(10) ** 15
 MAX_PROBLEMS = 100
@@ -19,10 +19,6 @@ MAX_PROBLEMS = 100
 
 MeasureKind = Literal["integer", "number", "share"]
 FileKind = Literal["csv", "ndjson"]
-
-
-class Unreadable(ValueError):
-    """The file as a whole cannot be read: not UTF-8, no header."""
 
 
 class LineProblem(NamedTuple):
@@ -58,18 +54,6 @@ class Shape:
         return frozenset({SEGMENT, CELL_SIZE, *self.dimensions, *self.measures})
 
 
-@dataclass(frozen=True)
-class ReadFile:
-    """A file as it was read: nothing of it is taken while there is a problem."""
-
-    lines: int
-    cells: list[Cell]
-    problems: list[LineProblem]
-    """The first of them."""
-    refused: int
-    """Lines with a problem."""
-
-
 class _Refused(ValueError):
     def __init__(self, column: str, detail: str) -> None:
         super().__init__(detail)
@@ -86,72 +70,50 @@ def column_problem(name: str) -> str | None:
     return None
 
 
-def read_file(content: bytes, kind: FileKind, shape: Shape) -> ReadFile:
-    """Read every line, also after one that is refused.
+class CellReader:
+    """Reads a file's lines into cells one by one, also after one that is refused; keeps only what it has to say."""
 
-    Raises:
-        Unreadable: it is not UTF-8, or its columns are not those of the dataset.
-    """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Unreadable("The file is not UTF-8.") from None
-    lines, cells, problems, refused = 0, list[Cell](), list[LineProblem](), 0
-    seen: dict[tuple[str, ...], int] = {}
-    for number, row in _csv_rows(text, shape) if kind == "csv" else _json_rows(text):
-        lines += 1
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self.lines = 0
+        self.refused = 0
+        """Lines with a problem."""
+        self.problems: list[LineProblem] = []
+        """The first of them."""
+
+    def read(self, line: int, values: Mapping[str, Any], *, problem: str | None = None) -> Cell | None:
+        """Give the cell that a line is; None: it is refused."""
+        self.lines += 1
         try:
-            cell = _cell(number, row, shape)
-            place = (cell.segment, *cell.dimensions.values())
-            if seen.setdefault(place, number) != number:
-                raise _Refused(SEGMENT, f"Line {seen[place]} is of the same segment and dimensions.")
-            cells.append(cell)
+            if problem is not None:
+                raise _Refused(LINE, problem)
+            return _cell(line, values, self._shape)
         except _Refused as refusal:
-            refused += 1
-            if len(problems) < MAX_PROBLEMS:
-                problems.append(LineProblem(number, refusal.column, refusal.detail))
-    return ReadFile(lines, cells, problems, refused)
+            self.refused += 1
+            if len(self.problems) < MAX_PROBLEMS:
+                self.problems.append(LineProblem(line, refusal.column, str(refusal)))
+        return None
+
+    def refuse_repeated(self, repeated: Sequence[tuple[int, int]], *, lines: int) -> None:
+        """Refuse lines of cells that an earlier line was about: (line, earlier line), the first of so many lines."""
+        self.refused += lines
+        self.problems += [
+            LineProblem(line, SEGMENT, f"Line {first} is of the same segment and dimensions.")
+            for line, first in repeated
+        ]
+        self.problems = sorted(self.problems)[:MAX_PROBLEMS]
 
 
-def _csv_rows(text: str, shape: Shape) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = next(reader, None)
-    except csv.Error:
-        header = None
-    if not header:
-        raise Unreadable("The file has no header.")
-    if sorted(header) != sorted(shape.columns):
-        raise Unreadable(f"The header must name exactly these columns: {', '.join(sorted(shape.columns))}.")
-    while True:
-        try:
-            row = next(reader, None)
-        except csv.Error:
-            yield reader.line_num, "The line is no CSV."
-            continue
-        if row is None:
-            return
-        if row:
-            fits = len(row) == len(header)
-            yield reader.line_num, dict(zip(header, row, strict=True)) if fits else "The line has other columns."
+def header_problem(columns: Sequence[str], shape: Shape) -> str | None:
+    """Why a CSV with these columns is not read, or None."""
+    if sorted(columns) == sorted(shape.columns):
+        return None
+    return f"The header must name exactly these columns: {', '.join(sorted(shape.columns))}."
 
 
-def _json_rows(text: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            value = None
-        yield number, value if isinstance(value, dict) else "The line is no JSON object."
-
-
-def _cell(number: int, row: Mapping[str, Any] | str, shape: Shape) -> Cell:
-    if isinstance(row, str):
-        raise _Refused("line", row)
+def _cell(number: int, row: Mapping[str, Any], shape: Shape) -> Cell:
     if row.keys() != shape.columns:
-        raise _Refused("line", f"The line must have exactly these columns: {', '.join(sorted(shape.columns))}.")
+        raise _Refused(LINE, f"The line must have exactly these columns: {', '.join(sorted(shape.columns))}.")
     if not isinstance(row[SEGMENT], str) or row[SEGMENT] not in shape.segment_keys:
         raise _Refused(SEGMENT, "The dataset is not about a segment of this key.")
     size = _number(row[CELL_SIZE], "integer", CELL_SIZE)
@@ -170,9 +132,14 @@ def _text(value: object, column: str) -> str:
     text = str(value) if isinstance(value, str | int | float | bool) else ""
     if not text or len(text) > MAX_TEXT_LENGTH or "\0" in text or not text.isprintable():
         raise _Refused(column, f"Give a text of 1 to {MAX_TEXT_LENGTH} characters.")
-    if is_identifying_value(text):
+    if _looks_like_somebody(text):
         raise _Refused(column, "The value looks like an identifier: a dataset is about segments, never about people.")
     return text
+
+
+@lru_cache(maxsize=4096)
+def _looks_like_somebody(text: str) -> bool:  # what divides segments is said again and again
+    return is_identifying_value(text)
 
 
 def _number(value: object, kind: MeasureKind, column: str) -> int | float | None:

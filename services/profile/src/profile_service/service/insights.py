@@ -3,13 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from profile_service.repository import insights
 from profile_service.repository.insights import CellRow, DatasetRow, ReadRow
-from profile_service.rules.insights import FileKind, ReadFile, Shape, Unreadable, column_problem, read_file
+from profile_service.rules.insights import (
+    MAX_PROBLEMS,
+    Cell,
+    CellReader,
+    FileKind,
+    Shape,
+    column_problem,
+    header_problem,
+)
 from profile_service.service.policy import sight_of
 from servicekit.auth import Principal
 from servicekit.clock import Clock
@@ -17,6 +25,8 @@ from servicekit.cursors import Page, cut_page
 from servicekit.database import Database
 from servicekit.errors import Conflict, Gone, Invalid, NotFound
 from servicekit.http import check_version
+from servicekit.records import Record, RecordReader, UnreadableHeader, guess_encoding
+from servicekit.uploads import PIECE
 
 _SHAPE = ("segment_keys", "dimensions", "measures")
 
@@ -115,12 +125,21 @@ async def delete_dataset(session: AsyncSession, key: str) -> None:
 
 
 async def import_cells(
-    session: AsyncSession, key: str, content: bytes, kind: FileKind, *, dry_run: bool, by: str, now: datetime
-) -> ReadFile:
+    session: AsyncSession,
+    key: str,
+    file: IO[bytes],
+    kind: FileKind,
+    *,
+    encoding: str | None,
+    dry_run: bool,
+    by: str,
+    now: datetime,
+) -> CellReader:
     """Put a file's cells in the place of the dataset's; a dry run only says what it would do.
 
     One refused line refuses the whole file and changes nothing: a file with cells that are too small, or with what
-    looks like identifiers, was not de-identified as agreed, so the rest of it is not trusted either.
+    looks like identifiers, was not de-identified as agreed, so the rest of it is not trusted either. It is read record
+    by record into a table of this transaction's own: memory does not grow with it. `encoding` None: it is guessed.
 
     Raises:
         NotFound: there is no such dataset. Gone: it has expired.
@@ -131,13 +150,11 @@ async def import_cells(
         raise NotFound(f"There is no dataset {key}.")
     if dataset.expires_at <= now:
         raise Gone(f"The dataset {key} has expired.", field="expires_at")
-    try:
-        read = read_file(content, kind, _shape(dataset))
-    except Unreadable as refusal:
-        raise Invalid(str(refusal), field="body") from None
+    await insights.begin_file(session)
+    read = await _read_cells(session, file, kind, encoding, _shape(dataset))
     if dry_run:
         return read
-    if read.problems or not read.cells:
+    if read.problems or not read.lines:
         raise Invalid(
             f"{read.refused} of {read.lines} lines are refused; nothing was changed."
             if read.problems
@@ -145,8 +162,42 @@ async def import_cells(
             errors=[(f"lines.{each.line}.{each.column}", each.detail) for each in read.problems]
             or [("body", "There must be at least one line.")],
         )
-    await insights.replace_cells(session, key, read.cells, by=by, now=now)
+    await insights.replace_cells(session, key, by=by, now=now)
     return read
+
+
+async def _read_cells(
+    session: AsyncSession, file: IO[bytes], kind: FileKind, encoding: str | None, shape: Shape
+) -> CellReader:
+    """Read a file piece by piece and keep its cells aside; between two pieces others have their turn."""
+    read, records, piece = CellReader(shape), None, b"-"
+    while piece:
+        piece = file.read(PIECE)
+        if records is None:
+            guessed = encoding or guess_encoding(piece, is_all=len(piece) < PIECE)
+            records = RecordReader(file_format=kind, encoding=guessed)
+        try:
+            found = list(records.feed(piece) if piece else records.finish())
+        except UnreadableHeader as refusal:
+            raise Invalid(str(refusal), field="body") from None
+        if kind == "csv" and records.columns is not None:
+            problem = header_problem(records.columns, shape)
+            if problem is not None:
+                raise Invalid(problem, field="body")
+        cells = [cell for record in found if (cell := _cell(read, record, records.columns)) is not None]
+        await insights.keep_aside(session, cells)
+    if kind == "csv" and records is not None and records.columns is None:
+        raise Invalid("The file has no header.", field="body")
+    repeated, lines = await insights.repeated_cells(session, limit=MAX_PROBLEMS)
+    read.refuse_repeated(repeated, lines=lines)
+    return read
+
+
+def _cell(read: CellReader, record: Record, columns: Sequence[str] | None) -> Cell | None:
+    values = record.values
+    if not isinstance(values, dict):
+        values = dict(zip(columns or (), values, strict=False))  # empty fields may follow the last column
+    return read.read(record.line, values, problem=record.problem)
 
 
 def _shape(dataset: DatasetRow) -> Shape:
