@@ -107,6 +107,15 @@ def after_commit(session: AsyncSession, action: AfterCommit) -> None:
     session.info.setdefault("after_commit", []).append(action)
 
 
+def wake_after_commit(session: AsyncSession, wake: Callable[[], None]) -> None:
+    """Let a worker look at once when this session's transaction is committed: `wake` is its own."""
+
+    async def call() -> None:
+        wake()
+
+    after_commit(session, call)
+
+
 async def raw(session: AsyncSession) -> asyncpg.Connection:
     """Return the session's own asyncpg connection, inside its transaction, for COPY, unnest and hot statements.
 

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
 from servicekit.clock import Clock
-from servicekit.database import Database, after_commit, json_text, raw
+from servicekit.database import Database, json_text, raw, wake_after_commit
 from servicekit.moves import keep_writers_out
 from servicekit.outbox import Fact, publish
 from servicekit.tables import rows_follow
@@ -208,11 +208,7 @@ class Erasures:
 
     def wake_after_commit(self, session: AsyncSession) -> None:
         """Let the worker look at once when this transaction is committed."""
-
-        async def wake() -> None:
-            self.worker.wake()
-
-        after_commit(session, wake)
+        wake_after_commit(session, self.worker.wake)
 
     async def _erase_some(self) -> bool:
         """Delete one chunk of one customer's rows, or finish; True while there may be more."""

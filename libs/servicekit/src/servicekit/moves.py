@@ -17,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from servicekit.database import Database, after_commit, raw
+from servicekit.database import Database, raw, wake_after_commit
 from servicekit.tables import RowsFollow
 from servicekit.workers import PeriodicWorker
 
@@ -217,11 +217,7 @@ class AnchorMoves:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _MOVES_LOCK)
         await connection.execute(_NOTE_CUSTOMERS, *columns)
         await connection.execute(_REMEMBER, *columns)
-
-        async def wake() -> None:
-            self.worker.wake()
-
-        after_commit(session, wake)
+        wake_after_commit(session, self.worker.wake)
 
     async def _follow_some(self) -> bool:
         """Re-key one chunk, then conclude about some of those who have everything; True while there may be more."""

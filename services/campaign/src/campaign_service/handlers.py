@@ -16,18 +16,11 @@ from contracts.identity import ResolvedEvent
 from contracts.profile import SegmentEntered, SegmentExited, SignDetected
 from servicekit.clock import Clock
 from servicekit.consumers import AwaitedNames, Handler
-from servicekit.database import Database, after_commit
+from servicekit.database import Database, wake_after_commit
 from servicekit.erasure import of_living_customers
 from servicekit.moves import Group, Recompute
 
 Wake = Callable[[], None]
-
-
-def _wake_after_commit(session: AsyncSession, wake: Wake) -> None:
-    async def call() -> None:
-        wake()
-
-    after_commit(session, call)
 
 
 class NamingHandler:
@@ -57,7 +50,7 @@ async def _enter(
     wake: Wake,
 ) -> None:
     if await entries.enter_begun(session, beginnings, named, now=clock.now(), first_reading=first_reading):
-        _wake_after_commit(session, wake)
+        wake_after_commit(session, wake)
 
 
 def segment_handlers(*, clock: Clock, first_reading: timedelta, wake: Wake) -> dict[type[Any], Handler]:
@@ -130,6 +123,6 @@ def unite_after_moves(*, clock: Clock, first_reading: timedelta, wake: Wake) -> 
         customer_ids, now = sorted(set().union(*groups)), clock.now()
         await entries.unite(session, customer_ids, now=now)
         if await entries.enter_arrived(session, customer_ids, now=now, first_reading=first_reading):
-            _wake_after_commit(session, wake)
+            wake_after_commit(session, wake)
 
     return unite

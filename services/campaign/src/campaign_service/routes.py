@@ -22,7 +22,7 @@ from campaign_service.schemas import (
 )
 from campaign_service.service import configuration, reads, results
 from servicekit.auth import require
-from servicekit.database import after_commit
+from servicekit.database import wake_after_commit
 from servicekit.http import (
     BatchGet,
     ClockDependency,
@@ -48,11 +48,7 @@ def _created(response: Response, created: bool, version: int) -> None:
 
 def _wake(request: Request, session: Session, worker_name: str) -> None:
     worker: PeriodicWorker = resource(request, worker_name)
-
-    async def wake() -> None:
-        worker.wake()
-
-    after_commit(session, wake)
+    wake_after_commit(session, worker.wake)
 
 
 @router.put("/creatives/{key}", dependencies=WRITE, responses={201: {"model": CreativeAnswer}})

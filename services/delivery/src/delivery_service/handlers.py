@@ -11,7 +11,7 @@ from delivery_service.erased_addresses import AddressDigests
 from delivery_service.service import agreements, intake, permissions
 from servicekit.clock import Clock
 from servicekit.consumers import Handler
-from servicekit.database import after_commit
+from servicekit.database import wake_after_commit
 
 
 def identifiers_linked(digests: AddressDigests) -> Handler:
@@ -38,7 +38,7 @@ def messages_requested(*, clock: Clock, wake_sender: Callable[[], None]) -> Hand
 
     async def handle(session: AsyncSession, facts: list[MessageRequested]) -> None:
         await intake.take_requests(session, facts, now=clock.now())
-        _wake_after_commit(session, wake_sender)
+        wake_after_commit(session, wake_sender)
 
     return handle
 
@@ -48,13 +48,6 @@ def invitations_issued(*, clock: Clock, wake_sender: Callable[[], None]) -> Hand
 
     async def handle(session: AsyncSession, facts: list[InvitationIssued]) -> None:
         await intake.take_invitations(session, facts, now=clock.now())
-        _wake_after_commit(session, wake_sender)
+        wake_after_commit(session, wake_sender)
 
     return handle
-
-
-def _wake_after_commit(session: AsyncSession, wake_sender: Callable[[], None]) -> None:
-    async def wake() -> None:
-        wake_sender()
-
-    after_commit(session, wake)
