@@ -249,6 +249,30 @@ class Consumer:
         return True
 
 
+def consumers_of(
+    streams: Mapping[str, Mapping[type[Any], Handler]],
+    *,
+    service: str,
+    database: Database,
+    nats: NatsConnection,
+    clock: Clock,
+    metrics: Metrics,
+) -> list[Consumer]:
+    """Return a service's consumers: stream -> what handles which of its facts."""
+    return [
+        Consumer(
+            stream=stream,
+            service=service,
+            handlers=handlers,
+            database=database,
+            nats=nats,
+            clock=clock,
+            metrics=metrics,
+        )
+        for stream, handlers in streams.items()
+    ]
+
+
 def read_batch(
     messages: Sequence[Msg], adapters: Mapping[str, TypeAdapter[Any]], names: Mapping[str, frozenset[str]] | None = None
 ) -> Batch:

@@ -30,7 +30,7 @@ from delivery_service.tokens import TokenSigner
 from servicekit.auth import ServiceTokens
 from servicekit.clients import JsonClient
 from servicekit.clock import Clock, SystemClock
-from servicekit.consumers import Consumer, Handler
+from servicekit.consumers import Handler, consumers_of
 from servicekit.database import Database
 from servicekit.erasure import Erasures, receipt
 from servicekit.export import export_router
@@ -100,18 +100,9 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             "campaign": {MessageRequested: messages_requested(clock=clock, wake_sender=sender.wake)},
             "survey": {InvitationIssued: invitations_issued(clock=clock, wake_sender=sender.wake)},
         }
-        consumers = [
-            Consumer(
-                stream=stream,
-                service="delivery",
-                handlers=of_stream,
-                database=database,
-                nats=nats,
-                clock=clock,
-                metrics=metrics,
-            )
-            for stream, of_stream in handlers.items()
-        ]
+        consumers = consumers_of(
+            handlers, service="delivery", database=database, nats=nats, clock=clock, metrics=metrics
+        )
         workers = [
             Relay(service="delivery", database=database, nats=nats, metrics=metrics),
             moves.worker,

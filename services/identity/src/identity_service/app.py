@@ -51,7 +51,7 @@ from identity_service.settings import Settings
 from identity_service.signing_secrets import SecretBox
 from identity_service.write_keys import KeyHasher, KeyMirror, WriteKeys, read_secret
 from servicekit.clock import Clock, SystemClock
-from servicekit.consumers import Consumer
+from servicekit.consumers import consumers_of
 from servicekit.database import Database, raw
 from servicekit.erasure import Erasures
 from servicekit.health import Check
@@ -115,18 +115,14 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         kept_facts=frozenset({AnchorMoved.fact_type, CustomerErased.fact_type}),  # they hold ids only, and are awaited
         kept_tables=frozenset(rows_follow(Base)),  # the erasure itself has emptied them
     )
-    receipts = [
-        Consumer(
-            stream=service,
-            service="identity",
-            handlers={kind: ReceiptTaker(service, clock=clock)},
-            database=database,
-            nats=nats,
-            clock=clock,
-            metrics=metrics,
-        )
-        for service, kind in RECEIPTS.items()
-    ]
+    receipts = consumers_of(
+        {service: {kind: ReceiptTaker(service, clock=clock)} for service, kind in RECEIPTS.items()},
+        service="identity",
+        database=database,
+        nats=nats,
+        clock=clock,
+        metrics=metrics,
+    )
 
     grants = GrantTeller(database=database, clock=clock, partitions=settings.partitions)
 

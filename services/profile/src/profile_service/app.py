@@ -2,6 +2,7 @@
 
 from asyncio import Semaphore
 from collections.abc import Callable
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -33,8 +34,8 @@ from profile_service.service.trait_work import TraitWork
 from profile_service.service.value_reading import ValueReader
 from profile_service.settings import Settings
 from servicekit.clock import Clock, SystemClock
-from servicekit.consumers import Consumer
-from servicekit.database import Database, after_commit
+from servicekit.consumers import Handler, consumers_of
+from servicekit.database import Database, wake_after_commit
 from servicekit.erasure import Erasures, receipt
 from servicekit.export import export_router
 from servicekit.health import Check
@@ -84,30 +85,20 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     insights = InsightSweeper(database=database, clock=clock)
     anonymiser = Anonymiser(settings, database=database, clock=clock)
     anonymising = PeriodicWorker("anonymising", 5, anonymiser.work)
-    consumers = [
-        Consumer(
-            stream=stream,
-            service=settings.service,
-            handlers={
-                **(
-                    {
-                        IdentifierLinked: identifiers,
-                        SourceChanged: sources,
-                        AnchorMoved: moves,
-                        CustomerErased: erasures,
-                    }
-                    if stream == "identity"
-                    else {}
-                ),
-                **{kind: recording(translation, recorder) for kind, translation in translations.items()},
-            },
-            database=database,
-            nats=nats,
-            clock=clock,
-            metrics=metrics,
-        )
+    handlers: dict[str, dict[type[Any], Handler]] = {  # a handler takes its own type of fact
+        stream: {kind: recording(translation, recorder) for kind, translation in translations.items()}
         for stream, translations in TRANSLATIONS.items()
-    ]
+    }
+    handlers["identity"] = {  # handled in this order
+        IdentifierLinked: identifiers,
+        SourceChanged: sources,
+        AnchorMoved: moves,
+        CustomerErased: erasures,
+        **handlers["identity"],
+    }
+    consumers = consumers_of(
+        handlers, service=settings.service, database=database, nats=nats, clock=clock, metrics=metrics
+    )
     return Service(
         settings=settings,
         clock=clock,
@@ -154,7 +145,4 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
 
 
 def _waking(worker: PeriodicWorker) -> Callable[[AsyncSession], None]:
-    async def wake() -> None:
-        worker.wake()
-
-    return lambda session: after_commit(session, wake)
+    return lambda session: wake_after_commit(session, worker.wake)

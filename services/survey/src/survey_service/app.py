@@ -7,7 +7,7 @@ from contracts.campaign import AnswerRequested
 from contracts.identity import AnchorMoved, CustomerErased
 from contracts.survey import SurveyCustomerErased
 from servicekit.clock import Clock, SystemClock
-from servicekit.consumers import Consumer, Handler
+from servicekit.consumers import Handler, consumers_of
 from servicekit.database import Database
 from servicekit.erasure import Erasures, receipt
 from servicekit.export import export_router
@@ -50,18 +50,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         "identity": {AnchorMoved: moves, CustomerErased: erasures},
         "campaign": {AnswerRequested: on_answers_requested(links=links, clock=clock)},
     }
-    consumers = [
-        Consumer(
-            stream=stream,
-            service="survey",
-            handlers=handlers,
-            database=database,
-            nats=nats,
-            clock=clock,
-            metrics=metrics,
-        )
-        for stream, handlers in consumed.items()
-    ]
+    consumers = consumers_of(consumed, service="survey", database=database, nats=nats, clock=clock, metrics=metrics)
     return Service(
         settings=settings,
         clock=clock,
