@@ -1,8 +1,8 @@
 """SQL of what the resolver reads: a few statements a batch, whatever its size. Nothing is locked."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -154,21 +154,26 @@ async def load_circumstances(connection: asyncpg.Connection) -> Circumstances:
 
 async def load_namespaces(connection: asyncpg.Connection) -> Namespaces:
     """Return the rules of all configured namespaces."""
+    return namespaces_of(await connection.fetch(_NAMESPACES))
+
+
+def namespaces_of(rows: Iterable[Mapping[str, Any]]) -> Namespaces:
+    """Return the rules that rows with the columns of `namespaces` say."""
     return Namespaces(
         [
             Namespace(
                 name=row["name"],
                 limit=row["value_limit"],
+                limit_window=row["limit_window"],
                 priority=row["priority"],
                 is_unique=row["is_unique"],
-                limit_window=row["limit_window"],
                 normaliser=row["normaliser"],
                 verified_only=row["verified_only"],
                 is_shared=row["is_shared"],
                 is_restricted=row["is_restricted"],
                 blocked_values=tuple(row["blocked_values"]),
             )
-            for row in await connection.fetch(_NAMESPACES)
+            for row in rows
         ]
     )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.repository import dry_run as repository
 from identity_service.repository.configuration import list_sources
+from identity_service.repository.resolution import namespaces_of
 from identity_service.repository.rules import list_namespaces
-from identity_service.rules.identifiers import Identifier, Namespace, Namespaces, identifier
+from identity_service.rules.identifiers import Identifier, Namespaces, identifier
 from identity_service.rules.simulation import (
     Difference,
     Part,
@@ -131,27 +132,6 @@ class DryRun:
 
 
 _NOTHING: dict[str, Any] = {"merges_count": 0, "splits_count": 0, "merges": [], "splits": []}
-
-
-def namespaces_of(rows: Iterable[Mapping[str, Any]]) -> Namespaces:
-    """Return the rules from the columns of `namespaces`."""
-    return Namespaces(
-        [
-            Namespace(
-                name=row["name"],
-                limit=row["value_limit"],
-                limit_window=row["limit_window"],
-                priority=row["priority"],
-                is_unique=row["is_unique"],
-                normaliser=row["normaliser"],
-                verified_only=row["verified_only"],
-                is_shared=row["is_shared"],
-                is_restricted=row["is_restricted"],
-                blocked_values=tuple(row["blocked_values"]),
-            )
-            for row in rows
-        ]
-    )
 
 
 def _is_due(customer_id: UUID, may_change: bool, parts: Parts, members: Mapping[UUID, list[UUID]]) -> bool:
