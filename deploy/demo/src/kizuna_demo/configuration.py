@@ -1,7 +1,7 @@
 """What the platform is told to be: the YAML files in deploy/demo/config, as `kizuna apply -f` takes them.
 
 They are brought to the services by the launcher's own `apply`, hence through the public APIs; segments and the journey
-are published by the story itself, with GraphQL, when their time has come.
+are published by the story itself, with GraphQL, when their time has come. A chapter may have a folder of its own.
 """
 
 import asyncio
@@ -18,18 +18,19 @@ from kizuna_local.errors import LauncherError
 CONFIGURATION = Path(__file__).parents[2] / "config"
 
 
-def documents(*kinds: str) -> list[Document]:
-    """The documents of these kinds, in the files' order."""
-    found = [document for file in sorted(CONFIGURATION.glob("*.yaml")) for document in read_documents(file)]
+def documents(*kinds: str, chapter: str = "") -> list[Document]:
+    """The documents of these kinds, in the files' order; of a chapter's folder, or of none."""
+    files = sorted((CONFIGURATION / chapter).glob("*.yaml"))
+    found = [document for file in files for document in read_documents(file)]
     return [document for document in found if document.kind in kinds]
 
 
-async def apply_documents(credentials_path: Path, *kinds: str) -> None:
+async def apply_documents(credentials_path: Path, *kinds: str, chapter: str = "") -> None:
     """Bring the documents of these kinds to the services; new write keys land in credentials.json.
 
     What is there already stays as it is. Raises StoryError with the place of a mistake.
     """
-    await asyncio.to_thread(_apply, credentials_path, documents(*kinds))
+    await asyncio.to_thread(_apply, credentials_path, documents(*kinds, chapter=chapter))
 
 
 def _apply(credentials_path: Path, wanted: list[Document]) -> None:

@@ -5,6 +5,15 @@ class StoryError(Exception):
     """The story cannot go on; the message says why and what to do."""
 
 
+class RefusedError(StoryError):
+    """A service said no, with a problem that says why; `detail` is that sentence."""
+
+    def __init__(self, asked: str, *, status: int, detail: str) -> None:
+        super().__init__(f"{asked}: HTTP {status} {detail}")
+        self.status = status
+        self.detail = detail
+
+
 def first_story_error(error: BaseException) -> StoryError | None:
     """The first StoryError inside an exception group; None when it holds none."""
     if isinstance(error, StoryError):

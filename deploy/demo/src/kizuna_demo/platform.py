@@ -1,13 +1,13 @@
 """The platform as anybody with the launcher's credentials reaches it: REST with a bearer token, and GraphQL."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import aiohttp
 import msgspec
 
-from kizuna_demo.errors import StoryError
+from kizuna_demo.errors import RefusedError, StoryError
 from kizuna_demo.ingest import Ingest
 from kizuna_demo.patience import TemporaryTrouble, patiently, refuse_busy
 
@@ -58,6 +58,10 @@ class Platform:
         self.session = session
         self.credentials = credentials
 
+    def speaking_for(self, token: str) -> "Platform":
+        """The same platform, asked with another token: a department's."""
+        return Platform(self.session, msgspec.structs.replace(self.credentials, token=token))
+
     def ingest(self, source: str) -> Ingest:
         """A source's way in. Raises StoryError when the launcher knows no write key for it."""
         key = self.credentials.write_keys.get(source)
@@ -96,6 +100,13 @@ class Platform:
 
         return await patiently(attempt, what=f"POST {address}")
 
+    async def send_file(self, service: Service, path: str, content: bytes, *, kind: str) -> Json:
+        """POST a file of a media type; raises RefusedError for what is not taken."""
+        address, headers = self.credentials.address(service) + path, {"Content-Type": kind}
+        return await patiently(
+            lambda: self.attempt("POST", address, content=content, headers=headers), what=f"POST {address}"
+        )
+
     async def ask(
         self,
         method: str,
@@ -129,8 +140,28 @@ class Platform:
             text = await response.read()
             refuse_busy(response)
             if response.status >= 400:
-                raise StoryError(f"{method} {address}: HTTP {response.status} {text[:500].decode(errors='replace')}")
+                raise RefusedError(f"{method} {address}", status=response.status, detail=problem_text(text))
             return msgspec.json.decode(text) if text else {}
+
+
+async def refusal(request: Awaitable[Json]) -> Json:
+    """What a service says to a request that it must refuse: status and detail. Raises StoryError if it does not."""
+    try:
+        answer = await request
+    except RefusedError as refused:
+        return {"status": refused.status, "detail": refused.detail}
+    raise StoryError(f"This should have been refused, and was answered: {str(answer)[:200]}")
+
+
+def problem_text(answer: bytes) -> str:
+    """The sentences of a problem document, with the fields it names; else the beginning of the text."""
+    try:
+        problem = msgspec.json.decode(answer)
+        detail = str(problem["detail"])
+        named = [f"{one['field']}: {one['detail']}" for one in problem.get("errors", []) if one["detail"] != detail]
+        return "; ".join([detail, *named])[:500]
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        return answer[:500].decode(errors="replace")
 
 
 _encoder = msgspec.json.Encoder(decimal_format="number")

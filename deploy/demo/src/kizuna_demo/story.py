@@ -24,6 +24,7 @@ from kizuna_demo.platform import Platform, read_credentials
 from kizuna_demo.progress import Progress, load_progress, save_progress
 from kizuna_demo.simulation import Simulation
 from kizuna_demo.table import show_table
+from kizuna_demo.what_we_know import learn_what_we_know
 from kizuna_demo.who_is_this import learn_of_others, linking_beside
 from kizuna_demo.world import World, build_world
 from servicekit.clock import Clock, SystemClock
@@ -86,15 +87,19 @@ async def _tell_anew(credentials_path: Path, *, clock: Clock, narrator: Narrator
             with narrator.step("Comparing every customer with the file"):
                 checked = await check_customers(platform, world.purchases, progress.simulated, clock=clock)
         moments["told"] = clock.now()
+        known = await learn_what_we_know(
+            platform, world, credentials_path=credentials_path, clock=clock, narrator=narrator
+        )
+        moments["known"] = clock.now()
         figures = await gather_figures(platform, progress=progress, checked=checked, simulation=simulation)
-    return {**figures, "moments": _moments(moments)}
+    return {**figures, "what_we_know": known, "moments": _moments(moments)}
 
 
 async def _live_through_journey(
     credentials_path: Path, platform: Platform, world: World, *, progress: Progress, clock: Clock, narrator: Narrator
 ) -> Simulation:
     directory = credentials_path.parent
-    await apply_documents(credentials_path, "Ranks", "Creative", "Campaign")
+    await apply_documents(credentials_path, "ComputedTrait", "Ranks", "Creative", "Campaign")
     await publish_segments(platform, narrator=narrator)
     await start_journey(platform, progress=progress, directory=directory, narrator=narrator)
     simulation = Simulation(platform, world=world, members=progress.journey_customers, clock=clock)
@@ -126,4 +131,5 @@ def _moments(moments: dict[str, datetime]) -> dict[str, str | float]:
         "loading_seconds": round((moments["on_timelines"] - moments["started"]).total_seconds(), 1),
         "others_seconds": round((moments["others_known"] - moments["on_timelines"]).total_seconds(), 1),
         "journey_seconds": round((moments["told"] - moments["others_known"]).total_seconds(), 1),
+        "knowing_seconds": round((moments["known"] - moments["told"]).total_seconds(), 1),
     }

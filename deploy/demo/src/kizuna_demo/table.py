@@ -9,9 +9,8 @@ from rich.table import Table
 
 from kizuna_demo.cdnow import TOKYO
 from kizuna_demo.figures import Figures, money
+from kizuna_demo.knowing_table import Row, knowing_sections
 from kizuna_demo.platform import Json
-
-Row = tuple[str, str]
 
 
 def show_table(figures: Figures, console: Console) -> None:
@@ -19,14 +18,21 @@ def show_table(figures: Figures, console: Console) -> None:
     table = Table(title="Once round the loop", box=box.SIMPLE_HEAD, show_header=False, title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    sections = (_base, _who_is_this, _structure, _campaign, _voice, _addresses)
-    for section in (show(figures) for show in sections):
+    shown = [show(figures) for show in (_base, _who_is_this, _structure, _campaign, _voice)]
+    for section in (*shown, *knowing_sections(figures.get("what_we_know")), _addresses(figures)):
         for name, text in section:
             table.add_row(name, text)
         table.add_section()
     console.print(table)
     console.print("Paste this at GraphiQL:", style="bold")
-    console.print(figures["query"], markup=False, highlight=False, soft_wrap=True)
+    for query in _queries(figures):
+        console.print(query, markup=False, highlight=False, soft_wrap=True)
+
+
+def _queries(figures: Figures) -> Iterator[str]:
+    yield figures["query"]
+    if "what_we_know" in figures:  # not told before that chapter was written
+        yield figures["what_we_know"]["query"]
 
 
 def _base(figures: Figures) -> Iterator[Row]:
