@@ -56,6 +56,16 @@ class PlainRelation:
 
 
 @dataclass(frozen=True)
+class PlainSign:
+    """What is kept of a sign of the customer."""
+
+    holds: bool
+    is_active: bool
+    detected_at: datetime | None
+    renewed_at: datetime | None
+
+
+@dataclass(frozen=True)
 class PlainCustomer:
     """Everything a condition may ask for."""
 
@@ -65,6 +75,8 @@ class PlainCustomer:
     relations: Sequence[PlainRelation] = ()
     namespaces: frozenset[str] = frozenset()
     lists: frozenset[UUID] = frozenset()
+    signs: Mapping[str, PlainSign] = field(default_factory=dict)
+    """By key, as they were left."""
 
 
 def holds(
@@ -134,6 +146,8 @@ class Reading:
         match node:
             case c.SegmentCondition():
                 return self.holds(self.library.segments[node.segment])
+            case c.SignCondition():
+                return self._sign(node)
             case c.RankCondition():
                 keys = [rank.key for rank in self.library.ranks[node.table].ranks]
                 own = self._rank(node.table)
@@ -153,6 +167,24 @@ class Reading:
                     return False
                 return bool(value >= cut if node.position == "top" else value <= cut)
         raise AssertionError(node)
+
+    def _sign(self, node: c.SignCondition) -> bool:
+        """Follow the sign from what was kept to now: is it shown then, and since when?"""
+        sign = self.library.signs[node.sign]
+        kept = self.customer.signs.get(node.sign, PlainSign(False, False, None, None))
+        renewed_at, detected_at = kept.renewed_at, kept.detected_at
+        holds = self.holds(sign.condition)
+        becomes_true = holds and not (kept.holds and kept.renewed_at)
+        if becomes_true:
+            renewed_at = self.now
+        if not holds and (renewed_at is None or renewed_at + timedelta(days=sign.lifetime_days) <= self.now):
+            return False
+        if detected_at is None or (becomes_true and not kept.is_active):
+            detected_at = self.now
+        strengths = ["weak", "medium", "strong"]
+        if node.min_strength is not None and strengths.index(sign.strength) < strengths.index(node.min_strength):
+            return False
+        return self._is_in(detected_at, node.detected)
 
     def _rank(self, table: str) -> int:
         """The place of the highest rank fulfilled; -1: none."""

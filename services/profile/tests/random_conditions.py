@@ -7,10 +7,16 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
-from services.profile.tests.plain_reading import PlainCustomer, PlainEvent, PlainObservation, PlainRelation
+from services.profile.tests.plain_reading import (
+    PlainCustomer,
+    PlainEvent,
+    PlainObservation,
+    PlainRelation,
+    PlainSign,
+)
 
 from contracts.conditions import Condition, Value
-from profile_service.conditions import CutPoints, Library, RankEntry, RankTable
+from profile_service.conditions import CutPoints, Library, PublishedSign, RankEntry, RankTable
 
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 CLOCKS = [
@@ -126,7 +132,14 @@ dated = st.one_of(
 )
 sequences = _fixed(kind="sequence", first=matches, then=matches, within=durations, window=windows)
 withouts = _fixed(kind="without", event=matches, without=matches, for_at_least=durations)
+signs = _fixed(
+    kind="sign",
+    sign=st.sampled_from(["looking", "quiet", "both"]),
+    detected=st.one_of(st.none(), last_days, _fixed(hours=st.sampled_from(HOURS))),
+    min_strength=st.sampled_from([None, None, None, "weak", "medium", "strong"]),
+)
 references = st.one_of(
+    signs,
     _fixed(kind="segment", segment=st.sampled_from(["buyers", "nested", "listed"])),
     _fixed(
         kind="rank",
@@ -271,6 +284,23 @@ relations = st.builds(
 )
 
 
+def kept_signs(now: datetime) -> st.SearchStrategy[dict[str, PlainSign]]:
+    """What may be kept of signs, by an evaluation that may be overdue: shown, expired, or held without being shown."""
+    past = st.builds(lambda offset: now + offset, past_offsets)
+    kept = st.one_of(
+        st.builds(lambda one, other: PlainSign(False, False, None, min(one, other)), past, past),
+        st.builds(
+            lambda held, one, other: PlainSign(held, True, min(one, other), max(one, other)), st.booleans(), past, past
+        ),
+        # as after a move: what was detected is known, what follows from it is not
+        st.builds(
+            lambda held, one, other: PlainSign(held, False, min(one, other), max(one, other)), st.booleans(), past, past
+        ),
+        st.just(PlainSign(True, False, None, None)),
+    )
+    return st.dictionaries(st.sampled_from(["looking", "quiet", "both"]), kept, max_size=3)
+
+
 def customers_at(now: datetime, *, when: st.SearchStrategy[timedelta] = offsets) -> st.SearchStrategy[PlainCustomer]:
     """Customers whose facts lie around a moment."""
     often = st.sampled_from([EVENTS[0], EVENTS[0], EVENTS[1]])
@@ -294,6 +324,7 @@ def customers_at(now: datetime, *, when: st.SearchStrategy[timedelta] = offsets)
         relations=st.lists(relations, max_size=2),
         namespaces=st.frozensets(st.sampled_from(NAMESPACES)),
         lists=st.sampled_from([frozenset(), frozenset({LIST})]),
+        signs=kept_signs(now),
     )
 
 
@@ -315,6 +346,14 @@ _TIER = {
         {"condition": {"kind": "rank", "position": "is", "rank": None}, "value": {"kind": "constant", "value": "blue"}},
     ],
 }
+_QUIET = {"kind": "event_last", "event": EVENTS[0], "position": "before", "days": 2}
+_BOTH = {
+    "kind": "and",
+    "conditions": [
+        {"kind": "sign", "sign": "looking"},
+        {"kind": "not", "condition": {"kind": "sign", "sign": "quiet"}},
+    ],
+}
 LIBRARY = Library(
     segments={
         "buyers": _bought("ge", 1, window={"days": 7}),
@@ -323,6 +362,11 @@ LIBRARY = Library(
                                           {"kind": "rank", "position": "at_least", "rank": "silver"}]}
         ),
         "listed": _CONDITION.validate_python({"kind": "static_list", "segment_id": str(LIST)}),
+    },
+    signs={
+        "looking": PublishedSign(UUID(int=11), 1, _bought("ge", 2, window={"days": 7}), "weak", 7),
+        "quiet": PublishedSign(UUID(int=12), 1, _CONDITION.validate_python(_QUIET), "medium", 2),
+        "both": PublishedSign(UUID(int=13), 1, _CONDITION.validate_python(_BOTH), "strong", 30),
     },
     computed={"spend": _SPEND, "tier": _VALUE.validate_python(_TIER)},
     ranks={

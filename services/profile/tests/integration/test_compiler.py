@@ -146,6 +146,12 @@ async def test_anniversaries(database: Database, world: World) -> None:
     await _the_compiler_reads_like_plain_python(database, world)
 
 
+@normally
+@given(world=worlds(r.signs))
+async def test_what_is_kept_of_signs_and_what_is_true_now(database: Database, world: World) -> None:
+    await _the_compiler_reads_like_plain_python(database, world)
+
+
 @pytest.mark.slow
 @at_length
 @given(world=worlds())
@@ -265,6 +271,9 @@ def _moments(customer: PlainCustomer, *, since: datetime, until: datetime | None
     for zone in (ZoneInfo(r.ZONE), ZoneInfo(r.OTHER_ZONE)):
         today = since.astimezone(zone).date()
         edges |= {datetime.combine(today + n * r.DAY, time(), tzinfo=zone) for n in (1, 2, 7, 12, 31, 42, 100, 366)}
+    for sign in customer.signs.values():
+        kept = [each for each in (sign.detected_at, sign.renewed_at) if each is not None]
+        edges |= {each + span for each in kept for span in spans}
     edges |= {each.ends_at for each in customer.relations if each.ends_at is not None}
     moments = {edge.astimezone(UTC) + slip * MICROSECOND for edge in edges for slip in (-1, 0)} | {since + 400 * r.DAY}
     return sorted(moment for moment in moments if moment >= since and (until is None or moment < until))
@@ -331,6 +340,18 @@ async def _store(connection: asyncpg.Connection, known: dict[UUID, PlainCustomer
         "INSERT INTO static_list_members (customer_id, segment_id, anchor_id, added_at, added_by) "
         "VALUES ($1, $2, $1, $3, 'test')",
         _rows(known, lambda customer: [(segment_id, r.NOW) for segment_id in customer.lists]),
+    )
+
+    await connection.executemany(
+        "INSERT INTO customer_signs (customer_id, sign_id, holds, is_active, detected_at, renewed_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6)",
+        _rows(
+            known,
+            lambda customer: [
+                (r.LIBRARY.signs[key].sign_id, kept.holds, kept.is_active, kept.detected_at, kept.renewed_at)
+                for key, kept in customer.signs.items()
+            ],
+        ),
     )
 
 

@@ -18,6 +18,7 @@ TEXT = (Path(__file__).parents[4] / "docs" / "conditions.md").read_text(encoding
 VALUE: TypeAdapter[c.Value] = TypeAdapter(c.Value)
 KNOWN = Library(
     segments=LIBRARY.segments,
+    signs=LIBRARY.signs,
     computed={**LIBRARY.computed, "visits": LIBRARY.computed["spend"]},
     ranks=LIBRARY.ranks,
     lifecycle=(*LIBRARY.lifecycle, *((state, LIBRARY.segments["buyers"]) for state in ("dormant", "going_dormant"))),

@@ -2,18 +2,22 @@
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import TypeAdapter
 from services.profile.tests.random_conditions import LIBRARY, NOW
 
 from contracts.conditions import Condition, Value
+from contracts.profile import SignStrength
 from profile_service.conditions import (
     LIFECYCLE,
     Library,
+    PublishedSign,
     RankEntry,
     RankTable,
     Reference,
+    dependencies_of,
     dependents_of,
     expand,
     expand_value,
@@ -158,3 +162,37 @@ def test_values_are_expanded_alike() -> None:
     assert isinstance(distance, n.Choice)
     limits = [condition.right[0] for condition, _ in distance.cases if isinstance(condition, n.Compare)]
     assert limits == [n.Constant(Decimal(at), "number") for at in (0, 3, 10)]
+
+
+def sign(condition: dict[str, Any], strength: SignStrength = "medium") -> PublishedSign:
+    return PublishedSign(UUID(int=1), 1, CONDITION.validate_python(condition), strength, lifetime_days=2)
+
+
+def test_a_sign_is_its_condition_or_lasts() -> None:
+    library = Library(signs={"looking": sign(BOUGHT)})
+    shown = n.Or((_expanded(BOUGHT), n.SignLasts(UUID(int=1), 48)))
+    asked = {"kind": "sign", "sign": "looking"}
+    assert _expanded(asked, library) == _expanded({**asked, "min_strength": "medium"}, library) == shown
+    assert _expanded({**asked, "min_strength": "strong"}, library) == n.Always(False)
+    detected = n.SignDetected(_expanded(BOUGHT), n.SignLasts(UUID(int=1), 48), within=72)
+    assert _expanded({**asked, "detected": {"days": 3}}, library) == detected
+    dependencies = dependencies_of(_expanded(asked, library))
+    assert (dependencies.events, dependencies.signs) == ({"Order Completed"}, {UUID(int=1)})
+
+
+def test_a_sign_may_not_ask_for_itself_through_a_segment() -> None:
+    asks = {"kind": "sign", "sign": "looking"}
+    library = Library(
+        segments={"buyers": CONDITION.validate_python(both(BOUGHT, asks))}, signs={"looking": sign(segment("buyers"))}
+    )
+    with pytest.raises(Invalid) as refused:
+        expand(CONDITION.validate_python(both(BOUGHT, segment("buyers"))), library, own=("sign", "looking"))
+    assert refused.value.errors == [
+        (
+            "condition.conditions.1.segment",
+            "A definition may not refer to itself: sign looking -> segment buyers -> sign looking.",
+        )
+    ]
+    with pytest.raises(Invalid) as refused:
+        _expanded(both(asks), Library())
+    assert refused.value.errors == [("condition.conditions.0.sign", "There is no published sign looking.")]

@@ -25,6 +25,7 @@ from contracts.conditions.conditions import (
     RelationDate,
     SegmentCondition,
     Sequence,
+    SignCondition,
     StaticListCondition,
     TraitChanged,
     TraitCondition,
@@ -71,7 +72,7 @@ from contracts.conditions.values import (
     PointsValue,
     TraitValue,
 )
-from contracts.conditions.windows import AnyWindow, Between, CalendarWindow, Duration, LastHours, SinceEvent, Window
+from contracts.conditions.windows import AnyWindow, Between, CalendarWindow, Duration, LastHours, RecentWindow, SinceEvent, Window
 
 __all__ = [
     "AllOf",
@@ -113,12 +114,14 @@ __all__ = [
     "PointsValue",
     "PropertyFilter",
     "RankCondition",
+    "RecentWindow",
     "RelationDate",
     "RoundedDown",
     "Scalar",
     "Scalars",
     "SegmentCondition",
     "Sequence",
+    "SignCondition",
     "SinceEvent",
     "StaticListCondition",
     "Text",

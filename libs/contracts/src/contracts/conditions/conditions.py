@@ -21,7 +21,8 @@ from contracts.conditions.fields import (
     told_apart,
 )
 from contracts.conditions.values import ComputedValue
-from contracts.conditions.windows import AnyWindow, Duration
+from contracts.conditions.windows import AnyWindow, Duration, RecentWindow
+from contracts.profile import SignStrength
 
 
 class TraitCondition(Node):
@@ -148,6 +149,20 @@ class SegmentCondition(Node):
 
     kind: Literal["segment"]
     segment: Name
+
+
+class SignCondition(Node):
+    """The customer shows that published sign now: its condition holds, or since it last became true its lifetime has
+    not passed.
+
+    `detected`: it was detected in that window (a renewal is no detection). `min_strength`: as published it is at least
+    that strong.
+    """
+
+    kind: Literal["sign"]
+    sign: Name
+    detected: RecentWindow | None = None
+    min_strength: SignStrength | None = None
 
 
 class StaticListCondition(Node):

@@ -16,6 +16,7 @@ from contracts.conditions.conditions import (
     RankCondition,
     SegmentCondition,
     Sequence,
+    SignCondition,
     StaticListCondition,
     TraitChanged,
     TraitCondition,
@@ -130,6 +131,7 @@ Condition = Annotated[
     | DateCondition
     | AnniversaryCondition
     | SegmentCondition
+    | SignCondition
     | StaticListCondition
     | RankCondition
     | LifecycleCondition

@@ -66,6 +66,13 @@ AnyWindow = Annotated[
 ]
 
 
+RecentWindow = Annotated[
+    Annotated[Window, Tag("last_days")] | Annotated[LastHours, Tag("last_hours")],
+    told_apart(days="last_days", hours="last_hours"),
+]
+"""Counted back from the moment of evaluation."""
+
+
 class Duration(Node):
     """Days of 24 hours, and hours; at least one hour together."""
 

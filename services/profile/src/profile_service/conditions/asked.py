@@ -15,6 +15,7 @@ from contracts.conditions import (
     RankCondition,
     RelationDate,
     SegmentCondition,
+    SignCondition,
 )
 from profile_service.conditions.library import LIFECYCLE, Library, Reference, Tree
 
@@ -54,6 +55,8 @@ def _asked_by_node(node: BaseModel, path: str) -> Iterator[Asked]:
     match node:
         case SegmentCondition():
             yield Asked(f"{path}.segment", "reference", reference=("segment", node.segment))
+        case SignCondition():
+            yield Asked(f"{path}.sign", "reference", reference=("sign", node.sign))
         case ComputedValue():
             yield Asked(f"{path}.key", "reference", reference=("computed", node.key))
         case RankCondition() | PointsValue() | DistanceValue():
@@ -71,6 +74,8 @@ def trees_of(library: Library, reference: Reference) -> tuple[Tree, ...]:
     kind, key = reference
     if kind == "segment":
         found: tuple[Tree | None, ...] = (library.segments.get(key),)
+    elif kind == "sign":
+        found = (library.signs[key].condition,) if key in library.signs else ()
     elif kind == "computed":
         found = (library.computed.get(key),)
     elif kind == "lifecycle":

@@ -7,9 +7,10 @@ statement answers for a batch, and `valid_until` stays exact. A refusal names th
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import TypeVar
+from typing import get_args
 
 from contracts import conditions as c
+from contracts.profile import SignStrength
 from profile_service.conditions import nodes as n
 from profile_service.conditions import translating as t
 from profile_service.conditions.leaves import event_value, leaf
@@ -19,7 +20,8 @@ from servicekit.errors import Invalid
 MAX_EXPANDED = 2000
 """Nodes of a tree with everything it refers to."""
 _FLIPPED = {"eq": "eq", "ne": "ne", "lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
-Found = TypeVar("Found")
+_STRENGTHS = get_args(SignStrength)
+"""The weakest first."""
 
 
 def expand(
@@ -89,6 +91,22 @@ class _Expander:
             found = self.condition(library.segments[key], field)
             check_size(found, field=field)
         return found
+
+    def _sign(self, library: Library, node: c.SignCondition, field: str) -> n.Predicate:
+        """Whether a sign is shown: said with its condition and with when that was last found to become true.
+
+        The first is read from the facts, the second from what is kept, and whatever this evaluation is going to keep is
+        said by the first. So it is right whether the sign is concluded about before, after, or at the same time.
+        """
+        if node.sign not in library.signs:
+            raise Invalid(f"There is no published sign {node.sign}.", field=f"{field}.sign")
+        sign = library.signs[node.sign]
+        if node.min_strength is not None and _STRENGTHS.index(sign.strength) < _STRENGTHS.index(node.min_strength):
+            return n.Always(False)
+        with self._following(("sign", node.sign), f"{field}.sign"):
+            seen = self.condition(sign.condition, f"{field}.sign")
+        lasts, within = n.SignLasts(sign.sign_id, sign.lifetime_days * 24), t.recent_hours(node.detected)
+        return n.Or((seen, lasts)) if within is None else n.SignDetected(seen, lasts, within)
 
     def _computed(self, library: Library, key: str, field: str) -> n.Expression:
         if key not in library.computed:
@@ -211,6 +229,8 @@ class _Expander:
         match node:
             case c.SegmentCondition():
                 return n.Always(False) if library is None else self._segment(library, node.segment, f"{field}.segment")
+            case c.SignCondition():
+                return n.Always(False) if library is None else self._sign(library, node, field)
             case c.RankCondition():
                 return n.Always(False) if library is None else self._rank(library, node, field)
             case c.LifecycleCondition():

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
+from uuid import UUID
 
 from contracts.conditions import (
     ComputedValue,
@@ -15,8 +16,10 @@ from contracts.conditions import (
     PointsValue,
     RankCondition,
     SegmentCondition,
+    SignCondition,
     Value,
 )
+from contracts.profile import SignStrength
 from profile_service.conditions.reading import walk_tree
 
 Reference = tuple[Literal["segment", "computed", "ranks", "lifecycle", "cuts", "sign"], str]
@@ -44,6 +47,17 @@ class RankTable:
 
 
 @dataclass(frozen=True)
+class PublishedSign:
+    """A sign: what is true of whom it is seen in, and for how long it is shown since that became true."""
+
+    sign_id: UUID
+    version: int
+    condition: Condition
+    strength: SignStrength
+    lifetime_days: int
+
+
+@dataclass(frozen=True)
 class CutPoints:
     """Where a measure lies in the population, as last taken."""
 
@@ -62,6 +76,7 @@ class Library:
     """All that is published and can be referred to, by key."""
 
     segments: Mapping[str, Condition] = field(default_factory=dict)
+    signs: Mapping[str, PublishedSign] = field(default_factory=dict)
     computed: Mapping[str, Value] = field(default_factory=dict)
     ranks: Mapping[str, RankTable] = field(default_factory=dict)
     lifecycle: tuple[tuple[str, Condition], ...] = ()
@@ -82,6 +97,8 @@ def references_of(tree: Condition | Value) -> frozenset[Reference]:
         match node:
             case SegmentCondition():
                 found.add(("segment", node.segment))
+            case SignCondition():
+                found.add(("sign", node.sign))
             case ComputedValue():
                 found.add(("computed", node.key))
             case RankCondition() | PointsValue() | DistanceValue():

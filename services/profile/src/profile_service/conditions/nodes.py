@@ -260,6 +260,14 @@ class OnList(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class SignLasts(Node):
+    """A sign's condition was found to become true less than its lifetime (`hours`) ago."""
+
+    sign_id: UUID
+    hours: int
+
+
+@dataclass(frozen=True, slots=True)
 class Always(Node):
     """The same for everybody."""
 
@@ -272,6 +280,15 @@ class Bounded(Node):
 
     child: "Predicate"
     until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignDetected(Node):
+    """A sign is shown - its condition `child` holds, or it lasts - and was detected in the last `within` hours."""
+
+    child: "Predicate"
+    lasts: SignLasts
+    within: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +313,19 @@ class Negation(Node):
 
 
 Predicate = (
-    Compare | TraitTest | DayTest | DayComparison | HasIdentifier | OnList | Always | Bounded | And | Or | Negation
+    Compare
+    | TraitTest
+    | DayTest
+    | DayComparison
+    | HasIdentifier
+    | OnList
+    | SignLasts
+    | Always
+    | Bounded
+    | SignDetected
+    | And
+    | Or
+    | Negation
 )
 
 

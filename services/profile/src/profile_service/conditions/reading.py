@@ -36,6 +36,8 @@ class Dependencies:
     """Purposes of relations."""
     lists: frozenset[UUID] = frozenset()
     """Static lists."""
+    signs: frozenset[UUID] = frozenset()
+    """Signs whose detections matter; what these depend on is among the facts above."""
 
     @property
     def asks_beside_events(self) -> bool:
@@ -80,6 +82,7 @@ def dependencies_of(expanded: n.Predicate | n.Expression) -> Dependencies:
         namespaces=frozenset(part.namespace for part in parts if isinstance(part, n.HasIdentifier)),
         purposes=frozenset(part.purpose for part in parts if isinstance(part, n.RelationDay)),
         lists=frozenset(part.segment_id for part in parts if isinstance(part, n.OnList)),
+        signs=frozenset(part.sign_id for part in parts if isinstance(part, n.SignLasts)),
     )
 
 
@@ -105,7 +108,7 @@ def _stranger(node: n.Predicate) -> bool | None:
         case n.Negation():
             answer = _stranger(node.child)
             return None if answer is None else not answer
-        case n.Bounded():
+        case n.Bounded() | n.SignDetected():
             return _stranger(node.child)
         case n.Always():
             return node.holds

@@ -8,6 +8,7 @@ does, hence until the last of those; `or` the other way round; `not` has its chi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from uuid import UUID
 
 from profile_service.conditions import nodes as n
 from profile_service.conditions.aggregates import NEVER, Aggregates, Counted, earliest
@@ -44,8 +45,9 @@ class Statement:
         self._aggregates = Aggregates(setting, self.parameters, self._scans)
         self._days = Days(setting, self.parameters, self._aggregates)
         self._traits: dict[str, str] = {}
+        self._signs: dict[UUID, str] = {}
         self._asks_for_more = False
-        """Than passes and traits tell: identifiers, lists."""
+        """Than passes and traits tell: identifiers, lists, signs."""
         self._levels: list[dict[str, str]] = []
         self._predicates: dict[n.Predicate, Term] = {}
         self._expressions: dict[n.Expression, Term] = {}
@@ -65,7 +67,12 @@ class Statement:
         if leaves_strangers_out and not days and not self._asks_for_more:
             base, passes, traits, known = self._known_only(base, passes, traits)
             where += known
-        joins = [*passes, *traits, *days, *self._level_joins()]
+        signs = [
+            f"LEFT JOIN customer_signs AS {alias} ON {alias}.customer_id = t.customer_id"
+            f" AND {alias}.sign_id = {self.parameters.add(sign_id, 'uuid')}"
+            for sign_id, alias in self._signs.items()
+        ]
+        joins = [*passes, *traits, *signs, *days, *self._level_joins()]
         # every statement takes $1, also one that asks for traits only
         source = "\n".join([f"FROM {base}", *joins, f"WHERE {NOW} IS NOT NULL"])
         return f"SELECT {', '.join(['t.customer_id', *columns])}\n{source}{where}"
@@ -119,6 +126,8 @@ class Statement:
                 case n.Negation():
                     child = self.predicate(node.child)
                     term = Term(f"NOT {child.sql}", child.until, child.level)
+                case n.SignDetected():
+                    term = self._sign_detected(node, self.predicate(node.child))
                 case n.Bounded():
                     child = self.predicate(node.child)
                     cut = self.parameters.add(node.until, "timestamptz")
@@ -146,6 +155,8 @@ class Statement:
             case n.Negation():
                 child = self.matches(node.child, negated=True)
                 return Term(f"(NOT {child.sql})", NEVER, child.level)
+            case n.SignDetected():
+                return self._sign_detected(node, self.matches(node.child, negated=True))
             case n.Bounded():
                 return self.matches(node.child, negated=negated)
         leaf = self._leaf(node)
@@ -167,9 +178,41 @@ class Statement:
                 segment_id = self.parameters.add(node.segment_id, "uuid")
                 self._asks_for_more = True
                 return Term(_exists("static_list_members", f"x.segment_id = {segment_id}"))
+            case n.SignLasts():
+                return self._sign_lasts(node)
             case n.Always():
                 return Term("true" if node.holds else "false")
         raise TypeError(f"not a leaf: {type(node).__name__}")
+
+    # Signs: of whoever has no row, every column is null
+
+    def _sign(self, sign_id: UUID) -> str:
+        self._asks_for_more = True
+        return self._signs.setdefault(sign_id, f"g{len(self._signs)}")
+
+    def _sign_lasts(self, node: n.SignLasts) -> Term:
+        ends = f"{self._sign(node.sign_id)}.renewed_at + {self._aggregates.hours(node.hours)}"
+        return Term(f"{ends} > {NOW}", earliest(f"CASE WHEN {ends} > {NOW} THEN {ends} END"))
+
+    def _sign_detected(self, node: n.SignDetected, child: Term) -> Term:
+        """What is a detection, and what is not, is decided as in `detecting.sign_parts`.
+
+        Who shows the sign without a detection on record is detected by this very evaluation. Where the condition
+        changes, a detection may come to count, whatever time says of the one on record.
+        """
+        kept, within = self._sign(node.lasts.sign_id), self._aggregates.hours(node.within)
+        lasting = f"{kept}.renewed_at + {self._aggregates.hours(node.lasts.hours)}"
+        known = f"COALESCE({kept}.detected_at, {NOW}) + {within}"
+        is_new = f"NOT {kept}.is_active AND NOT ({kept}.holds AND {kept}.renewed_at IS NOT NULL)"
+        ends = (
+            f"CASE WHEN {child.sql} THEN CASE WHEN {is_new} THEN {NOW} + {within} ELSE {known} END"
+            f" ELSE LEAST({lasting}, CASE WHEN {kept}.renewed_at IS NOT NULL THEN {known} END) END"
+        )
+        if not self._setting.is_timed:
+            return Term(f"COALESCE({ends} > {NOW}, false)", NEVER, child.level)
+        ends = self._place(ends, child.level + 1)
+        until = earliest(f"CASE WHEN {ends} > {NOW} THEN {ends} END", *([] if child.until == NEVER else [child.until]))
+        return Term(f"COALESCE({ends} > {NOW}, false)", until, child.level + 1)
 
     def _trait(self, name: str) -> str:
         return f"{self._traits.setdefault(name, f'r{len(self._traits)}')}.value"

@@ -82,6 +82,11 @@ def hours(duration: c.Duration) -> int:
     return duration.days * 24 + duration.hours
 
 
+def recent_hours(window: c.RecentWindow | None) -> int | None:
+    """How many hours a window reaches back."""
+    return window if window is None else window.hours if isinstance(window, c.LastHours) else window.days * 24
+
+
 def window(window: c.AnyWindow | None, *, field: str) -> n.Window | None:
     """A window, with dates and zones that exist.
 

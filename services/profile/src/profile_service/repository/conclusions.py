@@ -7,7 +7,7 @@ a transition is found once. Nobody locks customers in another order, so nobody w
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,7 @@ from profile_service.conditions import (
     expand,
     holds_for_stranger,
 )
-from profile_service.repository.detecting import SIGN_RESULT, PublishedSigns, SignChange, SignDefinition, sign_parts
+from profile_service.repository.detecting import SIGN_RESULT, ExpandedSigns, SignChange, SignDefinition, sign_parts
 from profile_service.repository.library import CONDITION, Published, read_published
 from servicekit.database import load_sql, raw
 from servicekit.errors import Invalid
@@ -99,7 +99,7 @@ class Conclusions:
     def __init__(self, compiler: Compiler) -> None:
         self._compiler = compiler
         self._published = Published()
-        self._signs = PublishedSigns()
+        self._signs = ExpandedSigns()
         self._definitions: dict[tuple[UUID | str, int], Definition] = {}
         self._all = Definitions((), ())
         self._statements: dict[tuple[Definition | SignDefinition, ...], tuple[str, tuple[object, ...]]] = {}
@@ -107,14 +107,13 @@ class Conclusions:
     async def definitions(self, session: AsyncSession) -> Definitions:
         """All published segments, ranks and signs. Read after the customers are locked: see this module's text."""
         published = await read_published(session, known=self._published)
-        signs = await self._signs.read(session, published.library)
-        if published is not self._published or signs is not self._all.signs:
+        if published is not self._published:
             self._definitions = dict(self._expanded(published))
             self._published = published
             self._all = Definitions(
                 segments=tuple(each for each in self._definitions.values() if each.segment_id is not None),
                 ranks=tuple(each for each in self._definitions.values() if each.segment_id is None),
-                signs=signs,
+                signs=self._signs.of(published.library),
                 lifecycle=self._lifecycle(published),
             )
         return self._all
@@ -130,6 +129,14 @@ class Conclusions:
             former = known.get((state, published.lifecycle_version))
             found.append(former or _defined(None, state, published.lifecycle_version, condition))
         return tuple(found)
+
+    def with_signs_asked_for(self, definitions: Definitions) -> Definitions:
+        """These, and the signs they ask for: so whoever is in a segment by a sign shows that sign."""
+        asked = frozenset().union(*(each.dependencies.signs for each in definitions.all))
+        if asked <= {sign.sign_id for sign in definitions.signs}:
+            return definitions
+        signs = tuple(each for each in self._all.signs if each in definitions.signs or each.sign_id in asked)
+        return replace(definitions, signs=signs)
 
     async def library(self, session: AsyncSession) -> Library:
         """What a condition may refer to now."""

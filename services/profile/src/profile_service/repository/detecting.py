@@ -8,7 +8,6 @@ condition says now and from the published lifetime, from nothing else. So it can
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -16,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.profile import SignStrength
 from profile_service.conditions import Dependencies, Library, Predicate, dependencies_of, expand, holds_for_stranger
-from profile_service.repository.library import CONDITION
 from servicekit.database import load_sql, raw
 from servicekit.errors import Invalid
 
@@ -50,44 +48,38 @@ class SignChange:
     became_true: bool
 
 
-class PublishedSigns:
-    """Reads what is published, remembering what it came to as long as nothing changes."""
+class ExpandedSigns:
+    """What is published, in leaves, remembered as long as nothing changes."""
 
     def __init__(self) -> None:
-        self._state: tuple[object, ...] = ()
         self._library: Library | None = None
         self._signs: tuple[SignDefinition, ...] = ()
 
-    async def read(self, session: AsyncSession, library: Library) -> tuple[SignDefinition, ...]:
+    def of(self, library: Library) -> tuple[SignDefinition, ...]:
         """By key; what leads nowhere any more is left out: its answers stay until it is published anew."""
-        rows = await (await raw(session)).fetch(
-            "SELECT sign_id, key, version, published FROM signs WHERE version > 0 AND archived_at IS NULL ORDER BY key"
-        )
-        state = tuple((row["sign_id"], row["key"], row["version"]) for row in rows)
-        if state != self._state or library is not self._library:
-            self._signs = tuple(self._expanded(rows, library))
-            self._state, self._library = state, library
+        if library is not self._library:
+            self._signs = tuple(self._expanded(library))
+            self._library = library
         return self._signs
 
-    def _expanded(self, rows: Sequence[Any], library: Library) -> Iterable[SignDefinition]:  # asyncpg records
+    def _expanded(self, library: Library) -> Iterable[SignDefinition]:
         known = {(each.sign_id, each.version): each for each in self._signs}
-        for row in rows:
-            published = row["published"]
+        for key, sign in sorted(library.signs.items()):
             try:
-                condition = expand(CONDITION.validate_python(published["condition"]), library)
+                condition = expand(sign.condition, library, own=("sign", key))
             except Invalid as refusal:
-                log.error("sign_leads_nowhere", key=row["key"], version=row["version"], why=refusal.detail)
+                log.error("sign_leads_nowhere", key=key, version=sign.version, why=refusal.detail)
                 continue
-            former = known.get((row["sign_id"], row["version"]))
+            former = known.get((sign.sign_id, sign.version))
             if former is not None and former.condition == condition:
                 yield former  # the same object: statements are remembered by it
                 continue
             yield SignDefinition(
-                sign_id=row["sign_id"],
-                key=row["key"],
-                version=row["version"],
-                strength=published["strength"],
-                lifetime=timedelta(days=published["lifetime_days"]),
+                sign_id=sign.sign_id,
+                key=key,
+                version=sign.version,
+                strength=sign.strength,
+                lifetime=timedelta(days=sign.lifetime_days),
                 condition=condition,
                 dependencies=dependencies_of(condition),
                 for_stranger=holds_for_stranger(condition),

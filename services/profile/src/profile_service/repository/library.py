@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.conditions import Condition, Value, ValueCondition
-from profile_service.conditions import CutPoints, Library, RankEntry, RankTable
+from profile_service.conditions import CutPoints, Library, PublishedSign, RankEntry, RankTable
 from profile_service.rules.lifecycle import DEFAULT, Lifecycle, lifecycle_conditions
 from servicekit.database import raw
 
@@ -22,6 +22,7 @@ VALUE: TypeAdapter[Value] = TypeAdapter(Value)
 _STATE = """
 SELECT 'segment' AS kind, segment_id, key, version::bigint AS version, 0 AS position FROM segments
 WHERE version > 0 AND archived_at IS NULL
+UNION ALL SELECT 'sign', sign_id, key, version, 0 FROM signs WHERE version > 0 AND archived_at IS NULL
 UNION ALL SELECT 'rank', NULL, r.key, t.version, r.position FROM ranks r, rank_tables t
 UNION ALL SELECT 'measure', NULL, key, version, 0 FROM rank_tables WHERE measure IS NOT NULL
 UNION ALL SELECT 'computed', NULL, key, xmin::text::bigint, 0 FROM computed_traits
@@ -33,6 +34,7 @@ _SELECT_PUBLISHED = f"""
 SELECT s.kind, s.segment_id, s.key, s.version, r.threshold,
        CASE s.kind
            WHEN 'segment' THEN (SELECT published_condition FROM segments g WHERE g.segment_id = s.segment_id)
+           WHEN 'sign' THEN (SELECT published FROM signs g WHERE g.sign_id = s.segment_id)
            WHEN 'rank' THEN r.condition
            WHEN 'measure' THEN (SELECT measure FROM rank_tables t WHERE t.key = s.key)
            WHEN 'computed' THEN (SELECT value FROM computed_traits c WHERE c.key = s.key)
@@ -92,6 +94,7 @@ async def read_published(session: AsyncSession, *, known: Published) -> Publishe
     ranks = tuple(_ranks(rows, definitions))
     library = Library(
         segments={each.key: each.condition for each in definitions if each.segment_id is not None},
+        signs={row["key"]: _sign(row, known.library) for row in rows if row["kind"] == "sign"},
         computed={key: VALUE.validate_python(tree) for key, tree in trees.get("computed", {}).items()},
         ranks={"default": RankTable(ranks, measures.get("default"))},
         lifecycle=lifecycle_conditions(_lifecycle(trees)),
@@ -105,6 +108,20 @@ def _condition(row: Any, measure: Value | None) -> Condition:  # an asyncpg reco
     if row["threshold"] is None or measure is None:
         return CONDITION.validate_python(row["tree"])
     return ValueCondition(kind="value", of=measure, comparison="ge", value=row["threshold"])
+
+
+def _sign(row: Any, known: Library) -> PublishedSign:  # an asyncpg record
+    former = known.signs.get(row["key"])
+    if former is not None and (former.sign_id, former.version) == (row["segment_id"], row["version"]):
+        return former
+    tree = row["tree"]
+    return PublishedSign(
+        row["segment_id"],
+        row["version"],
+        CONDITION.validate_python(tree["condition"]),
+        tree["strength"],
+        tree["lifetime_days"],
+    )
 
 
 def _lifecycle(trees: Mapping[str, dict[str, Any]]) -> Lifecycle:

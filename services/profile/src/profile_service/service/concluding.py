@@ -82,6 +82,7 @@ class Concluder:
         `partings` (customer, segment) are said to have left as well, unless they are members now.
         """
         now = self._clock.now()
+        definitions = self._conclusions.with_signs_asked_for(definitions)
         changes, ranks, signs = await self._conclusions.evaluate(session, customer_ids, definitions, now=now)
         published = {segment.segment_id for segment in definitions.segments}
         departed = await non_members(session, [pair for pair in partings if pair[1] in published])

@@ -33,6 +33,8 @@ Count = Callable[[str, str, Iterable[str | None]], None]
 
 _SIGHT = "sight"
 _UNKNOWN = frozenset({Origin()})
+_KINDS: dict[str, Kind] = {"segment": "segment", "sign": "sign", "computed": "trait"}
+"""What the policy calls a definition that has a name of its own."""
 REFUSED = "The policy does not let you read this."
 
 
@@ -116,7 +118,7 @@ class Sight:
 
     def sees_sign(self, key: str) -> bool:
         """Whether a sign may be read: by a rule about signs, else whoever sees what its condition asks for."""
-        return self.is_whole or self._sees_drawn(self.decide("sign", key), self._signs.get(key, ()))
+        return self.sees_definition(("sign", key))
 
     def sees_segment(self, key: str, *, unpublished: dict[str, Any] | None = None) -> bool:
         """Whether a segment may be read; its condition is given where it is not among what is published."""
@@ -138,16 +140,17 @@ class Sight:
             raise Forbidden(REFUSED, field=field)
 
     def sees_definition(self, reference: Reference) -> bool:
-        """Whether a segment, a computed trait, the ranks of a table or the lifecycle may be read."""
+        """Whether a segment, a sign, a computed trait, the ranks of a table or the lifecycle may be read."""
         if self.is_whole:
             return True
         if reference not in self._memo:
             self._memo[reference] = True  # a way back to itself hides nothing
             kind, key = reference
+            trees = self._signs.get(key, ()) if kind == "sign" else trees_of(self._library, reference)
             decision = Decision("allow", None, None)
-            if kind in {"segment", "computed"}:
-                decision = self.decide("segment" if kind == "segment" else "trait", key)
-            self._memo[reference] = self._sees_drawn(decision, trees_of(self._library, reference))
+            if kind in _KINDS:
+                decision = self.decide(_KINDS[kind], key)
+            self._memo[reference] = self._sees_drawn(decision, trees)
         return self._memo[reference]
 
     def _sees_drawn(self, decision: Decision, trees: Iterable[BaseModel]) -> bool:
@@ -298,6 +301,8 @@ class Explained:
 def explain(sight: Sight, kind: Kind, name: str, origin: Origin) -> Explained:
     """Say what a caller may see of a thing, and why."""
     decision = sight.decide(kind, name, origin)
-    if kind == "segment" and decision.effect == "allow" and not sight.sees_segment(name):
-        return Explained("deny", "drawn_from", decision)
+    if kind in {"segment", "sign"} and decision.effect == "allow":
+        is_seen = sight.sees_segment(name) if kind == "segment" else sight.sees_sign(name)
+        if not is_seen:
+            return Explained("deny", "drawn_from", decision)
     return Explained(decision.effect, "default" if decision.rule is None else "rule", decision)
