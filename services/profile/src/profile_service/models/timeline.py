@@ -18,8 +18,10 @@ class Event(Base, table=True):
     __tablename__ = "events"
     __rows_follow__: ClassVar[RowsFollow] = "move"
     __table_args__ = (
-        # live evaluation: a customer's events of one name, without touching the table
-        Index("events_customer_name", "customer_id", "name", "occurred_at", postgresql_include=["revenue"]),
+        # live evaluation: a customer's events of one name, and whose sources' they are, without touching the table
+        Index(
+            "events_customer_name", "customer_id", "name", "occurred_at", postgresql_include=["revenue", "source_id"]
+        ),
         # previews over everybody: one name in a window
         Index("events_name", "name", "occurred_at", postgresql_include=["customer_id", "revenue"]),
         Index("events_anchor", "anchor_id"),

@@ -90,6 +90,9 @@ async def list_sign_conditions(session: AsyncSession) -> dict[str, str]:
     return {row["key"]: row["condition"] for row in rows}
 
 
+_SPANS = "range_agg(tstzrange(o.valid_from, o.valid_until))"
+
+
 def visible_events(view: View, *, alias: str, first_parameter: int) -> CompiledPredicate:
     """Which rows of `events` (by that alias) a caller may see: the first rule that matches a row decides."""
     built = _Builder(first_parameter)
@@ -122,7 +125,12 @@ def visible_traits(view: View, *, name: str, labels: str, first_parameter: int) 
 
 
 def _came_from(built: "_Builder", origin: From, alias: str) -> str:
-    tests = [
+    """Whether the source of an event was whose it should be, at the time of the event.
+
+    Sources are few and events many: the sources that fit are found once in a statement, and events looked up in them.
+    Of a source that changed hands the spans are asked, too.
+    """
+    fits = " AND ".join(
         f"o.{column} LIKE ANY({built.patterns(patterns)})"
         for column, patterns in (
             ("department", origin.departments),
@@ -130,10 +138,18 @@ def _came_from(built: "_Builder", origin: From, alias: str) -> str:
             ("legal_entity", origin.legal_entities),
         )
         if patterns is not None
-    ]
+    )
+    always = "o.valid_from = '-infinity' AND o.valid_until = 'infinity'"
+    at_times = f"SELECT o.source_id, {_SPANS} AS spans FROM sources o WHERE {fits} AND NOT ({always})"  # noqa: S608  # parameters only
+    at_times += " AND o.valid_from < o.valid_until GROUP BY o.source_id"
+    spans, ids = (
+        f"(SELECT array_agg(t.{column} ORDER BY t.source_id) FROM ({at_times}) AS t)"  # noqa: S608  # the same
+        for column in ("spans", "source_id")
+    )
     return (
-        f"EXISTS (SELECT FROM sources o WHERE o.source_id = {alias}.source_id "  # parameters only
-        f"AND o.valid_from <= {alias}.occurred_at AND {alias}.occurred_at < o.valid_until AND {' AND '.join(tests)})"
+        f"({alias}.source_id IN (SELECT o.source_id FROM sources o WHERE {fits} AND {always})"  # noqa: S608  # the same
+        f" OR {alias}.source_id IN (SELECT t.source_id FROM ({at_times}) AS t)"
+        f" AND {alias}.occurred_at <@ {spans}[array_position({ids}, {alias}.source_id)])"
     )
 
 

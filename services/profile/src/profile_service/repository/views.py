@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from profile_service.conditions import CompiledPredicate
@@ -15,9 +16,10 @@ from profile_service.repository.previews import count_customers
 from servicekit.database import load_sql, raw
 
 _LIST_TIMELINES = load_sql("profile_service", "list_timelines")
+_LIST_VISIBLE_TIMELINES = load_sql("profile_service", "list_visible_timelines")
 _ALL_VISIBLE = "true /* visible */"
-VISIBLE_IN_TIMELINES, VISIBLE_IN_COUNTS = 5, 2
-"""From which parameter on a predicate of what is visible has its own, in either statement."""
+VISIBLE_IN_TIMELINES = 5
+"""From which parameter on a predicate of what is visible has its own."""
 _SUM_TOTALS = load_sql("profile_service", "sum_totals")
 
 
@@ -75,6 +77,14 @@ class EventView:
     legal_entity: str | None
     occurred_at: datetime
     properties: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TimelineView:
+    """A part of a customer's timeline, newest first, and how many (visible) events the whole of it holds."""
+
+    events: list[EventView]
+    event_count: int
 
 
 @dataclass(frozen=True)
@@ -164,48 +174,46 @@ async def timelines_of(
     limit: int,
     before: tuple[datetime, UUID] | None,
     visible: CompiledPredicate | None = None,
-) -> list[list[EventView]]:
-    """The newest `limit` visible events of each customer, before the last one seen; one list per requested customer."""
+) -> list[TimelineView]:
+    """The newest `limit` visible events of each requested customer, in order, before the last one seen.
+
+    `visible` (None: all are) has its parameters from VISIBLE_IN_TIMELINES on.
+    """
     occurred_at, event_id = before or (None, None)
-    statement, parameters = _LIST_TIMELINES, [list(customer_ids), limit, occurred_at, event_id]
-    if visible is not None:
-        statement = statement.replace(_ALL_VISIBLE, visible.sql)
-        parameters += visible.parameters
-    rows = await (await raw(session)).fetch(statement, *parameters)
-    timelines: list[list[EventView]] = [[] for _ in customer_ids]
+    connection, asked = await raw(session), (list(customer_ids), limit, occurred_at, event_id)
+    if visible is None:
+        rows = await connection.fetch(_LIST_TIMELINES, *asked)
+        counts = await _event_counts_of(connection, customer_ids)
+        timelines = [TimelineView([], counts.get(customer_id, 0)) for customer_id in customer_ids]
+    else:
+        statement = _LIST_VISIBLE_TIMELINES.replace(_ALL_VISIBLE, visible.sql)
+        rows = await connection.fetch(statement, *asked, *visible.parameters)
+        counted = {row["position"]: row["event_count"] for row in rows}
+        timelines = [TimelineView([], counted[position]) for position in range(1, len(customer_ids) + 1)]
     for row in rows:
-        timelines[row["position"] - 1].append(
-            EventView(
-                event_id=row["event_id"],
-                name=row["name"],
-                kind=row["kind"],
-                source_id=row["source_id"],
-                department=row["department"],
-                brand=row["brand"],
-                legal_entity=row["legal_entity"],
-                occurred_at=row["occurred_at"],
-                properties=row["properties"],
-            )
-        )
+        if row["event_id"] is not None:  # a customer of whom nothing is visible has a row of its own
+            timelines[row["position"] - 1].events.append(_event_view(row))
     return timelines
 
 
-async def event_counts_of(
-    session: AsyncSession, customer_ids: Sequence[UUID], *, visible: CompiledPredicate | None = None
-) -> dict[UUID, int]:
-    """How many (visible) events each customer's timeline holds."""
-    connection = await raw(session)
-    if visible is None:
-        rows = await connection.fetch(
-            "SELECT customer_id, event_count FROM customers WHERE customer_id = ANY($1::uuid[])", list(customer_ids)
-        )
-    else:
-        rows = await connection.fetch(
-            "SELECT e.customer_id, count(*) AS event_count FROM events e "  # noqa: S608  # compiled, with parameters
-            f"WHERE e.customer_id = ANY($1::uuid[]) AND {visible.sql} GROUP BY e.customer_id",
-            list(customer_ids),
-            *visible.parameters,
-        )
+def _event_view(row: Any) -> EventView:  # an asyncpg record
+    return EventView(
+        event_id=row["event_id"],
+        name=row["name"],
+        kind=row["kind"],
+        source_id=row["source_id"],
+        department=row["department"],
+        brand=row["brand"],
+        legal_entity=row["legal_entity"],
+        occurred_at=row["occurred_at"],
+        properties=row["properties"],
+    )
+
+
+async def _event_counts_of(connection: asyncpg.Connection, customer_ids: Sequence[UUID]) -> dict[UUID, int]:
+    rows = await connection.fetch(
+        "SELECT customer_id, event_count FROM customers WHERE customer_id = ANY($1::uuid[])", list(customer_ids)
+    )
     return {row["customer_id"]: row["event_count"] for row in rows}
 
 

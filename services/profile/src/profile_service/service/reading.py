@@ -116,17 +116,18 @@ async def get_timelines(
     sight = sight_of(session)
     visible = sight.event_filter(alias="e", first_parameter=views.VISIBLE_IN_TIMELINES)
     timelines = await views.timelines_of(session, customer_ids, limit=first + 1, before=before, visible=visible)
-    sight.note_read("event", (event.department for events in timelines for event in events[:first]))
-    visible = sight.event_filter(alias="e", first_parameter=views.VISIBLE_IN_COUNTS)
-    counts = await views.event_counts_of(session, customer_ids, visible=visible)
+    sight.note_read("event", (event.department for timeline in timelines for event in timeline.events[:first]))
     return [
         TimelinePage(
             customer_id,
-            [replace(event, properties=sight.visible_properties(event.properties)) for event in events[:first]],
-            len(events) > first,
-            counts.get(customer_id, 0),
+            [
+                replace(event, properties=sight.visible_properties(event.properties))
+                for event in timeline.events[:first]
+            ],
+            len(timeline.events) > first,
+            timeline.event_count,
         )
-        for customer_id, events in zip(customer_ids, timelines, strict=True)
+        for customer_id, timeline in zip(customer_ids, timelines, strict=True)
     ]
 
 

@@ -7,7 +7,6 @@ CROSS JOIN LATERAL (
     SELECT e.event_id, e.name, e.kind, e.source_id, e.occurred_at, e.properties
     FROM events e
     WHERE e.customer_id = t.customer_id
-      AND true /* visible */
       AND (e.occurred_at, e.event_id) < (COALESCE($3::timestamptz, 'infinity'),
                                      COALESCE($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
     ORDER BY e.occurred_at DESC, e.event_id DESC
