@@ -98,7 +98,13 @@ async def test_segments_after_merges_and_splits_are_those_of_customers_never_mer
             "kind": "and",
             "conditions": [{"kind": "segment", "segment": "guests"}, {"kind": "not", "condition": NO_ORDER}],
         },
+        "in-demand": {"kind": "sign", "sign": "demand"},
+        "in-demand-lately": {"kind": "sign", "sign": "demand", "detected": {"days": 1}},
     }
+    demand = {**TWO_ORDERS, "window": {"days": 5}}
+    sign = {"name": "d", "meaning": "d", "condition": demand, "strength": "weak", "lifetime_days": 3}
+    assert (await client.put("/v1/signs/demand", json=sign, headers=headers)).is_success
+    assert (await client.post("/v1/signs/demand:publish", headers=headers)).is_success
     assert (await client.put("/v1/segments/guests", json={"name": "g", "kind": "static"}, headers=headers)).is_success
     for key, condition in conditions.items():
         body = {"name": key, "condition": condition}

@@ -132,6 +132,7 @@ HIDDEN_CONDITIONS: list[dict[str, Any]] = [
     {"kind": "segment", "segment": "canary_segment"},
     {"kind": "or", "conditions": [OPEN, {"kind": "segment", "segment": "canary_drawn"}]},
     {"kind": "segment", "segment": LISTED},
+    {"kind": "sign", "sign": "canary_sign"},
     {
         "kind": "value", "of": {"kind": "computed", "key": "canary_computed"}, "comparison": "exists",
     },
@@ -186,6 +187,7 @@ CALLS: dict[str, Sequence[Call]] = {
     "GET /v1/signs": [Call(("canary_sign", "canary-meaning", EVENT))],
     "GET /v1/signs:coverage": [Call(("canary_sign", "canary-sign-name"))],
     "GET /v1/signs/{key}": [Call(("canary-meaning", EVENT), key="canary_sign")],
+    "GET /v1/signs/{key}/versions": [Call((EVENT,), key="canary_sign")],
     "GET /v1/signs/{key}/customers": [Call(key="canary_sign")],
     "GET /v1/signs/{key}/precision": [Call(key="canary_sign")],
     "GET /v1/traits": [Call((TRAIT, LABELLED)), Call((LABELLED,), query={"first": 1})],
@@ -234,6 +236,7 @@ CALLS: dict[str, Sequence[Call]] = {
     ],
     "POST /v1/signs/{key}:publish": [Call(("canary-meaning",), key="canary_sign")],
     "POST /v1/signs/{key}:archive": [Call(("canary-meaning",), key="canary_sign")],
+    "POST /v1/signs/{key}:unarchive": [Call(("canary-meaning",), key="canary_sign")],
     "PUT /v1/computed-traits/{key}": [
         Call(("canary-computed-name",), key="canary_computed", body=COMPUTED),
         Call(key="x", body={**COMPUTED, "name": "x"}),
@@ -423,6 +426,7 @@ async def test_a_hidden_condition_is_refused_with_its_path(platform: Platform) -
         (nested, "condition.conditions.1.condition.trait"),
         (BY_EVENT, "condition.event"),
         ({"kind": "segment", "segment": "canary_drawn"}, "condition.segment"),
+        ({"kind": "sign", "sign": "canary_sign", "detected": {"days": 1}}, "condition.sign"),
         (HIDDEN_CONDITIONS[-2], "condition.of.relation"),
     ):
         answer = await platform.ask("POST /v1/segments:preview", Call(body={"condition": condition}), "ads")

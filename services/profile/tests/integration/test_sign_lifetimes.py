@@ -1,4 +1,4 @@
-"""Any events, any passing of time: what is shown equals a plain reading of what a sign is."""
+"""Any events, any passing of time: what is shown, and who is in a segment by it, equals a plain reading of a sign."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -68,6 +68,21 @@ def _definition(count: int, *, negated: bool) -> dict[str, Any]:
     return tree
 
 
+_SHOWING: dict[str, Any] = {"kind": "sign", "sign": "seen"}
+_ASKING: dict[str, dict[str, Any]] = {
+    "showing": _SHOWING,
+    "detected-lately": {**_SHOWING, "detected": {"days": 1}},
+    "not-showing": {"kind": "not", "condition": _SHOWING},
+}
+
+
+async def _members(a_desk: Desk) -> dict[str, set[UUID]]:
+    rows = await a_desk.fetch(
+        "SELECT key, customer_id FROM segment_memberships JOIN segments USING (segment_id) WHERE is_member"
+    )
+    return {key: {row["customer_id"] for row in rows if row["key"] == key} for key in _ASKING}
+
+
 async def _publish(a_desk: Desk, condition: dict[str, Any], lifetime_days: int) -> None:
     async with a_desk.database.transaction() as session:
         await signs.put_sign(
@@ -87,7 +102,7 @@ async def _publish(a_desk: Desk, condition: dict[str, Any], lifetime_days: int) 
 
 @given(steps=_STEPS, count=st.integers(1, 3), negated=st.booleans(), lifetime=st.integers(1, 4))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_a_sign_is_shown_exactly_as_a_plain_reading_says(
+async def test_a_sign_and_who_asks_for_it_follow_a_plain_reading(
     postgres: EmbeddedPostgres, steps: list[tuple[str, int, int]], count: int, negated: bool, lifetime: int
 ) -> None:
     people = [UUID(int=1), UUID(int=2)]
@@ -95,6 +110,9 @@ async def test_a_sign_is_shown_exactly_as_a_plain_reading_says(
     plain = [PlainSign(count, negated, timedelta(days=lifetime)) for _ in people]
     async with desk(postgres, start=START, backfill_chunk=1) as a_desk:
         await _publish(a_desk, condition, lifetime)
+        for key, tree in _ASKING.items():
+            await a_desk.publish_segment(key, tree)
+        await a_desk.backfill()
 
         def look() -> None:
             for each in plain:
@@ -117,11 +135,21 @@ async def test_a_sign_is_shown_exactly_as_a_plain_reading_says(
                     a_desk.clock.advance(timedelta(hours=1))
                     await a_desk.expire()
                     look()
-            rows = await a_desk.fetch("SELECT customer_id, renewed_at, holds FROM customer_signs WHERE is_active")
+            rows = await a_desk.fetch(
+                "SELECT customer_id, renewed_at, holds, detected_at FROM customer_signs WHERE is_active"
+            )
             assert {row["customer_id"]: (row["renewed_at"], row["holds"]) for row in rows} == {
                 customer: (each.renewed_at, each.held)
                 for customer, each in zip(people, plain, strict=True)
                 if each.shown
+            }
+            lately = a_desk.clock.now() - timedelta(days=1)
+            assert await _members(a_desk) == {
+                "showing": {row["customer_id"] for row in rows},
+                "detected-lately": {row["customer_id"] for row in rows if row["detected_at"] > lately},
+                "not-showing": {
+                    customer for customer, each in zip(people, plain, strict=True) if each.events and not each.shown
+                },
             }
         facts = [(fact, True) for fact in await a_desk.facts(SignDetected)]
         facts += [(fact, False) for fact in await a_desk.facts(SignExpired)]

@@ -10,7 +10,7 @@ from services.profile.tests.profile_facts import event, moved, purchase
 from services.profile.tests.recording import Desk
 
 from contracts.identity import CustomerErased
-from contracts.profile import ProfileCustomerErased, SignDetected, SignExpired
+from contracts.profile import ProfileCustomerErased, SegmentEntered, SegmentExited, SignDetected, SignExpired
 from profile_service.repository.conclusions import CONDITION
 from profile_service.service import signs
 from servicekit.testing import RunningService
@@ -155,6 +155,119 @@ async def test_a_sign_follows_the_segment_it_refers_to(profile: RunningService) 
     profile.clock.advance(timedelta(days=1))
     await settled(profile)
     assert await shown(profile, customer) == [[]]
+
+
+SHOWING: dict[str, Any] = {"kind": "sign", "sign": "rival"}
+
+
+async def test_a_segment_and_a_rank_follow_the_sign_they_ask_for_in_the_same_batch(profile: RunningService) -> None:
+    await publish(profile)
+    lately = {"kind": "and", "conditions": [SHOWING, {**SHOWING, "detected": {"hours": 36}, "min_strength": "medium"}]}
+    for key, condition in (
+        ("looking", SHOWING),
+        ("lately", lately),
+        ("strongly", {**SHOWING, "min_strength": "strong"}),
+    ):
+        await call(profile, "PUT", f"segments/{key}", {"name": key, "condition": condition}, 201)
+        await call(profile, "POST", f"segments/{key}:publish")
+    ranks = [{"key": "wavering", "name": "Wavering", "condition": SHOWING}]
+    await call(profile, "PUT", "ranks/default", {"ranks": ranks}, 201)
+    await settled(profile)
+    customer, start = uuid4(), profile.clock.now()
+    await profile.publish([event(customer, "Rival Viewed", start) for _ in range(2)])
+    await profile.drain()
+    [detected] = await profile.published(SignDetected)
+    entered = await profile.published(SegmentEntered)
+    assert {(fact.segment_key, fact.reason, fact.occurred_at) for fact in entered} == {
+        (key, detected.reason, detected.occurred_at) for key in ("looking", "lately")
+    }
+    assert await conclusions_of(profile, customer) == ({"looking", "lately"}, "wavering")
+    profile.clock.set(start + timedelta(hours=36))
+    await settled(profile)
+    assert await conclusions_of(profile, customer) == ({"looking"}, "wavering")
+    await call(profile, "PUT", "signs/rival", {**BODY, "strength": "strong", "lifetime_days": 60})
+    await call(profile, "POST", "signs/rival:publish")
+    profile.clock.set(start + timedelta(days=59))
+    await settled(profile)
+    assert await conclusions_of(profile, customer) == ({"looking", "strongly"}, "wavering")
+    profile.clock.set(start + timedelta(days=60))
+    await settled(profile)
+    assert await conclusions_of(profile, customer) == (set(), None)
+    [expired] = await profile.published(SignExpired)
+    exited = await profile.published(SegmentExited)
+    assert {fact.occurred_at for fact in exited if fact.segment_key == "looking"} == {expired.occurred_at}
+
+
+async def conclusions_of(profile: RunningService, customer: UUID) -> tuple[set[str], str | None]:
+    answer = await call(profile, "POST", "customers:batchGet", {"customer_ids": [str(customer)]})
+    [view] = answer["customers"]
+    return {each["key"] for each in view["segments"]}, view["rank"] and view["rank"]["key"]
+
+
+async def test_what_is_referred_to_is_not_archived_and_nothing_goes_in_circles(profile: RunningService) -> None:
+    await publish(profile)
+    body = {"name": "l", "condition": {"kind": "not", "condition": SHOWING}}
+    await call(profile, "PUT", "segments/looking", body, 201)
+    await call(profile, "POST", "segments/looking:publish")
+    problem = await call(profile, "POST", "signs/rival:archive", status=409)
+    assert "segment looking" in problem["detail"]
+    circle = {**BODY, "condition": {"kind": "and", "conditions": [LOOKED, {"kind": "segment", "segment": "looking"}]}}
+    problem = await call(profile, "PUT", "signs/rival", circle, 422)
+    [error] = problem["errors"]
+    assert error["field"] == "condition.conditions.1.segment"
+    assert "sign rival -> segment looking -> sign rival" in error["detail"]
+    itself = await call(profile, "PUT", "signs/rival", {**BODY, "condition": SHOWING}, 422)
+    assert itself["errors"][0]["field"] == "condition.sign"
+    await call(profile, "PUT", "segments/x", {"name": "x", "condition": {**SHOWING, "sign": "nowhere"}}, 422)
+
+
+async def test_an_archived_sign_is_taken_into_use_again_and_says_what_it_was_when(profile: RunningService) -> None:
+    await publish(profile)
+    customer = uuid4()
+    await profile.publish([event(customer, "Rival Viewed", profile.clock.now()) for _ in range(2)])
+    await profile.drain()
+    await call(profile, "POST", "signs/rival:archive")
+    await settled(profile)
+    assert await shown(profile, customer) == [[]]
+    await call(profile, "PUT", "segments/x", {"name": "x", "condition": SHOWING}, 422)
+    sign = await call(profile, "POST", "signs/rival:unarchive")
+    assert (sign["version"], sign["archived_at"]) == (1, None)
+    await settled(profile)
+    assert await shown(profile, customer) == [["rival"]]
+    assert [fact.reason for fact in await profile.published(SignDetected)] == ["event", "definition"]
+    assert await call(profile, "POST", "signs/rival:unarchive") == await call(profile, "GET", "signs/rival")
+
+    await call(profile, "PUT", "signs/rival", {**BODY, "lifetime_days": 7, "outcome": None})
+    await call(profile, "POST", "signs/rival:publish", {"why": "too long"})
+    first = await call(profile, "GET", "signs/rival/versions?first=1")
+    rest = await call(profile, "GET", f"signs/rival/versions?first=1&after={first['next']}")
+    versions = [*first["items"], *rest["items"]]
+    assert [(each["version"], each["lifetime_days"], each["why"]) for each in versions] == [
+        (2, 7, "too long"),
+        (1, 30, None),
+    ]
+    assert versions[0]["outcome"] is None and versions[1]["outcome"]["event"] == "Order Completed"
+    assert versions[1]["condition"]["event"] == "Rival Viewed" and rest["next"] is None
+
+
+async def test_what_is_detected_while_two_are_one_stays_with_the_anchor_it_hangs_on(profile: RunningService) -> None:
+    """Whether either alone would have shown the sign can be told no more: it was said of the one they were."""
+    await publish(profile)
+    start, one, two = profile.clock.now(), uuid4(), uuid4()
+    await profile.publish([event(each, "Rival Viewed", start) for each in (one,)])
+    await profile.publish([event(two, "Known", start)])
+    await profile.publish([moved(two, former=two, to=one, occurred_at=start)])
+    await settled(profile)
+    profile.clock.advance(timedelta(days=1))
+    await profile.publish([event(one, "Rival Viewed", profile.clock.now(), anchor_id=two)])
+    await settled(profile)
+    assert await shown(profile, one, two) == [["rival"], []]
+    await profile.publish([moved(two, former=one, to=two, version=2, occurred_at=profile.clock.now(), reason="split")])
+    await settled(profile)
+    assert await shown(profile, one, two) == [[], ["rival"]]
+    profile.clock.advance(timedelta(days=30))
+    await settled(profile)
+    assert await shown(profile, one, two) == [[], []]
 
 
 async def test_precision_against_those_without_the_sign(profile: RunningService) -> None:

@@ -45,6 +45,17 @@ class SignRow:
 
 
 @dataclass(frozen=True)
+class SignVersionRow:
+    """What a sign was from a publication on."""
+
+    version: int
+    definition: dict[str, Any]
+    published_at: datetime
+    published_by: str | None
+    why: str | None
+
+
+@dataclass(frozen=True)
 class SignView:
     """A sign a customer shows; it lasts until `expires_at` at least, or while its condition holds (None)."""
 
@@ -129,11 +140,23 @@ async def publish_sign(
     )  # fmt: skip
 
 
-async def set_archived(session: AsyncSession, sign_id: UUID, *, archived_at: datetime) -> None:
-    """Take the sign out of use."""
+async def set_archived(session: AsyncSession, sign_id: UUID, *, archived_at: datetime | None) -> None:
+    """Take the sign out of use, or into use again (None)."""
     await (await raw(session)).execute(
         "UPDATE signs SET archived_at = $2, revision = revision + 1 WHERE sign_id = $1", sign_id, archived_at
     )
+
+
+async def list_versions(
+    session: AsyncSession, sign_id: UUID, *, before: int | None, limit: int
+) -> list[SignVersionRow]:
+    """The newest versions, before one already seen."""
+    rows = await (await raw(session)).fetch(
+        "SELECT version, definition, published_at, published_by, why FROM sign_versions "
+        "WHERE sign_id = $1 AND ($2::int IS NULL OR version < $2) ORDER BY version DESC LIMIT $3",
+        sign_id, before, limit,
+    )  # fmt: skip
+    return [SignVersionRow(**row) for row in rows]
 
 
 async def signs_of(session: AsyncSession, customer_ids: Sequence[UUID]) -> dict[UUID, list[SignView]]:

@@ -1,12 +1,12 @@
 """Signs of a changing situation: HTTP only."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from profile_service.repository.signs import SignRow
+from profile_service.repository.signs import SignRow, SignVersionRow
 from profile_service.routes.dependencies import SightDependency, reads, writes
 from profile_service.schemas import signs as schemas
 from profile_service.service import signs
@@ -111,10 +111,52 @@ async def publish_sign(
 async def archive_sign(
     key: Key, request: Request, session: Session, sight: SightDependency, clock: ClockDependency, response: Response
 ) -> schemas.SignAnswer:
-    """Take a sign out of use: it expires in everybody who shows it."""
+    """Take a sign out of use: it expires in everybody who shows it. Refused while others refer to it."""
     row = await signs.archive_sign(session, key, now=clock.now())
     resource(request, "wake_backfill")(session)
     return _tagged(row, response, sight)
+
+
+@router.post("/signs/{key}:unarchive", dependencies=writes)
+async def unarchive_sign(
+    key: Key, request: Request, session: Session, sight: SightDependency, clock: ClockDependency, response: Response
+) -> schemas.SignAnswer:
+    """Take an archived sign into use again."""
+    row = await signs.unarchive_sign(session, key, now=clock.now())
+    resource(request, "wake_backfill")(session)
+    return _tagged(row, response, sight)
+
+
+@router.get("/signs/{key}/versions", dependencies=reads)
+async def list_versions(
+    key: Key,
+    session: Session,
+    sight: SightDependency,
+    first: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(max_length=500)] = None,
+) -> schemas.SignVersionListAnswer:
+    """What a sign was when: condition, strength, lifetime, outcome, who published it, when and why; newest first."""
+    before = min(max(decode_cursor(after, int)[0], 0), 2**31 - 1) if after is not None else None
+    rows, has_more = await signs.list_versions(session, key, before=before, first=first)
+    return schemas.SignVersionListAnswer(
+        items=[_version(row, sight) for row in rows],
+        next=encode_cursor(rows[-1].version) if has_more else None,
+    )
+
+
+def _version(row: SignVersionRow, sight: Sight) -> schemas.SignVersionAnswer:
+    is_shown = _shows(row.definition, sight)
+    return schemas.SignVersionAnswer(
+        version=row.version,
+        condition=row.definition["condition"] if is_shown else None,
+        withheld=not is_shown,
+        strength=row.definition["strength"],
+        lifetime_days=row.definition["lifetime_days"],
+        outcome=row.definition["outcome"] if is_shown else None,
+        published_at=row.published_at,
+        published_by=row.published_by,
+        why=row.why if is_shown else None,
+    )
 
 
 @router.get("/signs/{key}/customers", dependencies=reads)
@@ -171,13 +213,17 @@ def _tagged(row: SignRow, response: Response, sight: Sight) -> schemas.SignAnswe
     return _sign(row, sight)
 
 
+def _shows(definition: dict[str, Any], sight: Sight) -> bool:
+    outcome = definition["outcome"]
+    return sight.sees_condition(definition["condition"]) and (outcome is None or sight.sees_event(outcome["event"]))
+
+
 def _sign(row: SignRow, sight: Sight) -> schemas.SignAnswer:
     if row.archived_at is not None:
         status = "archived"
     else:
         status = "draft" if row.version == 0 else "backfilling" if row.is_backfilling else "published"
-    outcome = row.edited["outcome"]
-    is_shown = sight.sees_condition(row.edited["condition"]) and (outcome is None or sight.sees_event(outcome["event"]))
+    is_shown = _shows(row.edited, sight)
     return schemas.SignAnswer(
         sign_id=row.sign_id,
         key=row.key,

@@ -82,6 +82,28 @@ class SignListAnswer(Answer):
     withheld: Withheld
 
 
+class SignVersionAnswer(Answer):
+    """What a sign was from a publication on; `published_by` is null where it was not noted."""
+
+    version: int
+    condition: dict[str, Any] | None
+    """Null, with `outcome` and `why`, where it is withheld."""
+    withheld: bool
+    strength: SignStrength
+    lifetime_days: int
+    outcome: OutcomeAnswer | None
+    published_at: datetime
+    published_by: str | None
+    why: str | None
+
+
+class SignVersionListAnswer(Answer):
+    """Newest first; `next` is the cursor to pass as `after`."""
+
+    items: list[SignVersionAnswer]
+    next: str | None
+
+
 class SignOfCustomerAnswer(Answer):
     """A sign a customer shows.
 

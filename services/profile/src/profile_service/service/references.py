@@ -29,7 +29,7 @@ from profile_service.repository import segments, signs
 from profile_service.repository.backfills import LIFECYCLE_STATES, RANKS, request_backfill
 from profile_service.repository.library import CONDITION, VALUE, Published, read_library, read_published
 from profile_service.service.policy import sight_of
-from servicekit.errors import Invalid
+from servicekit.errors import Conflict, Invalid
 
 OF_RANKS: Reference = ("ranks", "default")
 _VALUES = get_args(get_args(Value)[0])
@@ -115,7 +115,7 @@ def of_segment(key: str) -> Reference:
 
 
 def of_sign(key: str) -> Reference:
-    """A sign; nothing refers to it, but it refers to others."""
+    """A sign as something to refer to."""
     return ("sign", key)
 
 
@@ -155,6 +155,18 @@ async def follow_change(session: AsyncSession, reference: Reference, *, now: dat
     references = await References.read(session)
     references.check_dependents(reference, await read_library(session))
     await evaluate_referrers(session, reference, now=now, references=references)
+
+
+async def check_unreferred(session: AsyncSession, reference: Reference) -> None:
+    """Refuse to take out of use what others refer to.
+
+    Raises:
+        Conflict: naming them; to whoever may not see everything, how many they are.
+    """
+    referrers = (await References.read(session)).direct_referrers(reference)
+    if referrers:
+        named = ", ".join(referrers) if sight_of(session).is_whole else f"{len(referrers)} definitions"
+        raise Conflict(f"It is referred to by {named}: change or archive those first.")
 
 
 async def evaluate_referrers(

@@ -10,7 +10,14 @@ from contracts.conditions import Condition
 from profile_service.repository import backfills, segments
 from profile_service.repository.segments import Kind, SegmentRow, VersionRow
 from profile_service.service.policy import REFUSED, sight_of
-from profile_service.service.references import References, as_json, list_condition, of_segment, resolve
+from profile_service.service.references import (
+    as_json,
+    check_unreferred,
+    evaluate_referrers,
+    list_condition,
+    of_segment,
+    resolve,
+)
 from servicekit.errors import Conflict, Forbidden, Invalid, NotFound
 from servicekit.http import check_version
 
@@ -112,14 +119,8 @@ async def publish_segment(
         await resolve(session, segment.condition, own=of_segment(key))
         await segments.publish_segment(session, segment.segment_id, published_by=published_by, why=why, now=now)
         await backfills.request_backfill(session, str(segment.segment_id), now=now)
-        await _evaluate_referrers(session, key, now=now)
+        await evaluate_referrers(session, of_segment(key), now=now)
     return await get_segment(session, key)
-
-
-async def _evaluate_referrers(session: AsyncSession, key: str, *, now: datetime) -> None:
-    references = await References.read(session)
-    for subject in sorted(references.subjects_that_reach(of_segment(key))):
-        await backfills.request_backfill(session, subject, reason="definition", now=now)
 
 
 async def restore_version(
@@ -161,10 +162,7 @@ async def archive_segment(session: AsyncSession, key: str, *, now: datetime) -> 
     await segments.lock_definitions(session)
     segment = await get_segment(session, key)
     if segment.archived_at is None:
-        referrers = (await References.read(session)).direct_referrers(of_segment(key))
-        if referrers:
-            named = ", ".join(referrers) if sight_of(session).is_whole else f"{len(referrers)} definitions"
-            raise Conflict(f"It is referred to by {named}: change or archive those first.")
+        await check_unreferred(session, of_segment(key))
         await segments.set_archived(session, segment.segment_id, archived_at=now)
         if segment.version:
             await backfills.request_backfill(session, str(segment.segment_id), reason="definition", now=now)

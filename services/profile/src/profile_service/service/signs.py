@@ -14,9 +14,15 @@ from profile_service.conditions import Compiler
 from profile_service.conditions.checking import check_filters
 from profile_service.repository import backfills, precision, previews, segments, signs
 from profile_service.repository.backfills import FIRST_ID
-from profile_service.repository.signs import Coverage, ShowingRow, SignRow
+from profile_service.repository.signs import Coverage, ShowingRow, SignRow, SignVersionRow
 from profile_service.service.policy import REFUSED, sight_of
-from profile_service.service.references import as_json, resolve
+from profile_service.service.references import (
+    as_json,
+    check_unreferred,
+    evaluate_referrers,
+    of_sign,
+    resolve,
+)
 from servicekit.errors import Conflict, Forbidden, Invalid, NotFound
 from servicekit.http import check_version
 
@@ -79,7 +85,7 @@ async def put_sign(
     for place, each in enumerate(outcome.where if outcome is not None else ()):
         sight.check_name("trait", each.property, field=f"outcome.where.{place}.property")
     check_version(present.revision if present else None, demanded_revision)
-    await resolve(session, condition, own=None)
+    await resolve(session, condition, own=of_sign(key))
     if outcome is not None:
         check_filters(outcome.where, field="outcome.where")
     edited = _definition(condition, strength, lifetime_days, outcome)
@@ -111,6 +117,8 @@ async def publish_sign(
 ) -> SignRow:
     """Detect what is edited from now on, live at once and in everybody by a backfill. Idempotent.
 
+    Whatever refers to the sign is evaluated anew as well.
+
     Raises:
         NotFound: there is no such sign. Conflict: it is archived.
         Invalid: what it refers to does not allow it any more.
@@ -119,9 +127,10 @@ async def publish_sign(
     sign = await get_sign(session, key)
     _refuse_archived(sign)
     if sign.published != sign.edited:
-        await resolve(session, sign.edited["condition"], own=None)
+        await resolve(session, sign.edited["condition"], own=of_sign(key))
         await signs.publish_sign(session, sign.sign_id, published_by=published_by, why=why, now=now)
         await backfills.request_backfill(session, signs.subject_of(sign.sign_id), now=now)
+        await evaluate_referrers(session, of_sign(key), now=now)
     return await get_sign(session, key)
 
 
@@ -130,14 +139,47 @@ async def archive_sign(session: AsyncSession, key: str, *, now: datetime) -> Sig
 
     Raises:
         NotFound: there is no such sign.
+        Conflict: others refer to it.
     """
     await segments.lock_definitions(session)
     sign = await get_sign(session, key)
     if sign.archived_at is None:
+        await check_unreferred(session, of_sign(key))
         await signs.set_archived(session, sign.sign_id, archived_at=now)
         if sign.version:
             await backfills.request_backfill(session, signs.subject_of(sign.sign_id), reason="definition", now=now)
     return await get_sign(session, key)
+
+
+async def unarchive_sign(session: AsyncSession, key: str, *, now: datetime) -> SignRow:
+    """Take a sign into use again: it is detected in everybody of whom what is published holds.
+
+    Raises:
+        NotFound: there is no such sign.
+        Invalid: what it refers to is not there any more.
+    """
+    await segments.lock_definitions(session)
+    sign = await get_sign(session, key)
+    if sign.archived_at is not None:
+        if sign.published is not None:
+            await resolve(session, sign.published["condition"], own=of_sign(key))
+        await signs.set_archived(session, sign.sign_id, archived_at=None)
+        if sign.version:
+            await backfills.request_backfill(session, signs.subject_of(sign.sign_id), reason="definition", now=now)
+    return await get_sign(session, key)
+
+
+async def list_versions(
+    session: AsyncSession, key: str, *, before: int | None, first: int
+) -> tuple[list[SignVersionRow], bool]:
+    """A sign's versions, newest first, before one already seen; and whether there are more.
+
+    Raises:
+        NotFound: there is no such sign.
+    """
+    sign = await get_sign(session, key)
+    rows = await signs.list_versions(session, sign.sign_id, before=before, limit=first + 1)
+    return rows[:first], len(rows) > first
 
 
 async def get_sign(session: AsyncSession, key: str) -> SignRow:
@@ -251,4 +293,4 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 def _refuse_archived(sign: SignRow) -> None:
     if sign.archived_at is not None:
-        raise Conflict("It is archived.")
+        raise Conflict(f"The sign {sign.key} is archived: unarchive it first.")
