@@ -98,8 +98,19 @@ class ServiceClient:
 
     async def find(self, plural: str, key: str, answer: type[AnswerT], *, headers: Mapping[str, str]) -> AnswerT | None:
         """GET `/v1/<plural>/<key>`, None when there is no such thing. Raises GatewayError."""
+        return await self.get_if_any(f"/v1/{plural}/{path_segment(key)}", answer, headers=headers)
+
+    async def get_if_any(
+        self,
+        path: str,
+        answer: type[AnswerT],
+        *,
+        headers: Mapping[str, str],
+        query: Mapping[str, str | int | Sequence[str] | None] | None = None,
+    ) -> AnswerT | None:
+        """GET a resource, None when there is no such thing. Raises GatewayError."""
         try:
-            return await self.get(f"/v1/{plural}/{path_segment(key)}", answer, headers=headers)
+            return await self.get(path, answer, headers=headers, query=query)
         except GatewayError as error:
             if error.code == "NOT_FOUND":
                 return None

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from strawberry.dataloader import DataLoader
 
 from gateway.answers.campaign import JourneysAnswer, JourneysOfCustomer, ResultsRow
+from gateway.answers.computed import ComputedTraitListAnswer
 from gateway.answers.decisions import DecisionsAnswer, DecisionsOfCustomer
 from gateway.answers.delivery import MessagesAnswer, MessagesOfCustomer, PermissionsAnswer, PermissionsOfCustomer
 from gateway.answers.identity import (
@@ -26,8 +27,11 @@ from gateway.answers.linking import CandidateWithHistory
 from gateway.answers.profile import ProfileAnswer, ProfileOfCustomer, TimelineAnswer, TimelineOfCustomer
 from gateway.answers.relations import RelationsAnswer, RelationsOfCustomer
 from gateway.answers.remarks import RemarksAnswer, RemarksOfCustomer
+from gateway.answers.schedules import NextCategoriesAnswer, NextCategoriesOfCustomer
+from gateway.answers.segments import SegmentListAnswer
+from gateway.answers.signs import SignListAnswer
 from gateway.answers.survey import CommitmentsAnswer, CommitmentsOfCustomer, ResponsesAnswer, ResponsesOfCustomer
-from gateway.answers.traits import ExplanationAnswer
+from gateway.answers.traits import ExplanationRow, ExplanationsAnswer, ExplanationsOfCustomer
 from gateway.clients import ServiceClient, Services, path_segment
 from gateway.errors import GatewayError
 
@@ -94,7 +98,25 @@ class TraitQuestion(NamedTuple):
     after: str | None
 
 
-_Question = CustomerPage | MessagePage | PermittedUse | DatesForPurpose | RemarksQuestion
+class CategoriesQuestion(NamedTuple):
+    """How many categories that whoever may buy next."""
+
+    customer_id: str
+    first: int
+
+
+class TraitsQuestion(NamedTuple):
+    """Why some traits of whom are what they are, and which page of what was said of each."""
+
+    customer_id: str
+    names: tuple[str, ...]
+    first: int
+    after: str | None
+
+
+_Question = (
+    CustomerPage | MessagePage | PermittedUse | DatesForPurpose | RemarksQuestion | CategoriesQuestion | TraitsQuestion
+)
 QuestionT = TypeVar("QuestionT", bound=_Question)
 _Same = tuple[tuple[str, object], ...]
 """What is asked beyond of whom: names and values."""
@@ -171,9 +193,31 @@ class Loaders:
         return self._per_question(self.services.profile, "/v1/remarks:batchGet", RemarksAnswer, RemarksOfCustomer)
 
     @cached_property
-    def explanations(self) -> DataLoader[TraitQuestion, ExplanationAnswer]:
-        """By customer id, trait and page; profile answers one a call."""
+    def explanations(self) -> DataLoader[TraitQuestion, ExplanationRow]:
+        """By customer id, trait and page; the same traits and page of many customers are one call."""
         return DataLoader(self._explain, max_batch_size=BATCH_SIZE)
+
+    @cached_property
+    def next_categories(self) -> DataLoader[CategoriesQuestion, NextCategoriesOfCustomer]:
+        """By customer id and number."""
+        return self._per_question(
+            self.services.profile, "/v1/next-categories:batchGet", NextCategoriesAnswer, NextCategoriesOfCustomer
+        )
+
+    @cached_property
+    def segment_list(self) -> "asyncio.Future[SegmentListAnswer]":
+        """All segments, read once."""
+        return self._once("/v1/segments", SegmentListAnswer)
+
+    @cached_property
+    def sign_list(self) -> "asyncio.Future[SignListAnswer]":
+        """All signs, read once."""
+        return self._once("/v1/signs", SignListAnswer)
+
+    @cached_property
+    def computed_trait_list(self) -> "asyncio.Future[ComputedTraitListAnswer]":
+        """All computed traits, read once."""
+        return self._once("/v1/computed-traits", ComputedTraitListAnswer)
 
     @cached_property
     def messages(self) -> DataLoader[MessagePage, MessagesOfCustomer]:
@@ -230,16 +274,30 @@ class Loaders:
         entry: Callable[..., EntryT],
     ) -> DataLoader[QuestionT, EntryT]:
         """The customers of whom the same is asked share one call, which says it by the question's own names."""
-
-        async def ask(same: _Same, customer_ids: list[str]) -> list[EntryT]:
-            body = {"customer_ids": customer_ids} | {name: value for name, value in same if value is not None}
-            found = await service.post(path, body, answer, headers=self.headers)
-            return _in_order(customer_ids, found.customers, entry=entry)
+        ask = self._asking(service, path, answer, entry)
 
         async def load(questions: list[QuestionT]) -> Sequence[EntryT | BaseException]:
             return await _grouped(questions, load=ask)
 
         return DataLoader(load, max_batch_size=BATCH_SIZE)
+
+    def _asking(
+        self,
+        service: ServiceClient,
+        path: str,
+        answer: type[_BatchAnswer[EntryT]],
+        entry: Callable[..., EntryT],
+    ) -> Callable[[_Same, list[str]], Awaitable[list[EntryT]]]:
+        async def ask(same: _Same, customer_ids: list[str]) -> list[EntryT]:
+            body = {"customer_ids": customer_ids} | {name: value for name, value in same if value is not None}
+            found = await service.post(path, body, answer, headers=self.headers)
+            return _in_order(customer_ids, found.customers, entry=entry)
+
+        return ask
+
+    def _once(self, path: str, answer: type[ValueT]) -> "asyncio.Future[ValueT]":
+        """One of profile's listings, on its way."""
+        return asyncio.ensure_future(self.services.profile.get(path, answer, headers=self.headers))
 
     async def _look_up(self, keys: list[IdentifierKey]) -> list[str | None]:
         body = {"identifiers": [{"namespace": key.namespace, "value": key.value} for key in keys]}
@@ -259,13 +317,18 @@ class Loaders:
 
         return await asyncio.gather(*(load(candidate_id) for candidate_id in ids), return_exceptions=True)
 
-    async def _explain(self, questions: list[TraitQuestion]) -> Sequence[ExplanationAnswer | BaseException]:
-        async def load(question: TraitQuestion) -> ExplanationAnswer:
-            path = f"/v1/customers/{question.customer_id}/traits/{path_segment(question.name)}"
-            page = {"first": question.first, "after": question.after}
-            return await self.services.profile.get(path, ExplanationAnswer, headers=self.headers, query=page)
-
-        return await asyncio.gather(*(load(question) for question in questions), return_exceptions=True)
+    async def _explain(self, questions: list[TraitQuestion]) -> Sequence[ExplanationRow | BaseException]:
+        names: dict[CustomerPage, list[str]] = {}
+        for customer_id, name, first, after in questions:
+            names.setdefault(CustomerPage(customer_id, first, after), []).append(name)
+        asked = [TraitsQuestion(page.customer_id, tuple(of), page.first, page.after) for page, of in names.items()]
+        load = self._asking(
+            self.services.profile, "/v1/trait-observations:batchGet", ExplanationsAnswer, ExplanationsOfCustomer
+        )
+        answers = await _grouped(asked, load=load)
+        found = dict(zip(names, answers, strict=True))
+        said = [(found[CustomerPage(each.customer_id, each.first, each.after)], each.name) for each in questions]
+        return [of if isinstance(of, BaseException) else of.of(name) for of, name in said]
 
     async def _load_results(self, keys: list[str]) -> Sequence[ResultsRow | BaseException]:
         async def load(key: str) -> ResultsRow:

@@ -24,17 +24,31 @@ from graphql import (
 from strawberry.dataloader import DataLoader
 
 from gateway.context import OperationContext
-from gateway.loaders import CustomerPage, DatesForPurpose, Loaders, MessagePage
+from gateway.loaders import CategoriesQuestion, CustomerPage, DatesForPurpose, Loaders, MessagePage
 from gateway.types.arguments import MAX_PAGE_SIZE, is_text
-from gateway.types.customer import DEFAULT_DECISIONS, DEFAULT_MESSAGES, DEFAULT_TIMELINE
+from gateway.types.customer import (
+    DEFAULT_CATEGORIES,
+    DEFAULT_DECISIONS,
+    DEFAULT_MESSAGES,
+    DEFAULT_TIMELINE,
+    MAX_CATEGORIES,
+)
 
 _PROFILE_FIELDS = frozenset(
-    {"traits", "rfm", "rfmScores", "rank", "nextRank", "points", "lifecycle", "computed", "segments", "signs"}
-)
+    {
+        "traits", "rfm", "rfmScores", "rank", "nextRank", "points", "lifecycle", "computed", "segments", "signs",
+        "withheld",
+    }
+)  # fmt: skip
 _WHOLE_FIELDS = frozenset({"permissions", "responses", "commitments", "journeys"})
 """Each has a loader of its own name."""
 _GRAPH_FIELDS = frozenset({"identityGraph", "formerIds", "groups"})
-_PAGED_FIELDS = {"decisions": DEFAULT_DECISIONS, "timeline": DEFAULT_TIMELINE, "messages": DEFAULT_MESSAGES}
+_PAGED_FIELDS = {
+    "decisions": DEFAULT_DECISIONS,
+    "timeline": DEFAULT_TIMELINE,
+    "messages": DEFAULT_MESSAGES,
+    "nextCategories": DEFAULT_CATEGORIES,
+}
 
 
 def prefetch_customer(loaders: Loaders, customer_id: str, info: GraphQLResolveInfo[OperationContext]) -> None:
@@ -79,6 +93,9 @@ def _load_page(loaders: Loaders, customer_id: str, name: str, given: Mapping[str
         return loaders.decisions.load(CustomerPage(customer_id, first, None)) if after is None else None
     if name == "timeline":
         return loaders.timeline.load(CustomerPage(customer_id, first, after))
+    if name == "nextCategories":  # a larger page is refused where it is read
+        wanted = CategoriesQuestion(customer_id, first)
+        return loaders.next_categories.load(wanted) if first <= MAX_CATEGORIES else None
     return loaders.messages.load(MessagePage(customer_id, first))
 
 

@@ -1,5 +1,6 @@
 """Profile's answers beside a customer's own, for the fake services."""
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -11,13 +12,13 @@ PURPOSE = "anniversary-reminder"
 VERSIONS = 30
 
 
-def relations_of(customer_id: str, purpose: str) -> dict[str, Any]:
+def relations_of(customer_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """What the customer gave for this purpose, if it is the one."""
     wedding = {
         "relation_id": ID, "customer_id": customer_id, "relation": "wife", "occasion": "wedding",
         "date": "--03-14", "purpose": PURPOSE, "source_id": "crm", "given_at": MOMENT, "ends_at": None,
     }  # fmt: skip
-    return {"relations": [wedding] if purpose == PURPOSE else []}
+    return {"relations": [wedding] if body["purpose"] == PURPOSE else []}
 
 
 def sign_of_customer() -> dict[str, Any]:
@@ -28,7 +29,7 @@ def sign_of_customer() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def remarks_of(body: dict[str, Any]) -> dict[str, Any]:
+def remarks_of(_customer_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """A remark on each topic asked for, or on one."""
     remarks = [
         {"event_id": ID, "occurred_at": MOMENT, "source_id": "blogs", "text": "絆はよい", "url": None, "language": "ja",
@@ -52,12 +53,12 @@ def answer_of_profile(
         return JSONResponse({"pairs": [pair | {"a_size": 3, "b_size": 2, "both": 1, "only_a": 2, "only_b": 1}]})
     if path.endswith(("Members", "/days", "/versions", "/insights")) and path.startswith("/v1/segments/"):
         return _of_segment(path.rsplit("/", 1)[-1], body, query)
-    if path.startswith("/v1/customers/") and "/traits/" in path:
-        return _explanation(path, query)
     if path.startswith("/v1/customers/") and "/relations/" in path:
         return _relation(method, path, body)
     if path.startswith("/v1/policy") or path == "/v1/circulation":
         return _policy(path, body, query)
+    if path in {"/v1/rfm", "/v1/totals"} or path.startswith(("/v1/cut-points", "/v1/next-categories")):
+        return _scheduled(method, path, body, query)
     if path in {"/v1/ranks/default", "/v1/lifecycle"} or path.startswith("/v1/computed-traits"):
         return _computed(method, path, body)
     if path.startswith("/v1/signs"):
@@ -69,7 +70,7 @@ def _relation(method: str, path: str, body: dict[str, Any]) -> Response:
     if method == "DELETE":
         return Response(status_code=204)
     customer_id, relation_id = path.split("/")[3], path.split("/")[5]
-    kept = relations_of(customer_id, PURPOSE)["relations"][0]
+    kept = relations_of(customer_id, {"purpose": PURPOSE})["relations"][0]
     return JSONResponse(kept | {"relation_id": relation_id} | body, status_code=201)
 
 
@@ -109,7 +110,17 @@ def _computed(method: str, path: str, body: dict[str, Any]) -> Response:
         "points": None,
     }
     trait |= {"version": 1, "updated_at": MOMENT} | body
-    return JSONResponse({"items": [trait], "withheld": False} if path.endswith("s") else trait)
+    if path.endswith(":presets"):
+        preset: dict[str, Any] = {
+            "key": "ltv",
+            "name": "LTV",
+            "description": "d",
+            "unit": None,
+            "value": {},
+            "source": "docs",
+        }
+        return JSONResponse({"items": [preset]})
+    return JSONResponse({"items": [trait], "withheld": True} if path.endswith("s") else trait)
 
 
 def _of_sign(method: str, path: str, body: dict[str, Any], somebody: str) -> Response:
@@ -145,9 +156,13 @@ def _of_segment(what: str, body: dict[str, Any], query: QueryParams) -> Response
     return JSONResponse({"results": [{"customer_id": one, "outcome": outcome} for one in body["customer_ids"]]})
 
 
-def _explanation(path: str, query: QueryParams) -> Response:
-    _, _, _, customer_id, _, name = path.split("/", 5)
-    first, after = int(query["first"]), int(query.get("after", "0"))
+def explanations_of(customer_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Two words that lost and one that won on each trait asked for; nothing on the trait `unsaid`."""
+    return {"traits": [_explanation(customer_id, name, body) for name in body["names"] if name != "unsaid"]}
+
+
+def _explanation(customer_id: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
+    first, after = body["first"], int(body.get("after", "0"))
     said = [
         {"event_id": ID, "value": "東京" if number == 1 else "大阪", "source_id": "crm" if number == 1 else "shop",
          "department": "sales", "brand": None, "legal_entity": None, "observed_at": MOMENT, "received_at": MOMENT,
@@ -155,7 +170,32 @@ def _explanation(path: str, query: QueryParams) -> Response:
         for number in range(3)
     ]  # fmt: skip
     answer = {"customer_id": customer_id, "name": name, "value": "東京", "policy": "most_trusted"}
-    return JSONResponse(answer | {"observations": said[after : after + first], "has_more": after + first < 3})
+    return answer | {"observations": said[after : after + first], "has_more": after + first < 3}
+
+
+def next_categories_of(_customer_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What everybody is likeliest to buy next."""
+    return {"categories": [_LIFT] * min(2, body["first"])}
+
+
+def _scheduled(method: str, path: str, body: dict[str, Any], query: QueryParams) -> Response:
+    if method == "DELETE":
+        return Response(status_code=204)
+    if path == "/v1/totals":
+        return JSONResponse(_TOTALS)
+    if path == "/v1/rfm":
+        rules: dict[str, Any] = {"event": "Order Completed", "property": "revenue", "where": [], "window": None}
+        return JSONResponse({"definition": rules | body, "version": 1})
+    if path == "/v1/cut-points":
+        return JSONResponse({"items": [_SCHEDULE]})
+    if path.endswith("/versions"):
+        return _page([_CUTS | {"version": number} for number in (2, 1)], query)
+    if path.startswith("/v1/cut-points/"):
+        subject = path.removeprefix("/v1/cut-points/").removesuffix(":cut")
+        return JSONResponse(_SCHEDULE | {"subject": subject} | body)
+    if path.endswith("/lifts"):
+        return JSONResponse({"items": [_LIFT | {"from_category": query.get("from_category", "washers")}]})
+    return JSONResponse({**_LIFT_SETTINGS, "definition": _LIFT_SETTINGS["definition"] | body})
 
 
 def _listed(method: str, path: str, body: dict[str, Any], query: QueryParams) -> Response | None:
@@ -170,6 +210,10 @@ def _listed(method: str, path: str, body: dict[str, Any], query: QueryParams) ->
             day = {"day": "2026-11-20", "remarks": 3, "customers": 2, "positive": 1, "negative": 0}
             return JSONResponse({"days": [day]})
         return JSONResponse(_TOPIC | body if "/v1/remark-topics/" in path else {"items": [_TOPIC], "is_reading": False})
+    if path.startswith("/v1/remark-opinions/"):
+        return JSONResponse({"opinion": path.rsplit("/", 1)[-1], "words": {"any": ["good"]}, "revision": 1} | body)
+    if path.endswith("/reads"):
+        return _page([{"read_by": "hanako", "department": "sales", "read_at": MOMENT}], query)
     if path.startswith("/v1/retractions/"):
         return JSONResponse(_RETRACTION)
     if path.startswith(("/v1/anonymised-exports", "/v1/insights/")):
@@ -187,6 +231,27 @@ _SIGN: dict[str, Any] = {
     "sign_id": ID, "key": "moving", "name": "Moving", "meaning": "Will move.", "condition": {}, "withheld": False,
     "strength": "strong", "lifetime_days": 30, "outcome": None, "status": "draft", "is_edited": True, "revision": 1,
     "version": 0, "published_at": None, "archived_at": None,
+}  # fmt: skip
+_SCHEDULE: dict[str, Any] = {
+    "subject": "monetary", "every": "week", "day": 1, "at": "03:00", "next_at": MOMENT, "version": 2,
+    "taken_at": MOMENT, "revision": 4,
+}  # fmt: skip
+_CUTS: dict[str, Any] = {
+    "version": 2, "taken_at": MOMENT, "until": MOMENT, "kind": "number", "customers": 30, "value": {"kind": "events"},
+    "at_least": {"80": "1000"}, "at_most": {"20": "10"},
+}  # fmt: skip
+_LIFT: dict[str, Any] = {
+    "to_category": "refrigerators", "from_category": "washers", "customers": 40, "support": 0.1, "confidence": 0.4,
+    "lift": 2.5,
+}  # fmt: skip
+_LIFT_SETTINGS: dict[str, Any] = {
+    "definition": {"event": "Order Completed", "property": "category", "days": 1095, "minimum_customers": 20,
+                   "minimum_lift": 1.0, "recent": 5, "every": "week", "day": None, "at": "03:00"},
+    "next_at": MOMENT, "taken_at": None, "version": 0, "revision": 1,
+}  # fmt: skip
+_TOTALS: dict[str, Any] = {
+    "customers": 5_000_000_000, "events": 9, "purchases": None, "revenue": None, "purchases_simulated": 0,
+    "revenue_simulated": "0", "currency": "JPY", "withheld": True,
 }  # fmt: skip
 _TOPIC: dict[str, Any] = {
     "key": "kizuna", "name": "Kizuna", "kind": "own", "keywords": {"ja": ["絆"]}, "exclude": {}, "revision": 1,
@@ -216,3 +281,10 @@ _EXPORT: dict[str, Any] = {
     "figures": {"customers": 30, "published": 20, "suppressed_share": 0.3, "cells": 2, "k_reached": 10},
 }  # fmt: skip
 _ROWS = {"/v1/traits": _TRAIT, "/v1/insights": _DATASET, "/v1/anonymised-exports": _EXPORT}
+OF_CUSTOMER: dict[str, Callable[[str, dict[str, Any]], dict[str, Any]]] = {
+    "/v1/relations:batchGet": relations_of,
+    "/v1/remarks:batchGet": remarks_of,
+    "/v1/trait-observations:batchGet": explanations_of,
+    "/v1/next-categories:batchGet": next_categories_of,
+}
+"""By path what is answered about one customer of a batch, given the batch's body."""

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from fake_identity import answer_of_identity, decisions_of, export, graph  # beside this file
-from fake_profile import answer_of_profile, relations_of, remarks_of, sign_of_customer  # as before
+from fake_profile import OF_CUSTOMER, answer_of_profile, sign_of_customer  # as before
 from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -58,6 +58,8 @@ class FakeServices:
     """Token -> customers it may see (all when it is not listed)."""
     withdrawn: set[tuple[str, str]] = field(default_factory=set)
     definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    withheld: bool = False
+    """What profile's batches say of the policy."""
 
     @property
     def app(self) -> Starlette:
@@ -85,9 +87,8 @@ class FakeServices:
             return JSONResponse({"customers": [self._graph(one) for one in body["customer_ids"]]})
         if path.endswith(":batchGet"):
             token = request.headers["authorization"].removeprefix("Bearer ")
-            return JSONResponse(
-                {"customers": [self._entry(service, path, one, body, token) for one in body["customer_ids"]]}
-            )
+            entries = [self._entry(service, path, one, body, token) for one in body["customer_ids"]]
+            return JSONResponse({"customers": entries} | ({"withheld": self.withheld} if service == "profile" else {}))
         return self._other(service, request, path, body)
 
     def _entry(self, service: str, path: str, one: str, body: dict[str, Any], token: str) -> dict[str, Any]:
@@ -110,10 +111,8 @@ class FakeServices:
             return entry | _timeline(one, first=body["first"], after=body.get("after"))
         if path == "/v1/messages:batchGet":
             return entry | {"messages": [_message(one, number) for number in range(min(5, body["first"]))]}
-        if path == "/v1/relations:batchGet":
-            return entry | relations_of(one, body["purpose"])
-        if path == "/v1/remarks:batchGet":
-            return entry | remarks_of(body)
+        if path in OF_CUSTOMER:
+            return entry | OF_CUSTOMER[path](one, body)
         if path == "/v1/permissions:batchGet":
             status = "withdrawn" if (one, "marketing") in self.withdrawn else "granted"
             return entry | {"permissions": [_permission(one, status)]}

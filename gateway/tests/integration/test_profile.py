@@ -54,6 +54,33 @@ async def test_dates_are_asked_for_while_identity_says_who_it_is(gateway: Gatewa
     }
 
 
+async def test_why_traits_of_many_customers_won_is_one_call(gateway: Gateway) -> None:
+    said = "value policy withheld observations { edges { node { source lostBecause } } pageInfo { hasNextPage } }"
+    query = f"""{{ customers(first: 20) {{ edges {{ node {{
+      city: trait(name: "city", first: 2) {{ {said} }} plan: trait(name: "plan", first: 2) {{ {said} }}
+      none: trait(name: "unsaid", first: 2) {{ {said} }} }} }} }} }}"""
+    gateway.fake.withheld = True
+    answer = await gateway.ask(query)
+    assert "errors" not in answer.body
+    edges = [
+        {"node": {"source": source, "lostBecause": why}} for source, why in (("shop", "less_trusted"), ("crm", None))
+    ]
+    won: dict[str, Any] = {"value": "東京", "policy": "most_trusted", "withheld": True}
+    won |= {"observations": {"edges": edges, "pageInfo": {"hasNextPage": True}}}
+    nothing: dict[str, Any] = {"value": None, "policy": None, "withheld": True}
+    nothing |= {"observations": {"edges": [], "pageInfo": {"hasNextPage": False}}}
+    nodes = [edge["node"] for edge in answer.data["customers"]["edges"]]
+    assert nodes == [{"city": won, "plan": won, "none": nothing}] * 20
+    assert gateway.fake.paths() == ["identity GET /v1/customers", "profile POST /v1/trait-observations:batchGet"]
+    asked = gateway.fake.calls[-1].body
+    assert (len(asked["customer_ids"]), asked["names"], asked["first"]) == (20, ["city", "plan", "unsaid"], 2)
+    gateway.fake.calls.clear()
+    pages = 'a: trait(name: "a", first: 1) { value } b: trait(name: "b", first: 2) { value }'
+    answer = await gateway.ask(f'{{ customer(id: "{ONE}") {{ {pages} too: trait(name: "{"x" * 201}") {{ value }} }} }}')
+    assert answer.errors == {"customer.too": "BAD_USER_INPUT"}
+    assert gateway.fake.paths()[1:] == ["profile POST /v1/trait-observations:batchGet"] * 2
+
+
 async def test_why_a_trait_won_is_one_call_and_who_won_comes_with_the_traits(gateway: Gateway) -> None:
     answer = await gateway.ask(EXPLAINED, {"id": ONE, "name": "first_name", "first": 2})
     trait = answer.data["customer"]["trait"]
@@ -63,7 +90,7 @@ async def test_why_a_trait_won_is_one_call_and_who_won_comes_with_the_traits(gat
     assert Counter(gateway.fake.paths()) == {
         "identity POST /v1/customers:batchGet": 1,
         "profile POST /v1/customers:batchGet": 1,
-        f"profile GET /v1/customers/{ONE}/traits/first_name": 1,
+        "profile POST /v1/trait-observations:batchGet": 1,
     }
     info = trait["observations"]["pageInfo"]
     assert info["hasNextPage"]
@@ -193,6 +220,9 @@ async def test_a_trait_is_defined_and_taken_back(gateway: Gateway) -> None:
     answer = await gateway.ask(retract, {"input": given})
     assert answer.data == {"retractTrait": {"retraction": {"source": "shop", "why": "A mix-up."}}}
     assert gateway.fake.calls[-1].path == "/v1/traits/city:retract"
+    await gateway.ask(retract, {"input": given | {"idempotencyKey": "mine"}})
+    keys = [call.headers["idempotency-key"] for call in gateway.fake.calls if call.path.endswith(":retract")]
+    assert keys[1] == "mine" != keys[0]
     assert gateway.fake.calls[-1].body == {"source_id": "shop", "customer_id": ONE, "why": "A mix-up."}
 
 

@@ -57,3 +57,21 @@ class ComputedTraitListAnswer(Struct):
     """GET /v1/computed-traits"""
 
     items: list[ComputedTraitRow]
+    withheld: bool = False
+
+
+class ComputedTraitPresetRow(Struct):
+    """A computed trait ready to be put."""
+
+    key: str
+    name: str
+    description: str
+    value: Raw
+    source: str
+    unit: str | None = None
+
+
+class ComputedTraitPresetListAnswer(Struct):
+    """GET /v1/computed-traits:presets"""
+
+    items: list[ComputedTraitPresetRow]

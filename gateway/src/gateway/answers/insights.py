@@ -42,6 +42,21 @@ class InsightDatasetPageAnswer(Struct):
     next: str | None = None
 
 
+class DataReadRow(Struct):
+    """Who read something, when."""
+
+    read_by: str
+    read_at: str
+    department: str | None = None
+
+
+class DataReadPageAnswer(Struct):
+    """GET /v1/insights/{key}/reads and /v1/anonymised-exports/{export_id}/reads"""
+
+    items: list[DataReadRow]
+    next: str | None = None
+
+
 class InsightCellRow(Struct):
     """So many people of the segment, alike in the dimensions, and what was measured of them."""
 

@@ -1,4 +1,4 @@
-"""What profile answers."""
+"""What profile answers on customers, and on all of them."""
 
 from __future__ import annotations
 
@@ -88,12 +88,19 @@ class ProfileOfCustomer(Struct):
     points: Money | None = None
     next_rank: NextRankRow | None = None
     lifecycle: str | None = None
+    withheld: bool = False
+    """The answer's: it says the same of everybody."""
 
 
 class ProfileAnswer(Struct):
     """POST /v1/customers:batchGet"""
 
     customers: list[ProfileOfCustomer]
+    withheld: bool = False
+
+    def __post_init__(self) -> None:
+        for each in self.customers:
+            each.withheld = self.withheld
 
 
 class EventRow(Struct):
@@ -123,6 +130,8 @@ class TimelineOfCustomer(Struct):
     events: list[EventRow] = []
     has_more: bool = False
     total_count: int = 0
+    withheld: bool = False
+    """The answer's: it says the same of everybody."""
 
     @property
     def edges(self) -> list[EventRow]:
@@ -144,3 +153,21 @@ class TimelineAnswer(Struct):
     """POST /v1/timelines:batchGet"""
 
     customers: list[TimelineOfCustomer]
+    withheld: bool = False
+
+    def __post_init__(self) -> None:
+        for each in self.customers:
+            each.withheld = self.withheld
+
+
+class TotalsAnswer(Struct):
+    """GET /v1/totals"""
+
+    customers: int
+    events: int
+    currency: str
+    purchases: int | None = None
+    revenue: Money | None = None
+    purchases_simulated: int | None = None
+    revenue_simulated: Money | None = None
+    withheld: bool = False

@@ -55,6 +55,15 @@ class RemarkTopicListAnswer(Struct):
     """GET /v1/remark-topics"""
 
     items: list[RemarkTopicRow]
+    is_reading: bool = False
+
+
+class OpinionWordsRow(Struct):
+    """The words that speak for an opinion."""
+
+    opinion: str
+    words: Raw
+    revision: int
 
 
 class RemarkDayRow(Struct):

@@ -28,6 +28,7 @@ class SegmentListAnswer(Struct):
     """GET /v1/segments"""
 
     items: list[SegmentRow]
+    withheld: bool = False
 
 
 class SegmentVersionRow(Struct):

@@ -36,6 +36,7 @@ class SignListAnswer(Struct):
     """GET /v1/signs"""
 
     items: list[SignRow]
+    withheld: bool = False
 
 
 class ShowingRow(Struct):

@@ -82,15 +82,17 @@ class ObservationRow(Struct):
         return self
 
 
-class ExplanationAnswer(Struct):
-    """GET /v1/customers/{customer_id}/traits/{name}: newest first; it is its own connection of observations."""
+class ExplanationRow(Struct):
+    """What was said of a customer's trait, newest first; it is its own connection of observations."""
 
     customer_id: str
     name: str
-    value: Raw
-    policy: str
+    value: Raw = field(default_factory=lambda: Raw(b"null"))
+    policy: str | None = None
     observations: list[ObservationRow] = []
     has_more: bool = False
+    withheld: bool = False
+    """The answer's: it says the same of everybody."""
 
     @property
     def edges(self) -> list[ObservationRow]:
@@ -106,3 +108,30 @@ class ExplanationAnswer(Struct):
             start_cursor=self.observations[0].cursor if self.observations else None,
             end_cursor=self.observations[-1].cursor if self.observations else None,
         )
+
+
+class ExplanationsOfCustomer(Struct):
+    """A customer's traits of which something was said."""
+
+    customer_id: str
+    traits: list[ExplanationRow] = []
+    withheld: bool = False
+    """The answer's: it says the same of everybody."""
+
+    def of(self, name: str) -> ExplanationRow:
+        """What was said of one of the traits; nothing, where it is not among them."""
+        row = next((each for each in self.traits if each.name == name), None)
+        row = row or ExplanationRow(customer_id=self.customer_id, name=name)
+        row.withheld = self.withheld
+        return row
+
+
+class ExplanationsAnswer(Struct):
+    """POST /v1/trait-observations:batchGet"""
+
+    customers: list[ExplanationsOfCustomer]
+    withheld: bool = False
+
+    def __post_init__(self) -> None:
+        for each in self.customers:
+            each.withheld = self.withheld

@@ -39,10 +39,10 @@ def idempotency_key(value: str | None) -> str | None:
     return value
 
 
-def page_size(first: int, *, field: str = "first") -> int:
+def page_size(first: int, *, field: str = "first", most: int = MAX_PAGE_SIZE) -> int:
     """A page size within the limit. Raises GatewayError."""
-    if not 1 <= first <= MAX_PAGE_SIZE:
-        raise bad_input(f"{field} must be between 1 and {MAX_PAGE_SIZE}", field=field)
+    if not 1 <= first <= most:
+        raise bad_input(f"{field} must be between 1 and {most}", field=field)
     return first
 
 
@@ -51,10 +51,10 @@ def is_text(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= MAX_TEXT and "\x00" not in value
 
 
-def text(value: str, *, field: str) -> str:
+def text(value: str, *, field: str, most: int = MAX_TEXT) -> str:
     """A short, not empty text. Raises GatewayError."""
-    if not is_text(value):
-        raise bad_input(f"{field} must be a text of 1 to {MAX_TEXT} characters", field=field)
+    if not is_text(value) or len(value) > most:
+        raise bad_input(f"{field} must be a text of 1 to {most} characters", field=field)
     return value
 
 

@@ -67,6 +67,18 @@ class ComputedTrait:
     updated_at: DateTime
 
 
+@record(computed.ComputedTraitPresetRow)
+class ComputedTraitPreset:
+    """A computed trait that many want, ready for `putComputedTrait`."""
+
+    key: str
+    name: str
+    description: str
+    unit: str | None
+    value: Json
+    source: str = strawberry.field(description="Where the formula is from.")
+
+
 @strawberry.type
 class ComputedQuery:
     """The graph's entrances to what is computed: with profile:read."""
@@ -89,7 +101,12 @@ class ComputedQuery:
     @fields.field(graphql_type=list[ComputedTrait] | None, description="Computed traits, by key.")
     async def computed_traits(self, info: ContextInfo) -> list[computed.ComputedTraitRow]:
         """From profile."""
-        return (await get(info, "/v1/computed-traits", computed.ComputedTraitListAnswer)).items
+        return (await info.context.loaders.computed_trait_list).items
+
+    @fields.field(graphql_type=list[ComputedTraitPreset] | None, description="Computed traits that many want.")
+    async def computed_trait_presets(self, info: ContextInfo) -> list[computed.ComputedTraitPresetRow]:
+        """From profile."""
+        return (await get(info, "/v1/computed-traits:presets", computed.ComputedTraitPresetListAnswer)).items
 
 
 @strawberry.input(description="All ranks at once, lowest first.")

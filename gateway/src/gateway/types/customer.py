@@ -10,9 +10,11 @@ from gateway.answers import campaign, decisions, delivery, identity, profile, su
 from gateway.answers.page import PageInfoRow
 from gateway.answers.relations import RelationRow
 from gateway.answers.remarks import RemarkRow
-from gateway.answers.traits import ExplanationAnswer
+from gateway.answers.schedules import CategoryLiftRow
+from gateway.answers.traits import ExplanationRow
 from gateway.errors import GatewayError, bad_input
 from gateway.loaders import (
+    CategoriesQuestion,
     CustomerPage,
     DatesForPurpose,
     Loaders,
@@ -41,6 +43,7 @@ from gateway.types.records import (
     Trait,
 )
 from gateway.types.scalars import DateTime, Json, Money
+from gateway.types.schedule_records import CategoryLift
 from gateway.types.sign_records import Remark, SignOfCustomer
 
 DEFAULT_TIMELINE = 20
@@ -48,6 +51,10 @@ DEFAULT_MESSAGES = 20
 DEFAULT_DECISIONS = 20
 DEFAULT_OBSERVATIONS = 20
 DEFAULT_REMARKS = 20
+DEFAULT_CATEGORIES = 3
+MAX_TRAIT_NAME = 200
+MAX_CATEGORIES = 20
+"""As profile takes them."""
 _IDENTITY_MAY_LACK = frozenset({"UNAVAILABLE", "TIMEOUT", "FORBIDDEN", "TOO_LARGE"})
 """With these the rest of the view still answers, under the id that was asked for."""
 
@@ -130,9 +137,14 @@ class TraitExplanation:
         graphql_type=TraitObservationConnection | None,
         description="Everything said of it, newest first, each with why it lost.",
     )
-    async def observations(self) -> ExplanationAnswer:
+    async def observations(self) -> ExplanationRow:
         """From profile."""
         return await self.loaders.explanations.load(self.question)
+
+    @fields.field(description="The policy hides some traits from the caller, whomever is asked about.")
+    async def withheld(self) -> bool | None:
+        """From profile."""
+        return (await self.loaders.explanations.load(self.question)).withheld
 
 
 @strawberry.type(
@@ -198,7 +210,10 @@ class Customer:
     def trait(self, name: str, first: int = DEFAULT_OBSERVATIONS, after: str | None = None) -> TraitExplanation | None:
         """Read by its fields."""
         question = TraitQuestion(
-            self.id, arguments.text(name, field="name"), arguments.page_size(first), arguments.cursor(after)
+            self.id,
+            arguments.text(name, field="name", most=MAX_TRAIT_NAME),
+            arguments.page_size(first),
+            arguments.cursor(after),
         )
         return TraitExplanation(question=question, loaders=self.loaders)
 
@@ -248,6 +263,29 @@ class Customer:
     async def computed(self) -> object:
         """From profile."""
         return (await self.loaders.profile.load(self.id)).computed
+
+    @fields.field(
+        graphql_type=list[CategoryLift] | None,
+        description="Categories the customer is likeliest to buy next, the likeliest first; null where no lifts are "
+        "taken (see `nextCategorySettings`).",
+    )
+    async def next_categories(self, first: int = DEFAULT_CATEGORIES) -> list[CategoryLiftRow] | None:
+        """From profile."""
+        wanted = CategoriesQuestion(self.id, arguments.page_size(first, most=MAX_CATEGORIES))
+        try:
+            return (await self.loaders.next_categories.load(wanted)).categories
+        except GatewayError as error:
+            if error.code == "NOT_FOUND":
+                return None
+            raise
+
+    @fields.field(
+        description="The policy hides some of what profile knows from the caller, whomever is asked about: it never "
+        "says that this customer has something hidden."
+    )
+    async def withheld(self) -> bool | None:
+        """From profile."""
+        return (await self.loaders.profile.load(self.id)).withheld
 
     @fields.field(graphql_type=list[SegmentMembership] | None)
     async def segments(self) -> list[profile.MembershipRow]:

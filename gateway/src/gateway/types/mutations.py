@@ -18,6 +18,7 @@ from gateway.types.policy import PolicyMutation
 from gateway.types.profile_mutations import ProfileMutation
 from gateway.types.records import Journey
 from gateway.types.scalars import Json
+from gateway.types.schedules import ScheduleMutation
 from gateway.types.sign import SignMutation
 
 ContextInfo = Info[OperationContext, None]
@@ -65,7 +66,7 @@ class WithdrawPermissionPayload:
 
 
 @strawberry.type
-class Mutation(IdentityMutation, ProfileMutation, SignMutation, ComputedMutation, PolicyMutation):
+class Mutation(IdentityMutation, ProfileMutation, SignMutation, ComputedMutation, ScheduleMutation, PolicyMutation):
     """The graph's changes."""
 
     @fields.mutation(description="Define a journey and start it. Needs campaign:write. Repeating it changes nothing.")

@@ -49,10 +49,17 @@ async def change(
     answer: type[RowT],
     *,
     version: int | None = None,
+    idempotency_key: str | None = None,
 ) -> RowT:
-    """Change something, if it is of this version (where one is given). Raises GatewayError."""
-    loaders = info.context.loaders
-    return await loaders.services.profile.change(method, path, body, answer, headers=_demanding(info, version))
+    """Change something once, if it is of this version (where one is given). Raises GatewayError."""
+    return await info.context.loaders.services.profile.change(
+        method,
+        path,
+        body,
+        answer,
+        headers=_demanding(info, version),
+        idempotency_key=arguments.idempotency_key(idempotency_key),
+    )
 
 
 async def delete(info: ContextInfo, path: str, *, version: int | None) -> None:

@@ -1,10 +1,10 @@
 """What changes at profile are given. Profile checks the values; its refusals name them."""
 
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 
 import strawberry
 
-from gateway.types.identity_inputs import VERSION
+from gateway.types.identity_inputs import ONCE, VERSION
 from gateway.types.scalars import Date, DateTime, Json
 
 CONDITION = 'The condition tree, e.g. {kind: "event_count", event: "Order Completed", ...}; see `conditionSchema`.'
@@ -14,8 +14,9 @@ FORCE = "Publish it although it reads more than is allowed. Needs profile:scan, 
 
 def body_of(given: object, *without: str) -> dict[str, object]:
     """What the service is sent: all that was given but what stands in the path or a header."""
-    left_out = {*without, "expected_version"}
-    values = {field.name: getattr(given, field.name) for field in fields(given) if field.name not in left_out}  # type: ignore[arg-type]  # Strawberry's inputs are dataclasses
+    assert is_dataclass(given)  # as all of Strawberry's inputs are
+    left_out = {*without, "expected_version", "idempotency_key"}
+    values = {field.name: getattr(given, field.name) for field in fields(given) if field.name not in left_out}
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -116,6 +117,7 @@ class RetractTraitInput:
     event_id: strawberry.ID | None = strawberry.field(default=None, description="Of this event of the customer only.")
     until: DateTime | None = strawberry.field(default=None, description="What it said up to then; null: up to now.")
     why: str = strawberry.field(description=WHY)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="A date of a related person that the customer gave for one purpose.")
@@ -191,6 +193,7 @@ class RequestAnonymisedExportInput:
     )
     rounding: int = 5
     keep_days: int = strawberry.field(default=30, description="Then the content is deleted.")
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="Which export is not wanted any more.")

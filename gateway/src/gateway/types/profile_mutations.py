@@ -223,7 +223,8 @@ class ProfileMutation:
         if given.event_id is not None:
             body["event_id"] = arguments.uuid(given.event_id, field="eventId", kind="an event's id")
         path = f"{path_of('traits', given.name, field='name')}:retract"
-        return RetractTraitPayload(retraction=await change(info, "POST", path, body, traits.RetractionRow))
+        row = await change(info, "POST", path, body, traits.RetractionRow, idempotency_key=given.idempotency_key)
+        return RetractTraitPayload(retraction=row)
 
     @fields.mutation(
         description="Keep a date of a related person for the purpose the customer gave it for. Needs profile:write. "
@@ -278,7 +279,14 @@ class ProfileMutation:
         self, info: ContextInfo, given: Annotated[RequestAnonymisedExportInput, INPUT]
     ) -> AnonymisedExportPayload | None:
         """POST /v1/anonymised-exports"""
-        row = await change(info, "POST", "/v1/anonymised-exports", body_of(given), insights.AnonymisedExportRow)
+        row = await change(
+            info,
+            "POST",
+            "/v1/anonymised-exports",
+            body_of(given),
+            insights.AnonymisedExportRow,
+            idempotency_key=given.idempotency_key,
+        )
         return AnonymisedExportPayload(export=row)
 
     @fields.mutation(description="Stop an anonymised export, or delete its content. Needs exports:write.")

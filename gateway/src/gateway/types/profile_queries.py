@@ -3,21 +3,49 @@
 import strawberry
 from msgspec import Raw
 
-from gateway.answers import insights, segments, traits
+from gateway.answers import insights, profile, segments, traits
 from gateway.answers.segments import OverlapRow
 from gateway.errors import bad_input
+from gateway.loaders import Loaders
 from gateway.types import arguments, fields
 from gateway.types.paging import DEFAULT_PAGE, Connection
-from gateway.types.profile_calls import ContextInfo, find, get, page
+from gateway.types.profile_calls import ContextInfo, find, get, page, path_of
 from gateway.types.profile_records import (
     AnonymisedExport,
+    DataRead,
     InsightDataset,
     SegmentOverlap,
+    Totals,
     TraitDefinition,
     TraitRetraction,
 )
 from gateway.types.scalars import Json
 from gateway.types.segment import Segment, SegmentPreview, segment_of
+
+
+@strawberry.type(
+    description="Whether the policy hides some of a kind from the caller: then these lists are not whole. Of customers "
+    "and their events the answers say so themselves."
+)
+class Withheld:
+    """The loaders the lists are read through, once with what else is asked of them."""
+
+    loaders: strawberry.Private[Loaders]
+
+    @fields.field()
+    async def segments(self) -> bool | None:
+        """From profile."""
+        return (await self.loaders.segment_list).withheld
+
+    @fields.field()
+    async def signs(self) -> bool | None:
+        """From profile."""
+        return (await self.loaders.sign_list).withheld
+
+    @fields.field()
+    async def computed_traits(self) -> bool | None:
+        """From profile."""
+        return (await self.loaders.computed_trait_list).withheld
 
 
 @strawberry.type
@@ -27,7 +55,7 @@ class ProfileQuery:
     @fields.field(description="Segments and their present sizes.")
     async def segments(self, info: ContextInfo) -> list[Segment] | None:
         """From profile."""
-        found = await get(info, "/v1/segments", segments.SegmentListAnswer)
+        found = await info.context.loaders.segment_list
         return [segment_of(row, info.context.loaders) for row in found.items]
 
     @fields.field(description="One segment.")
@@ -128,6 +156,17 @@ class ProfileQuery:
         """From profile."""
         return await page(info, "/v1/insights", insights.InsightDatasetPageAnswer, first=first, after=after)
 
+    @fields.field(
+        graphql_type=Connection[DataRead] | None,
+        description="Who read cells of a bought dataset, the newest first. Needs privacy:read.",
+    )
+    async def insight_dataset_reads(
+        self, info: ContextInfo, key: str, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[DataRead]:
+        """From profile."""
+        at = f"{path_of('insights', key)}/reads"
+        return await page(info, at, insights.DataReadPageAnswer, first=first, after=after)
+
     @fields.field(graphql_type=AnonymisedExport | None, description="An anonymised export. Needs exports:read.")
     async def anonymised_export(self, info: ContextInfo, export_id: fields.Id) -> insights.AnonymisedExportRow | None:
         """From profile; null when there is none of this id."""
@@ -142,3 +181,24 @@ class ProfileQuery:
     ) -> Connection[AnonymisedExport]:
         """From profile."""
         return await page(info, "/v1/anonymised-exports", insights.AnonymisedExportPageAnswer, first=first, after=after)
+
+    @fields.field(
+        graphql_type=Connection[DataRead] | None,
+        description="Who fetched an anonymised export's content, the newest first. Needs privacy:read.",
+    )
+    async def anonymised_export_reads(
+        self, info: ContextInfo, export_id: fields.Id, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[DataRead]:
+        """From profile."""
+        at = f"/v1/anonymised-exports/{arguments.uuid(export_id)}/reads"
+        return await page(info, at, insights.DataReadPageAnswer, first=first, after=after)
+
+    @fields.field(graphql_type=Totals | None, description="Sums over everybody.")
+    async def totals(self, info: ContextInfo) -> profile.TotalsAnswer:
+        """From profile."""
+        return await get(info, "/v1/totals", profile.TotalsAnswer)
+
+    @fields.field(description="Whether the policy hides some segments, signs or computed traits from the caller.")
+    async def withheld(self, info: ContextInfo) -> Withheld | None:
+        """From profile."""
+        return Withheld(loaders=info.context.loaders)

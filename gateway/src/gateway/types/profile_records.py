@@ -2,10 +2,10 @@
 
 import strawberry
 
-from gateway.answers import insights, relations, segments, traits
+from gateway.answers import insights, profile, relations, segments, traits
 from gateway.types.record import record
 from gateway.types.records import PageInfo
-from gateway.types.scalars import Date, DateTime, Json
+from gateway.types.scalars import BigInt, Date, DateTime, Json, Money
 
 # Traits
 
@@ -44,7 +44,7 @@ class TraitObservationEdge:
     node: TraitObservation
 
 
-@record(traits.ExplanationAnswer)
+@record(traits.ExplanationRow)
 class TraitObservationConnection:
     """A page of what was said of a trait, newest first."""
 
@@ -166,6 +166,23 @@ class ListOutcome:
     )
 
 
+# Sums over everybody
+
+
+@record(profile.TotalsAnswer)
+class Totals:
+    """Sums over everybody; purchases without the simulated ones, which are beside them."""
+
+    customers: BigInt
+    events: BigInt
+    purchases: BigInt | None = strawberry.field(description="Null for whoever may not see all of them.")
+    revenue: Money | None
+    purchases_simulated: BigInt | None
+    revenue_simulated: Money | None
+    currency: str
+    withheld: bool = strawberry.field(description="The policy hides some purchases from the caller.")
+
+
 # Insights and anonymised exports
 
 
@@ -199,6 +216,15 @@ class InsightDataset:
     imported_by: str | None
     imported_at: DateTime | None
     cells: int = strawberry.field(description="How many there are.")
+
+
+@record(insights.DataReadRow)
+class DataRead:
+    """Who read something of which it is recorded, when."""
+
+    read_by: str
+    department: str | None
+    read_at: DateTime
 
 
 @record(insights.InsightCellRow)

@@ -15,6 +15,7 @@ from gateway.types.identity_queries import IdentityQuery
 from gateway.types.listing import list_customers
 from gateway.types.policy import PolicyQuery
 from gateway.types.profile_queries import ProfileQuery
+from gateway.types.schedules import ScheduleQuery
 from gateway.types.sign import SignQuery
 
 DEFAULT_CUSTOMERS = 20
@@ -22,7 +23,7 @@ ContextInfo = Info[OperationContext, None]
 
 
 @strawberry.type
-class Query(IdentityQuery, ProfileQuery, SignQuery, ComputedQuery, PolicyQuery):
+class Query(IdentityQuery, ProfileQuery, SignQuery, ComputedQuery, ScheduleQuery, PolicyQuery):
     """The graph's entrances."""
 
     @fields.field(description="The single customer view. A former id leads to the present customer.")

@@ -118,6 +118,9 @@ class EventConnection:
     edges: list[EventEdge]
     page_info: PageInfo
     total_count: int
+    withheld: bool = strawberry.field(
+        description="The policy hides some events (remarks are events, too) from the caller, whomever is asked about."
+    )
 
 
 @record(delivery.MessageRow)

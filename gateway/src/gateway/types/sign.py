@@ -15,7 +15,7 @@ from gateway.types.paging import DEFAULT_PAGE, Connection
 from gateway.types.profile_calls import ContextInfo, change, delete, find, get, path_of
 from gateway.types.profile_inputs import CONDITION, FORCE, WHY, body_of
 from gateway.types.scalars import Date, DateTime, Json
-from gateway.types.sign_records import RemarkDay, RemarkTopic, SignCoverage, SignOutcome, SignPrecision
+from gateway.types.sign_records import OpinionWords, RemarkDay, RemarkTopic, SignCoverage, SignOutcome, SignPrecision
 
 INPUT = strawberry.argument(name="input")
 FROM = strawberry.argument(name="from")
@@ -114,6 +114,23 @@ class SignQuery:
         """From profile."""
         return (await get(info, "/v1/remark-topics", remarks.RemarkTopicListAnswer)).items
 
+    @fields.field(graphql_type=RemarkTopic | None, description="What remarks may be about.")
+    async def remark_topic(self, info: ContextInfo, key: str) -> remarks.RemarkTopicRow | None:
+        """From profile; null when there is none of that key."""
+        return await find(info, "remark-topics", key, remarks.RemarkTopicRow)
+
+    @fields.field(description="Whether remarks are being read anew, because topics or opinion words changed.")
+    async def remarks_are_being_read(self, info: ContextInfo) -> bool | None:
+        """From profile."""
+        return (await get(info, "/v1/remark-topics", remarks.RemarkTopicListAnswer)).is_reading
+
+    @fields.field(
+        graphql_type=OpinionWords | None, description="The words that speak for an opinion: positive or negative."
+    )
+    async def opinion_words(self, info: ContextInfo, opinion: str) -> remarks.OpinionWordsRow | None:
+        """From profile; null when none are put."""
+        return await find(info, "remark-opinions", opinion, remarks.OpinionWordsRow, field="opinion")
+
     @fields.field(
         graphql_type=list[RemarkDay] | None,
         description="Remarks on a topic day by day, the oldest first.",
@@ -135,7 +152,7 @@ class SignQuery:
     @fields.field(description="Signs, by key.")
     async def signs(self, info: ContextInfo) -> list[Sign] | None:
         """From profile."""
-        found = await get(info, "/v1/signs", signs.SignListAnswer)
+        found = await info.context.loaders.sign_list
         return [sign_of(row, info.context.loaders) for row in found.items]
 
 
@@ -198,6 +215,15 @@ class DeleteRemarkTopicInput:
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
 
 
+@strawberry.input(description="The words that speak for an opinion; remarks are read anew when they change.")
+class PutOpinionWordsInput:
+    """As profile takes it."""
+
+    opinion: str = strawberry.field(description="positive or negative.")
+    words: Json = strawberry.field(description='By language, e.g. {ja: ["よい"], any: ["good"]}.')
+    expected_version: int | None = strawberry.field(default=None, description=VERSION)
+
+
 @strawberry.type(description="The sign as it now is.")
 class SignPayload:
     """What changing a sign answers."""
@@ -210,6 +236,13 @@ class RemarkTopicPayload:
     """What changing a topic answers."""
 
     topic: remarks.RemarkTopicRow = strawberry.field(graphql_type=RemarkTopic)
+
+
+@strawberry.type(description="The words as they now are.")
+class OpinionWordsPayload:
+    """What changing an opinion's words answers."""
+
+    opinion_words: remarks.OpinionWordsRow = strawberry.field(graphql_type=OpinionWords)
 
 
 @strawberry.type(description="The topic that was removed.")
@@ -268,3 +301,14 @@ class SignMutation:
         """DELETE /v1/remark-topics/{key}"""
         await delete(info, path_of("remark-topics", given.key), version=given.expected_version)
         return DeleteRemarkTopicPayload(key=given.key)
+
+    @fields.mutation(description="Say by which words an opinion is known in remarks. Needs profile:write.")
+    async def put_opinion_words(
+        self, info: ContextInfo, given: Annotated[PutOpinionWordsInput, INPUT]
+    ) -> OpinionWordsPayload | None:
+        """PUT /v1/remark-opinions/{opinion}"""
+        at = path_of("remark-opinions", given.opinion, field="opinion")
+        row = await change(
+            info, "PUT", at, body_of(given, "opinion"), remarks.OpinionWordsRow, version=given.expected_version
+        )
+        return OpinionWordsPayload(opinion_words=row)

@@ -100,6 +100,15 @@ class RemarkTopic:
     revision: int = strawberry.field(description="Counts edits; pass it as expectedVersion.")
 
 
+@record(remarks.OpinionWordsRow)
+class OpinionWords:
+    """The words by which a remark is taken to be positive or negative, for each language."""
+
+    opinion: str = strawberry.field(description="positive or negative.")
+    words: Json
+    revision: int = strawberry.field(description="Counts edits; pass it as expectedVersion.")
+
+
 @record(remarks.RemarkDayRow)
 class RemarkDay:
     """A day's remarks on a topic, in the customers' time zone."""

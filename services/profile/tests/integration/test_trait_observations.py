@@ -100,7 +100,7 @@ async def test_a_hidden_trait_is_not_there_and_somethings_being_hidden_is_said_o
     ("wrong", "field"),
     [
         ({"names": []}, "names"),
-        ({"names": ["x"] * 21}, "names"),
+        ({"names": ["x"] * 201}, "names"),
         ({"names": ["a\x00"]}, "names.0"),
         ({"first": 0}, "first"),
         ({"after": "x"}, "after"),

@@ -136,7 +136,7 @@ class ExplanationAnswer(Answer):
 class TraitObservationsQuery(BatchGet):
     """What was said of some traits of many customers: of each the newest `first`, after a cursor's observation."""
 
-    names: Annotated[list[Name], Field(min_length=1, max_length=20)]
+    names: Annotated[list[Name], Field(min_length=1, max_length=200)]
     first: int = Field(default=20, ge=1, le=200)
     after: str | None = Field(default=None, max_length=500)
 
