@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,12 +16,16 @@ from hypothesis import strategies as st
 from services.profile.tests.integration.conftest import START
 from services.profile.tests.plain_anonymising import Person, cells, cuts_of
 from services.profile.tests.profile_facts import identify, purchase
+from services.profile.tests.recording import Desk
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from profile_service.app import build
 from profile_service.repository import anonymising
 from profile_service.repository.anonymising import Outcome
+from profile_service.repository.generalising import Reading
 from profile_service.rules.anonymising import ExportDefinition, rounded
+from profile_service.service.anonymising import Anonymiser
+from profile_service.settings import Settings
 from servicekit.database import Database, raw
 from servicekit.embedded.postgres import EmbeddedPostgres
 from servicekit.testing import RunningService, create_database
@@ -94,7 +99,9 @@ async def export(
 ) -> tuple[Published, Outcome]:
     """What is published of exactly these people."""
     connection = await raw(session)
-    await connection.execute("DELETE FROM anonymised_exports; DELETE FROM traits; DELETE FROM customers")
+    await connection.execute(
+        "DELETE FROM anonymised_exports; DELETE FROM export_readings; DELETE FROM traits; DELETE FROM customers"
+    )
     ids = [UUID(int=place + 1) for place in range(len(known))]
     await connection.executemany(
         "INSERT INTO customers (customer_id, first_event_at, latest_event_at, latest_event_id, latest_anchor_id, "
@@ -114,7 +121,9 @@ async def export(
     await anonymising.insert_export(
         session, export_id, document, by="me", department=None, now=START, expires_at=START + timedelta(days=1)
     )
-    outcome = await anonymising.make_export(session, export_id, definition, k=k, zone="Asia/Tokyo")
+    while (made := await anonymising.get_export(session, export_id)) is not None and made.stage == "reading":
+        await anonymising.read_some(session, made, definition, zone="Asia/Tokyo", limit=7)
+    outcome = await anonymising.publish_cells(session, export_id, definition, k=k)
     found = {
         tuple(labels): count async for labels, count in anonymising.cells_of(session, export_id, after=0, limit=10**6)
     }
@@ -310,36 +319,124 @@ async def test_what_is_refused(profile_at_rest: RunningService) -> None:
     assert {row["export_id"] for row in page["items"] + rest["items"]} == {export_id, second}
 
 
-async def _die_in_the_middle(first: Database, second: Database, definition: ExportDefinition) -> None:
-    async with first.transaction() as session:
-        claimed = await anonymising.claim_export(session)
-        assert claimed is not None
-        async with second.transaction() as other:
-            assert await anonymising.claim_export(other) is None
-        await anonymising.make_export(session, claimed.export_id, definition, k=2, zone="Asia/Tokyo")
-        raise ConnectionError
+ALL = EXPORT | {"columns": COLUMNS[:1], "k": 10}
+CROWD = [UUID(int=number) for number in range(1, 31)]
+IDLE = {"nats_url": "nats://nowhere", "jwks_file": Path("none")}
 
 
-async def test_whoever_is_cancelled_killed_or_in_motion_leaves_nothing(database: Database) -> None:
-    definition = ExportDefinition.model_validate(EXPORT | {"columns": COLUMNS[:1]})
-    async with database.transaction() as session:
-        await export(session, [{"age": 25}] * 5, definition, k=5)
+def anonymiser(desk: Desk, **more: Any) -> Anonymiser:
+    """A worker that has just been started; it reads seven customers at a time."""
+    chosen = Settings(backfill_chunk=7, **{**IDLE, **more})
+    return Anonymiser(chosen, database=desk.database, clock=desk.clock)
+
+
+async def ask_for(desk: Desk, definition: dict[str, Any], *, crowd: list[UUID] = CROWD) -> UUID:
+    await desk.record([identify(person, START, age=25) for person in crowd])
+    export_id = uuid4()
+    async with desk.database.transaction() as session:
+        await anonymising.insert_export(
+            session, export_id, definition, by="me", department=None, now=START, expires_at=START + timedelta(days=1)
+        )
+    return export_id
+
+
+async def state_of(desk: Desk, export_id: UUID) -> tuple[str, str, int, int | None]:
+    async with desk.database.transaction() as session:
+        row = await anonymising.get_export(session, export_id)
+    assert row is not None
+    return row.state, row.stage, row.customers_read, row.customers
+
+
+async def finished(desk: Desk, export_id: UUID, **settings: Any) -> list[tuple[list[str], int]]:
+    """Make the rest of it, and whatever else there is, with another worker for each piece."""
+    while await anonymiser(desk, **settings).work():
+        if (await state_of(desk, export_id))[0] == "queued":
+            assert await desk.fetch("SELECT FROM anonymised_cells") == [], "nothing half made is to be seen"
+    assert await desk.fetch("SELECT FROM export_readings") == []
+    rows = await desk.fetch("SELECT labels, count FROM anonymised_cells WHERE export_id = $1 ORDER BY 1", export_id)
+    return [(row["labels"], row["count"]) for row in rows]
+
+
+async def merge(desk: Desk, former: UUID, to: UUID) -> None:
+    """All facts of one customer are another's from now on."""
+    async with desk.database.transaction() as session:
         connection = await raw(session)
-        await connection.execute("DELETE FROM anonymised_cells")
-        await connection.execute("INSERT INTO moving_customers (customer_id, anchor_id) VALUES ($1, $1)", UUID(int=1))
-    first, second = database, Database(database.url, pool_size=1)
-    try:
-        with pytest.raises(ConnectionError):
-            await _die_in_the_middle(first, second, definition)
-        async with second.transaction() as session:
-            found = await anonymising.claim_export(session)
-            assert found is not None
-            outcome = await anonymising.make_export(session, found.export_id, definition, k=4, zone="Asia/Tokyo")
-            assert outcome == Outcome(customers=4, published=4, cells=1, smallest=4)
-            async with first.transaction() as canceller:
-                assert await anonymising.cancel_export(canceller, found.export_id, now=START)
-            assert not await anonymising.finish_export(
-                session, found.export_id, outcome=outcome, problem=None, now=START
-            )
-    finally:
-        await second.close()
+        for table in ("events", "trait_observations"):
+            await connection.execute(f"UPDATE {table} SET customer_id = $2 WHERE customer_id = $1", former, to)
+        await desk.follower.recompute(session, [frozenset({former, to})])
+
+
+async def test_each_piece_is_a_workers_own_and_what_changes_meanwhile_counts_once(a_desk: Desk) -> None:
+    export_id = await ask_for(a_desk, ALL)
+    for _ in range(2):
+        assert await anonymiser(a_desk).work()
+    assert await state_of(a_desk, export_id) == ("queued", "reading", 14, None)
+    await merge(a_desk, CROWD[0], CROWD[1])  # both were read: they are one now
+    await merge(a_desk, CROWD[2], CROWD[29])  # the one was read, the other was not
+    await a_desk.record([identify(CROWD[4], START + timedelta(seconds=1), age=50)])  # was read: as it was then
+    await a_desk.record([identify(CROWD[28], START + timedelta(seconds=1), age=50)])  # was not
+    await a_desk.fetch("INSERT INTO moving_customers (customer_id, anchor_id) VALUES ($1, $1)", CROWD[5])
+    await a_desk.fetch("INSERT INTO erased_customers (customer_id, erasure_id) VALUES ($1, $1)", CROWD[6])
+    await a_desk.fetch("INSERT INTO erased_customers (customer_id, erasure_id) VALUES ($1, $1)", CROWD[27])
+    # 30, without the two who are one, who merged with somebody not read yet, who is in motion, who were erased
+    assert await finished(a_desk, export_id) == [(["20..40.5"], 20)]
+    state, stage, _, customers = await state_of(a_desk, export_id)
+    assert (state, stage, customers) == ("done", "over", 24)
+
+
+async def test_a_line_that_falls_below_k_while_it_is_made_is_not_published(a_desk: Desk) -> None:
+    export_id = await ask_for(a_desk, ALL, crowd=CROWD[:10])
+    assert await anonymiser(a_desk).work()
+    await merge(a_desk, CROWD[0], CROWD[9])
+    assert await finished(a_desk, export_id) == []
+    raised = await ask_for(a_desk, ALL)
+    assert await anonymiser(a_desk).work()
+    assert await finished(a_desk, raised, minimum_cell_size=31) == [], "the setting holds when it is published"
+
+
+async def test_a_crash_of_the_database_begins_it_anew(a_desk: Desk) -> None:
+    export_id = await ask_for(a_desk, ALL)
+    for stage in ("reading", "publishing"):
+        while (await state_of(a_desk, export_id))[:3] != ("queued", stage, 14 if stage == "reading" else 30):
+            assert await anonymiser(a_desk).work()
+        await a_desk.fetch("TRUNCATE export_readings")  # as it is with what is not logged
+        assert await anonymiser(a_desk).work()
+        assert await state_of(a_desk, export_id) == ("queued", "reading", 0, None)
+    assert await finished(a_desk, export_id) == [(["20..40.5"], 30)]
+
+
+async def test_only_members_are_read_and_who_is_cancelled_or_alone_leaves_nothing(a_desk: Desk) -> None:
+    await a_desk.record([purchase(person, START, 1) for person in CROWD[:12]])
+    await a_desk.publish_segment("buyer", BUYER)
+    await a_desk.backfill()
+    members = await ask_for(a_desk, ALL | {"segment": "buyer"})
+    assert await finished(a_desk, members) == [(["20..40.5"], 10)]
+    assert (await state_of(a_desk, members))[2:] == (12, 12)
+    cancelled, nobody = await ask_for(a_desk, ALL), await ask_for(a_desk, ALL | {"segment": "unknown"})
+    assert await anonymiser(a_desk).work()
+    async with a_desk.database.transaction() as session:
+        found = await anonymising.claim_export(session)
+        assert found is not None
+        async with a_desk.database.transaction() as other:
+            second = await anonymising.claim_export(other)  # nobody else works at it, but at another
+        assert second is not None
+        assert {found.export_id, second.export_id} == {cancelled, nobody}
+    async with a_desk.database.transaction() as session:
+        assert await anonymising.cancel_export(session, cancelled, now=START)
+        assert not await anonymising.finish_export(session, cancelled, outcome=None, problem=None, now=START)
+    assert await finished(a_desk, cancelled) == []
+    assert (await state_of(a_desk, cancelled))[:2] == ("cancelled", "over")
+    assert (await state_of(a_desk, nobody)) == ("done", "over", 0, 0)
+
+
+async def test_customers_are_read_by_the_key_however_many_there_are(a_desk: Desk) -> None:
+    people = [UUID(int=number) for number in range(1, 3001)]
+    await a_desk.record([identify(person, START, age=25, city="Tokyo") for person in people])
+    connection = await a_desk.database.connect()
+    await connection.execute("VACUUM ANALYZE")
+    definition = ExportDefinition.model_validate(EXPORT | {"columns": [COLUMNS[0], COLUMNS[4]]})
+    statement = Reading(definition, uuid4(), zone="Asia/Tokyo")
+    sql = statement.write(after=people[1000], last=people[1050])
+    plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {sql}", *statement.parameters))
+    await connection.close()
+    assert "Seq Scan on customers" not in plan and "Seq Scan on traits" not in plan, plan

@@ -3,7 +3,14 @@
 from profile_service.models.base import Base
 from profile_service.models.customers import Customer, Trait
 from profile_service.models.identifiers import CustomerIdentifier
-from profile_service.models.insights import AnonymisedCell, AnonymisedExport, AuditedRead, InsightCell, InsightDataset
+from profile_service.models.insights import (
+    AnonymisedCell,
+    AnonymisedExport,
+    AuditedRead,
+    ExportReading,
+    InsightCell,
+    InsightDataset,
+)
 from profile_service.models.policy import Given, GivenChange, GivenName, PolicyVersion, SegmentPublisher, Used
 from profile_service.models.ranks import CustomerRank, Rank, RankTable
 from profile_service.models.relations import Relation, RelationStatement
@@ -37,6 +44,7 @@ __all__ = [
     "CustomerSign",
     "CutPoint",
     "Event",
+    "ExportReading",
     "Given",
     "GivenChange",
     "GivenName",

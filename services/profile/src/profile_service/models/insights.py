@@ -1,10 +1,10 @@
 """Data at the level of segments, bought and de-identified; our own anonymised for others; who read either.
 
-None of these tables names a customer, and nothing in them leads to one.
+None of these tables names a customer, and nothing in them leads to one - but, while an export is made, its readings.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Index, Integer, Text, Uuid
@@ -12,6 +12,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from profile_service.models.base import Base, json_column, moment, number, text_column
+from servicekit.tables import RowsFollow
+
+ExportStage = Literal["reading", "publishing", "clearing", "over"]
 
 
 class InsightDataset(Base, table=True):
@@ -82,6 +85,27 @@ class AnonymisedExport(Base, table=True):
     smallest: int | None = number(BigInteger, nullable=True)
     """Customers in the smallest published cell: the k that was reached; null also: nothing was published."""
     problem: str | None = text_column(nullable=True)
+    stage: str = Field(sa_column=Column(Text, nullable=False, server_default="reading"))
+    """`reading` customers, `publishing`, `clearing` what was read, `over`."""
+    cursor: UUID | None = Field(sa_column=Column(Uuid, nullable=True))
+    """The last customer read or cleared."""
+    customers_read: int = number(BigInteger, default=0)
+
+
+class ExportReading(Base, table=True):
+    """What was read of a customer for an export that is being made; gone once it is.
+
+    Values as they are published, but numbers by steps: these are cut when everybody is read. Not logged: a crash
+    empties the table, and reading begins anew.
+    """
+
+    __tablename__ = "export_readings"
+    __rows_follow__: ClassVar[RowsFollow] = "recompute"
+    __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012  # SQLAlchemy's own shape
+
+    customer_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    export_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    labels: list[str | None] = Field(sa_column=Column(ARRAY(Text), nullable=False))
 
 
 class AnonymisedCell(Base, table=True):

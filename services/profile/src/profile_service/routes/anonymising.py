@@ -122,6 +122,7 @@ def _export(row: ExportRow) -> schemas.AnonymisedExportAnswer:
         created_at=row.created_at,
         finished_at=row.finished_at,
         expires_at=row.expires_at,
+        customers_read=row.customers_read,
         publication=schemas.PublicationAnswer(
             statement=_STATEMENT,
             item_categories=[column.category for column in definition.columns],

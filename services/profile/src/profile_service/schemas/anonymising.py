@@ -43,6 +43,8 @@ class AnonymisedExportAnswer(Answer):
     created_at: datetime
     finished_at: datetime | None
     expires_at: datetime
+    customers_read: int
+    """So far, while it is being made."""
     publication: PublicationAnswer
     figures: AnonymisedFiguresAnswer | None
     problem: str | None

@@ -1,4 +1,4 @@
-"""Anonymised exports: asked for, made by a worker from one snapshot, handed out, forgotten but for the record."""
+"""Anonymised exports: asked for, made by a worker in stages, handed out, forgotten but for the record."""
 
 import csv
 import io
@@ -25,6 +25,7 @@ from servicekit.clock import Clock
 from servicekit.cursors import Page, cut_page
 from servicekit.database import Database
 from servicekit.errors import Conflict, Forbidden, Gone, Invalid, NotFound
+from servicekit.moves import hold_moves
 from servicekit.workers import describe
 
 log = structlog.get_logger(__name__)
@@ -173,7 +174,11 @@ def _object(names: Sequence[str], labels: Sequence[str | None], count: int | Non
 
 
 class Anonymiser:
-    """Makes exports, each in one transaction: a kill leaves it as it was, and whoever comes next makes it anew."""
+    """Makes exports in stages; each piece is one transaction, so a kill repeats one and loses nothing.
+
+    Customers are read some at a time, each once, at rest and as they are then; published is what `k` of them share, in
+    one transaction, as the setting and erasures are then; then what was read is deleted.
+    """
 
     def __init__(self, settings: Settings, *, database: Database, clock: Clock) -> None:
         self._settings = settings
@@ -181,23 +186,14 @@ class Anonymiser:
         self._clock = clock
 
     async def work(self) -> bool:
-        """Make the oldest export that is asked for; True while there may be more."""
+        """Do one piece of the oldest export that is not over; True while there may be more."""
         export: ExportRow | None = None
         try:
             async with self._database.transaction() as session:
                 export = await anonymising.claim_export(session)
                 if export is None:
                     return False
-                definition = ExportDefinition.model_validate(export.definition)
-                # the setting may have been raised since it was asked for
-                k = max(definition.k or 0, self._settings.minimum_cell_size)
-                outcome = await anonymising.make_export(
-                    session, export.export_id, definition, k=k, zone=self._settings.time_zone
-                )
-                if not await anonymising.finish_export(
-                    session, export.export_id, outcome=outcome, problem=None, now=self._clock.now()
-                ):
-                    raise _Cancelled
+                await self._do_piece(session, export, ExportDefinition.model_validate(export.definition))
         except _Cancelled:
             return True
         except asyncpg.DataError as error:
@@ -205,6 +201,26 @@ class Anonymiser:
             log.warning("export_failed", export_id=str(export.export_id), error=describe(error))
             await self._fail(export)
         return True
+
+    async def _do_piece(self, session: AsyncSession, export: ExportRow, definition: ExportDefinition) -> None:
+        chunk = self._settings.backfill_chunk
+        if export.stage == "clearing":
+            await anonymising.clear_some(session, export, limit=chunk)
+            return
+        if await anonymising.is_lost(session, export):
+            still = await anonymising.read_again(session, export)
+        elif export.stage == "reading":
+            await hold_moves(session)
+            still = await anonymising.read_some(session, export, definition, zone=self._settings.time_zone, limit=chunk)
+        else:
+            # the setting may have been raised since it was asked for
+            k = max(definition.k or 0, self._settings.minimum_cell_size)
+            outcome = await anonymising.publish_cells(session, export.export_id, definition, k=k)
+            still = await anonymising.finish_export(
+                session, export.export_id, outcome=outcome, problem=None, now=self._clock.now()
+            )
+        if not still:
+            raise _Cancelled
 
     async def _fail(self, export: ExportRow) -> None:
         problem = "A number is too large to be generalised. Take bins, or wider steps."

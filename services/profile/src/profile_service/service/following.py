@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from profile_service.repository import conclusions, detecting, relations, retractions, timeline, traits
+from profile_service.repository import anonymising, conclusions, detecting, relations, retractions, timeline, traits
 from profile_service.repository.conclusions import Definitions
 from profile_service.service.concluding import Concluder
 from profile_service.settings import Settings
@@ -73,6 +73,7 @@ class Follower:
         gone = [customer_id for customer_id, count in counts.items() if not count]
         await self._concluder.note_departures(session, gone, reason="move")
         await detecting.refold_signs(session, groups)
+        await anonymising.forget_readings(session, customer_ids)
         await timeline.forget_customers(session, gone)
         alive = sorted(customer_id for customer_id, count in counts.items() if count)
         await retractions.retract_arrived(session, alive)
