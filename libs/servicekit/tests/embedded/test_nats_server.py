@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import stat
 import urllib.request
@@ -62,6 +63,17 @@ def test_the_platform_syncs_every_message_and_tests_do_not(tmp_path: Path) -> No
         with EmbeddedNats(tmp_path / str(durable), durable=durable) as server:
             state = json.loads(urllib.request.urlopen(f"{server.monitor_url}/jsz", timeout=5).read())
             assert state["config"].get("sync_always", False) is expected
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_streams_may_reserve_more_than_the_disk_has(tmp_path: Path, durable: bool) -> None:
+    async def reserve(client: Client) -> int:
+        more_than_free = shutil.disk_usage(tmp_path).total + 2**30
+        info = await client.jetstream().add_stream(name="large", subjects=["large.>"], max_bytes=more_than_free)
+        return info.state.messages
+
+    with EmbeddedNats(tmp_path, durable=durable) as server:
+        assert with_client(server.url, reserve) == 0
 
 
 def test_a_user_publishes_and_reads_only_what_it_may(tmp_path: Path) -> None:

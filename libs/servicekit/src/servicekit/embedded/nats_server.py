@@ -24,10 +24,9 @@ from servicekit.embedded.errors import EmbeddedServerError
 HOST = "127.0.0.1"
 MAX_PAYLOAD_BYTES = 1024 * 1024
 START_SECONDS = 60.0
-NOT_DURABLE = {
-    "sync_interval": "2m",
-    "max_file_store": 2**42,  # the streams reserve more than a directory in memory may have
-}
+MAX_FILE_STORE = 2**42
+"""Streams reserve what they may grow to, several times what they ever hold: a smaller disk, or one that is in memory,
+must not keep the server from starting. By default it reserves no more than three quarters of what is free."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,8 @@ class EmbeddedNats:
             "max_payload": MAX_PAYLOAD_BYTES,
             "jetstream": {
                 "store_dir": str(self.store_directory),
-                **({"sync_interval": "always"} if self.durable else NOT_DURABLE),
+                "max_file_store": MAX_FILE_STORE,
+                "sync_interval": "always" if self.durable else "2m",
             },
         }
         if self.users is not None:
