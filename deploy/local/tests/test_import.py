@@ -15,6 +15,9 @@ from kizuna_local.__main__ import main
 from kizuna_local.home import Home
 from kizuna_local.testing import Launcher
 
+SAMPLE = [
+    {"type": "track", "event": "Bought", "identifiers": ["card"], "traits": {}, "properties": {"revenue": "number"}}
+]
 LIST = "会員番号,氏名\n" + "".join(f"{number},花子\n" for number in range(100))
 
 
@@ -49,8 +52,12 @@ class Imports(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if "/lines" in self.path:
-            return self._answer(200, {"items": [{"line": 7, "field": "メール", "detail": "Nothing is left."}]})
-        counts = {"lines_read": 101, "accepted": 99, "rejected": 1, "problem": None}
+            # two pages, one line each
+            line = 8 if "after=next" in self.path else 7
+            items = [{"line": line, "field": "メール", "detail": "Nothing is left."}]
+            return self._answer(200, {"items": items, "next": "next" if line == 7 else None})
+        counts: dict[str, Any] = {"lines_read": 101, "accepted": 99, "repeated": 9, "rejected": 1, "problem": None}
+        counts |= {"bytes_read": len(self.content), "sample": SAMPLE}
         return self._answer(
             200, {"size": len(self.content), "state": "done" if self.started else "uploading", **counts}
         )
@@ -99,9 +106,52 @@ def test_a_file_is_brought_through_trouble_and_told_about(
     assert bytes(imports.content) == members.read_bytes()
     [announced] = imports.announced
     assert announced["mapping"] == {"会員番号": "user_id", "氏名": "traits.name"}
-    assert (announced["format"], announced["encoding"], announced["dry_run"]) == ("csv", "auto", False)
-    assert "done" in (said := capsys.readouterr().out)
+    assert announced.keys() == {"source_id", "format", "mapping", "as_of"}
+    assert (announced["format"], announced["source_id"]) == ("csv", "shop")
+    assert "done: 101 lines read, 99 taken (9 of them before), 1 not" in (said := capsys.readouterr().out)
     assert "line 7 メール: Nothing is left." in said
+
+
+def test_events_are_brought_with_types_and_constants(
+    imports: type[Imports], members: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings, rejected = tmp_path / "orders.json", tmp_path / "rejected.csv"
+    said = {"source_id": "shop", "kind": "events", "mapping": {"a=b": "record_id"}, "time_zone": "UTC"}
+    settings.write_text(json.dumps(said | {"constants": {"properties.shop": "渋谷"}}))
+    options = [
+        "--mapping",
+        "金額=properties.revenue:number",
+        "--mapping",
+        "会員=external_ids.card:1",
+        "--event",
+        "Bought",
+    ]
+    more = [
+        "--constant",
+        "properties.currency=JPY",
+        "--constant",
+        "properties.count=1",
+        "--constant",
+        'properties.x="1"',
+    ]
+    written = ["--settings", str(settings), "--time-zone", "Asia/Tokyo", "--dry-run", "--rejected", str(rejected)]
+    assert main(["import", str(members), *options, *more, *written]) == 0
+    [announced] = imports.announced
+    assert announced.pop("as_of")
+    assert announced == {
+        "source_id": "shop", "kind": "events", "format": "csv", "time_zone": "Asia/Tokyo", "dry_run": True,
+        "mapping": {
+            "a=b": "record_id", "金額": {"to": "properties.revenue", "type": "number"}, "会員": "external_ids.card:1",
+        },
+        "constants": {
+            "event": "Bought", "properties.shop": "渋谷", "properties.currency": "JPY", "properties.count": 1,
+            "properties.x": "1",
+        },
+    }  # fmt: skip
+    assert "would be Bought of card: revenue (number)" in capsys.readouterr().out
+    assert rejected.read_text().splitlines() == [
+        "line,column,detail", "7,メール,Nothing is left.", "8,メール,Nothing is left.",
+    ]  # fmt: skip
 
 
 def test_an_interrupted_upload_goes_on(imports: type[Imports], members: Path) -> None:
@@ -124,6 +174,10 @@ def test_what_is_wrong_is_said_in_a_sentence(
 ) -> None:
     assert main(["import", str(members)]) == 1
     assert "--source" in capsys.readouterr().err
+    assert main(["import", str(members), "--source", "shop", "--mapping", "user_id"]) == 1
+    assert "COLUMN=TARGET" in capsys.readouterr().err
+    assert main(["import", str(members), "--settings", str(members)]) == 1
+    assert "members.csv" in capsys.readouterr().err
     assert main(["import", str(members), "--source", "nobody", "--mapping", "a=user_id"]) == 1
     assert "There is no source nobody." in capsys.readouterr().err
     missing = launcher("import", str(members.with_name("none.csv")), *OPTIONS)

@@ -49,9 +49,10 @@ class ImportService:
         """The content is complete."""
         self._ask("POST", f"/{import_id}:start")
 
-    def rejected_lines(self, import_id: str, *, first: int) -> list[Json]:
-        """Return the first lines that could not be taken."""
-        return cast("list[Json]", self._ask("GET", f"/{import_id}/lines", params={"first": first})["items"])
+    def rejected_lines(self, import_id: str, *, first: int, after: str | None = None) -> Json:
+        """Return a page of the lines that could not be taken: `items`, and `next`, the cursor of the page after it."""
+        params: Json = {"first": first} | ({} if after is None else {"after": after})
+        return self._ask("GET", f"/{import_id}/lines", params=params)
 
     def send(self, import_id: str, piece: bytes, *, offset: int) -> int:
         """Send one piece and return the offset that is due next, which says whether it was taken."""
