@@ -20,9 +20,9 @@ SCHEMA = graphql.build_schema((Path(__file__).parents[2] / "gateway" / "schema.g
 STORY = "policy"
 ADS, CRM = f"{STORY}-ads", f"{STORY}-crm"
 TRAIT, EVENT = f"{STORY}_canary_trait", "Policy Canary"
-HIDDEN, DRAWN, SIGN = f"{STORY}-canary", f"{STORY}-drawn", f"{STORY}-sign"
+HIDDEN, DRAWN, SIGN, COMPUTED = f"{STORY}-canary", f"{STORY}-drawn", f"{STORY}-sign", f"{STORY}-computed"
 VALUES = (f"{STORY}-canary-value", f"{STORY}-canary-property", f"{STORY}-canary-name", f"{STORY}-canary-meaning")
-CANARIES = (TRAIT, EVENT, HIDDEN, DRAWN, SIGN, *VALUES)
+CANARIES = (TRAIT, EVENT, HIDDEN, DRAWN, SIGN, COMPUTED, *VALUES)
 BY_TRAIT = {"kind": "trait", "trait": TRAIT, "comparison": "eq", "value": VALUES[0]}
 BY_EVENT = {"kind": "event_count", "event": EVENT, "comparison": "ge", "value": 1}
 RULES = [
@@ -38,7 +38,7 @@ DEPTH = 5
 SAMPLES: dict[str, Any] = {
     "id": ANY_ID, "importId": ANY_ID, "key": HIDDEN, "name": TRAIT, "purpose": "gift", "topic": "none",
     "namespace": "user_id", "value": f"{STORY}-one", "keys": [DRAWN, HIDDEN], "condition": BY_TRAIT, "first": 5,
-    "input": {"kind": "trait", "name": TRAIT},
+    "input": {"kind": "trait", "name": TRAIT}, "subject": f"computed:{COMPUTED}", "opinion": "positive",
 }  # fmt: skip
 """By name of argument; what is optional and not here is left out. `id` of a customer is the customer's."""
 SEVERAL = {"segment": [{"key": HIDDEN}, {"key": DRAWN}], "sign": [{"key": SIGN}]}
@@ -54,6 +54,10 @@ SHOWN_BY_CRM = {
     "signs": (SIGN, VALUES[3], EVENT),
     "signCoverage": (SIGN,),
     "traitDefinitions": (TRAIT,),
+    "computedTraits": (COMPUTED, EVENT),
+    "cutPointSchedules": (COMPUTED,),
+    "cutPointSchedule": ('"every": "day"',),
+    "nextCategorySettings": (EVENT,),
     "policy": (TRAIT, EVENT, HIDDEN),
     "policyVersions": (TRAIT, EVENT, HIDDEN),
 }  # fmt: skip
@@ -71,6 +75,10 @@ def test_no_field_of_the_graph_tells_what_the_policy_hides(platform: RunningPlat
         shown = answer(platform, CRM, query, variables)
         assert "LIMIT_EXCEEDED" not in shown, (place, shown)
         seen_by_crm[place] = seen_by_crm.get(place, "") + shown
+    whether = "query($id: ID!) { customer(id: $id) { withheld timeline { withheld } } withheld { segments signs } }"
+    for department, said in ((ADS, "true"), (CRM, "false")):
+        told = answer(platform, department, whether, {"id": customer_id})
+        assert told.count(said) == 4, (department, told)
     for place, canaries in SHOWN_BY_CRM.items():
         missing = [canary for canary in canaries if canary not in seen_by_crm[place]]
         assert not missing, (place, missing, seen_by_crm[place])
@@ -86,6 +94,10 @@ def plant(platform: RunningPlatform) -> str:
     sign = {"name": "s", "meaning": VALUES[3], "condition": BY_EVENT, "strength": "weak", "lifetime_days": 30}
     put(platform, "profile", f"/v1/signs/{SIGN}", sign)
     post(platform, "profile", f"/v1/signs/{SIGN}:publish")
+    computed = {"name": "c", "value": {"kind": "events", "function": "count", "event": EVENT}}
+    put(platform, "profile", f"/v1/computed-traits/{COMPUTED}", computed)
+    put(platform, "profile", f"/v1/cut-points/computed:{COMPUTED}", {"every": "day"})
+    put(platform, "profile", "/v1/next-categories", {"event": EVENT, "property": "note"})
     person = identify(f"{STORY}-one", traits={TRAIT: VALUES[0]})
     happened = {"type": "track", "event": EVENT, "userId": f"{STORY}-one", "properties": {"note": VALUES[1]}}
     tell(platform, key, [person, happened])

@@ -130,6 +130,99 @@ def test_why_a_trait_won_and_what_became_of_what_lost(platform: RunningPlatform,
     assert code_and_field(refused)[0] == "FORBIDDEN"
 
 
+def test_why_a_trait_of_a_whole_segment_won_comes_together(platform: RunningPlatform, people: dict[str, str]) -> None:
+    key, ids = f"{STORY}-list", sorted([*people.values(), str(uuid4())])[:-1]
+    change(platform, PUT_SEGMENT, key=key, name="一覧", kind="static")
+    add = "mutation($input: SegmentMembersInput!) { addSegmentMembers(input: $input) { outcomes { outcome } } }"
+    change(platform, add, key=key, customerIds=ids)
+    query = f"""query($key: String!) {{ customers(segment: $key) {{ edges {{ node {{ id
+      city: trait(name: "{CITY}") {{ value observations {{ edges {{ node {{ source }} }} }} }}
+      none: trait(name: "{STORY}-none") {{ value policy observations {{ edges {{ cursor }} }} }} }} }} }} }}"""
+    wait_for("they are on the list", lambda: len(data(platform, query, key=key)["customers"]["edges"]) == len(ids))
+    for edge in data(platform, query, key=key)["customers"]["edges"]:
+        trait = explained(platform, edge["node"]["id"])
+        said = [{"node": {"source": each["node"]["source"]}} for each in trait["observations"]["edges"]]
+        assert edge["node"]["city"] == {"value": trait["value"], "observations": {"edges": said}}
+        assert {each["node"]["source"] for each in said} == {SHOP, CRM}
+        assert edge["node"]["none"] == {"value": None, "policy": None, "observations": {"edges": []}}
+
+
+def test_what_is_taken_by_schedule_is_put_taken_and_forgotten(
+    platform: RunningPlatform, people: dict[str, str]
+) -> None:
+    key = f"{STORY}-spent"
+    subject = f"computed:{key}"
+    value = {"kind": "events", "function": "sum", "event": ORDER, "property": "revenue"}
+    put_trait = "mutation($input: PutComputedTraitInput!) { putComputedTrait(input: $input) { computedTrait { key } } }"
+    change(platform, put_trait, key=key, name="買上", value=value)
+    put_schedule = """mutation($input: PutCutPointScheduleInput!) { putCutPointSchedule(input: $input) {
+      schedule { subject every at revision } } }"""
+    given = {"subject": subject, "every": "month", "day": 3}
+    put_in = change(platform, put_schedule, **given)["schedule"]
+    assert put_in == {"subject": subject, "every": "month", "at": "03:00", "revision": 1}
+    assert code_and_field(ask(platform, put_schedule, input=given | {"expectedVersion": 7}))[0] == "CONFLICT"
+    assert code_and_field(ask(platform, put_schedule, input=given | {"day": 40})) == ("BAD_USER_INPUT", "day")
+    query = """query($subject: String!) { cutPointSchedule(subject: $subject) {
+      version versions { edges { node { version customers atLeast } } } } }"""
+    wait_for("they are taken", lambda: data(platform, query, subject=subject)["cutPointSchedule"]["version"] >= 1)
+    taken = data(platform, query, subject=subject)["cutPointSchedule"]["versions"]["edges"][-1]["node"]
+    assert taken["customers"] >= len(BUYERS)
+    assert "80" in taken["atLeast"]
+
+    put_settings = """mutation($input: PutNextCategorySettingsInput!) { putNextCategorySettings(input: $input) {
+      settings { definition { event minimumCustomers minimumLift } } } }"""
+    settings = change(platform, put_settings, event=ORDER, minimumCustomers=2, minimumLift=0.5)["settings"]
+    assert settings["definition"] == {"event": ORDER, "minimumCustomers": 2, "minimumLift": 0.5}
+    query = """query($id: ID!) { nextCategorySettings { version } categoryLifts { lift }
+      customer(id: $id) { nextCategories { toCategory } } }"""
+    wait_for(
+        "lifts are taken", lambda: data(platform, query, id=people["taro"])["nextCategorySettings"]["version"] >= 1
+    )
+    found = data(platform, query, id=people["taro"])
+    assert isinstance(found["categoryLifts"], list)
+    assert found["customer"]["nextCategories"] == []  # no order names a category
+    refused = ask(platform, put_settings, scopes=("gateway:read", "profile:read"), input={"event": ORDER})
+    assert code_and_field(refused)[0] == "FORBIDDEN"
+    data(platform, "mutation { deleteNextCategorySettings { key } }")
+    delete = "mutation($input: DeleteCutPointScheduleInput!) { deleteCutPointSchedule(input: $input) { key } }"
+    change(platform, delete, subject=subject)
+    left = """query($id: ID!, $subject: String!) { nextCategorySettings { version } categoryLifts { lift }
+      customer(id: $id) { nextCategories { lift } } cutPointSchedule(subject: $subject) { version } }"""
+    assert data(platform, left, id=people["taro"], subject=subject) == {
+        "nextCategorySettings": None,
+        "categoryLifts": None,
+        "customer": {"nextCategories": None},
+        "cutPointSchedule": None,
+    }
+
+
+def test_a_retraction_sent_twice_happens_once(platform: RunningPlatform, people: dict[str, str]) -> None:
+    retract = """mutation($input: RetractTraitInput!) { retractTrait(input: $input) { retraction { id retracted } } }"""
+    given = {"name": CITY, "sourceId": CRM, "customerId": people["jiro"], "why": "A mix-up.", "idempotencyKey": STORY}
+    first = change(platform, retract, **given)["retraction"]
+    assert first["retracted"] == 1
+    assert change(platform, retract, **given)["retraction"] == first
+    other = ask(platform, retract, input=given | {"why": "Another."})
+    assert code_and_field(other)[1] == "idempotencyKey"
+
+
+def test_sums_presets_and_words_are_read(platform: RunningPlatform) -> None:
+    query = """{ totals { customers events currency withheld } computedTraitPresets { key value }
+      rfmDefinition { definition { event property } } withheld { segments signs computedTraits }
+      remarksAreBeingRead opinionWords(opinion: "positive") { words } }"""
+    found = data(platform, query)
+    assert found["totals"]["customers"] >= len(BUYERS)
+    assert found["withheld"] == {"segments": False, "signs": False, "computedTraits": False}
+    assert found["rfmDefinition"]["definition"] == {"event": ORDER, "property": "revenue"}
+    put_trait = "mutation($input: PutComputedTraitInput!) { putComputedTrait(input: $input) { computedTrait { key } } }"
+    keys = [f"{STORY}-{preset['key']}" for preset in found["computedTraitPresets"]]
+    for key, preset in zip(keys, found["computedTraitPresets"], strict=True):
+        assert change(platform, put_trait, key=key, name="x", value=preset["value"])["computedTrait"]["key"] == key
+    assert set(keys) <= {each["key"] for each in data(platform, "{ computedTraits { key } }")["computedTraits"]}
+    wrong = ask(platform, '{ opinionWords(opinion: "furious") { words } }')
+    assert code_and_field(wrong) == ("BAD_USER_INPUT", "opinion")
+
+
 def test_the_timeline_says_whose_source_it_was(platform: RunningPlatform, people: dict[str, str]) -> None:
     query = """query($id: ID!) { customer(id: $id) { timeline { edges { node {
       name source department brand legalEntity } } } } }"""
