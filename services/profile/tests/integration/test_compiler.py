@@ -81,9 +81,14 @@ async def _the_compiler_reads_like_plain_python(database: Database, world: World
             members = await _members(connection, expanded[position], now=world.now)
             assert members == {key for key, matches in expected.items() if matches}, condition
             found = await _candidates(connection, expanded[position], now=world.now)
+            early = await _candidates(connection, expanded[position], now=world.now, is_early=True)
+            assert early.keys() == found.keys()
             for key, customer in known.items():
                 if key in found:
                     assert found[key] == answers[key][position], condition
+                    matches, until = early[key]
+                    _assert_unchanged(condition, customer, matches, since=world.now, until=until)
+                    assert (until is None) == (found[key][1] is None)
                 else:  # it does not fulfil it, and time alone does not change that
                     assert not expected[key], condition
                     _assert_unchanged(condition, customer, False, since=world.now, until=None)
@@ -393,9 +398,9 @@ def _answers(rows: list[asyncpg.Record], count: int) -> dict[UUID, list[tuple[bo
 
 
 async def _candidates(
-    connection: asyncpg.Connection, expanded: Predicate, *, now: datetime
+    connection: asyncpg.Connection, expanded: Predicate, *, now: datetime, is_early: bool = False
 ) -> dict[UUID, tuple[bool, datetime | None]]:
-    compiled = COMPILER.candidates(expanded)
+    compiled = COMPILER.candidates(expanded, is_early=is_early)
     rows = await connection.fetch(
         f"SELECT customer_id, m0, NULLIF(v0, 'infinity') AS v0 FROM ({compiled.sql}) AS found",
         now,

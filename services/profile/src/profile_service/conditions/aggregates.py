@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 
 from profile_service.conditions import nodes as n
 from profile_service.conditions.json_values import Parameters, as_text, property_number
-from profile_service.conditions.scans import NOW, Scan, Scans, Setting
+from profile_service.conditions.scans import NOW, ONLY, Scan, Scans, Setting
 from profile_service.conditions.translating import midnight
 
 NEVER = "'infinity'::timestamptz"
 ZERO_FOR_NONE = frozenset({"count", "distinct_days", "sum"})
 _EXACT = "0.000000000000"
 """Added to a dividend, it keeps twelve decimals of any quotient."""
+_LATEST = f"array_agg(e.occurred_at ORDER BY e.occurred_at DESC) {ONLY}"
 
 
 def earliest(*moments: str) -> str:
@@ -66,34 +67,32 @@ class Aggregates:
         return column
 
     def _column(self, node: n.Aggregate, scan: Scan, counted: str) -> str:
-        only = f"FILTER (WHERE {counted})"
+        return scan.column(self._aggregate(node), counted)
+
+    def _aggregate(self, node: n.Aggregate) -> str:
         match node.function:
             case "count":
-                return scan.column(f"count(*) {only}")
+                return f"count(*) {ONLY}"
             case "first" | "last":
-                return scan.column(f"{'min' if node.function == 'first' else 'max'}(e.occurred_at) {only}")
+                return f"{'min' if node.function == 'first' else 'max'}(e.occurred_at) {ONLY}"
             case "gap":
-                return scan.column(self._latest(only))
+                return _LATEST
             case "distinct_days":
-                return scan.column(f"count(DISTINCT ({self._local})::date) {only}")
+                return f"count(DISTINCT ({self._local})::date) {ONLY}"
             case "most_frequent_hour":
-                return scan.column(f"mode() WITHIN GROUP (ORDER BY extract(hour FROM {self._local})) {only}")
+                return f"mode() WITHIN GROUP (ORDER BY extract(hour FROM {self._local})) {ONLY}"
             case "most_frequent":
                 text = as_text(f"(e.properties -> {self._parameters.add(node.property_name, 'text')})")
-                return scan.column(f'mode() WITHIN GROUP (ORDER BY ({text}) COLLATE "C") {only}')
+                return f'mode() WITHIN GROUP (ORDER BY ({text}) COLLATE "C") {ONLY}'
         number = property_number(node.property_name or "", self._parameters, self._setting.promoted)
         if node.function == "average":
-            return scan.column(f"round((sum({number}) {only} + {_EXACT}) / count({number}) {only}, 6)")
+            return f"round((sum({number}) {ONLY} + {_EXACT}) / count({number}) {ONLY}, 6)"
         function = {"sum": "sum", "minimum": "min", "maximum": "max"}[node.function]
-        return scan.column(f"{function}({number}) {only}")
+        return f"{function}({number}) {ONLY}"
 
     @property
     def _local(self) -> str:
         return f"e.occurred_at AT TIME ZONE {self.zone}"
-
-    @staticmethod
-    def _latest(only: str) -> str:
-        return f"array_agg(e.occurred_at ORDER BY e.occurred_at DESC) {only}"
 
     def _window(self, window: n.Window | None) -> tuple[str | None, str | None, list[str]]:
         """The lowest and highest moment that can matter to it (None: any), and what an event in it fulfils."""
@@ -123,7 +122,7 @@ class Aggregates:
             return "NULL"
         if isinstance(window, n.Between):
             conditions += self._window(window)[2]
-        return counted.scan.column(f"min(e.occurred_at) FILTER (WHERE {' AND '.join(conditions)})")
+        return counted.scan.column(f"min(e.occurred_at) {ONLY}", " AND ".join(conditions))
 
     def opening(self, counted: Counted) -> str:
         """When an event still to come opens the window anew; NULL where none does."""
@@ -144,33 +143,40 @@ class Aggregates:
 
     def _leaving(self, counted: Counted) -> str:
         """The event whose leaving a window of hours changes the aggregate first."""
-        scan, only = counted.scan, f"FILTER (WHERE {counted.condition})"
         if counted.node.function == "gap":
             return f"{counted.column}[2]"
         if counted.node.function == "last":
             return counted.column
-        return scan.column(f"min(e.occurred_at) {only}")
+        return self._earliest_counted(counted)
 
     def _moving_on(self, counted: Counted, window: n.Calendar) -> str:
         """The next boundary if anything is in the window; else when the window reaches what happened after it."""
-        count = counted.scan.column(f"count(*) FILTER (WHERE {counted.condition})")
+        count = counted.scan.column(f"count(*) {ONLY}", counted.condition)
         cases = f"WHEN {count} > 0 THEN {self.boundary(window)}"
         if window.offset < 0:
             conditions = [f"e.occurred_at >= {self._period(window, 1)}", *self._scans.filters(counted.node.source)]
-            after = counted.scan.column(f"min(e.occurred_at) FILTER (WHERE {' AND '.join(conditions)})")
+            after = counted.scan.column(f"min(e.occurred_at) {ONLY}", " AND ".join(conditions))
             zone = self._zone_of(window)
             start = f"date_trunc('{window.unit}', {after} AT TIME ZONE {zone})"
             cases += f" ELSE ({start} + {_periods(window.unit, -window.offset)}) AT TIME ZONE {zone}"
         return f"CASE {cases} END"
 
     def kth_leaves(self, counted: Counted, position: int, hours: int) -> str:
-        """When the k-th latest of the counted events leaves a window of hours: until then at least k are in it."""
-        only = f"FILTER (WHERE {counted.condition})"
+        """When the k-th latest of the counted events leaves a window of hours: until then at least k are in it.
+
+        Early is when the first one leaves: everybody's events need not be sorted for that.
+        """
         if position == 1:
-            latest = counted.scan.column(f"max(e.occurred_at) {only}")
+            latest = counted.scan.column(f"max(e.occurred_at) {ONLY}", counted.condition)
+        elif self._setting.is_early:
+            latest = self._earliest_counted(counted)
         else:
-            latest = f"{counted.scan.column(self._latest(only))}[{self._parameters.add(position, 'int')}]"
+            latest = f"{counted.scan.column(_LATEST, counted.condition)}[{self._parameters.add(position, 'int')}]"
         return f"{latest} + {self.hours(hours)}"
+
+    @staticmethod
+    def _earliest_counted(counted: Counted) -> str:
+        return counted.scan.column(f"min(e.occurred_at) {ONLY}", counted.condition)
 
     # Pieces
 

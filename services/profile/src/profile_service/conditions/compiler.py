@@ -64,22 +64,23 @@ class Compiler:
         """Answers and valid_until of every condition for everybody: a backfill in one look."""
         return self._answers(conditions, is_restricted=False)
 
-    def candidates(self, condition: n.Predicate) -> CompiledConditions:
+    def candidates(self, condition: n.Predicate, *, is_early: bool = False) -> CompiledConditions:
         """m0 and v0 of one condition for whoever fulfils it now or may by time alone: what a backfill looks at.
 
-        Others are there or not: they do not fulfil it, and time alone does not change that.
+        `is_early`: v0 may be earlier than it must be, where that is cheaper to find out.
         """
-        statement = Statement(self._setting(is_restricted=False, is_timed=True))
+        statement = Statement(self._setting(is_restricted=False, is_timed=True, is_early=is_early))
         term = statement.predicate(condition)
         columns = [f"{term.sql} AS m0", f"{_in_reach(term.until)} AS v0"]
-        sql = statement.write(columns, leaves_strangers_out=not holds_for_stranger(condition))
+        where = f" AND {term.sql}" if term.until == NEVER else f" AND ({term.sql} OR {term.until} < {NEVER})"
+        sql = statement.write(columns, where=where, leaves_strangers_out=not holds_for_stranger(condition))
         return CompiledConditions(sql, tuple(statement.parameters.values))
 
     def members(self, condition: n.Predicate) -> CompiledConditions:
         """`SELECT customer_id` of everybody who fulfils one condition: the preview."""
         statement = Statement(self._setting(is_restricted=False, is_timed=False))
         matches = statement.matches(condition)
-        sql = statement.write([], where=f" AND {matches.sql}")
+        sql = statement.write([], where=f" AND {matches.sql}", leaves_strangers_out=not holds_for_stranger(condition))
         return CompiledConditions(sql, tuple(statement.parameters.values))
 
     def values(self, values: Sequence[n.Expression]) -> CompiledConditions:
@@ -101,8 +102,10 @@ class Compiler:
         parameters = Parameters(first_parameter)
         return CompiledPredicate(property_number(name, parameters, self._promoted), tuple(parameters.values))
 
-    def _setting(self, *, is_restricted: bool, is_timed: bool) -> Setting:
-        return Setting(promoted=self._promoted, zone=self._zone, is_restricted=is_restricted, is_timed=is_timed)
+    def _setting(self, *, is_restricted: bool, is_timed: bool, is_early: bool = False) -> Setting:
+        return Setting(
+            promoted=self._promoted, zone=self._zone, is_restricted=is_restricted, is_timed=is_timed, is_early=is_early
+        )
 
     def _answers(self, conditions: Sequence[n.Predicate], *, is_restricted: bool) -> CompiledConditions:
         statement = Statement(self._setting(is_restricted=is_restricted, is_timed=True))

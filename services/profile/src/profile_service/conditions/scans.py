@@ -12,6 +12,8 @@ from profile_service.conditions import nodes as n
 from profile_service.conditions.json_values import Parameters, is_promoted, property_filter
 
 NOW = "$1::timestamptz"
+ONLY = "/* only */"
+"""Stands in an aggregate where its FILTER goes."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Setting:
     """To the customers in $2; else everybody."""
     is_timed: bool
     """`valid_until` is asked for: events dated in the future are looked at."""
+    is_early: bool = False
+    """`valid_until` may be earlier than it must be where that is cheaper to find out for everybody."""
 
 
 @dataclass
@@ -33,15 +37,16 @@ class Scan:
     alias: str
     source: n.Events | n.TraitChanges
     since: n.Since | None
-    columns: dict[str, str] = field(default_factory=dict)
+    columns: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By aggregate and what it counts."""
     lowest: dict[str, None] | None = field(default_factory=dict)
     """How far back any of them looks; None: all the time."""
     highest: dict[str, None] | None = field(default_factory=dict)
     """Where all of them stop looking; None: some do not."""
 
-    def column(self, aggregate: str) -> str:
-        """The aggregate's column; the same aggregate is computed once."""
-        name = self.columns.setdefault(aggregate, f"c{len(self.columns)}")
+    def column(self, aggregate: str, where: str) -> str:
+        """The column of an aggregate of the events `where`; the same one is computed once."""
+        name = self.columns.setdefault((aggregate, where), f"c{len(self.columns)}")
         return f"{self.alias}.{name}"
 
     def reach(self, *, lowest: str | None, highest: str | None) -> None:
@@ -77,10 +82,10 @@ class Scans:
         scan.reach(lowest=None, highest=None)
         function = "max" if which == "last" else "min"
         matching = self.filters(events)
-        moment = scan.column(f"{function}(e.occurred_at) FILTER (WHERE {_all([f'e.occurred_at <= {NOW}', *matching])})")
+        moment = scan.column(f"{function}(e.occurred_at) {ONLY}", _all([f"e.occurred_at <= {NOW}", *matching]))
         if not self._setting.is_timed:
             return moment, ""
-        return moment, scan.column(f"min(e.occurred_at) FILTER (WHERE {_all([f'e.occurred_at > {NOW}', *matching])})")
+        return moment, scan.column(f"min(e.occurred_at) {ONLY}", _all([f"e.occurred_at > {NOW}", *matching]))
 
     def filters(self, source: n.Events | n.TraitChanges) -> list[str]:
         """The source's property filters."""
@@ -94,8 +99,14 @@ class Scans:
 
     def joins(self) -> list[str]:
         """The passes as joins; those that look at another pass come after it."""
+        if not self._setting.is_restricted:
+            return [f"LEFT JOIN {rows} ON {alias}.customer_id = t.customer_id" for alias, rows in self.grouped()]
         ordered = sorted(self._scans.values(), key=lambda scan: scan.since is not None)
-        return [self._join(scan) for scan in ordered]
+        return [f"CROSS JOIN LATERAL {self._select(scan)}" for scan in ordered]
+
+    def grouped(self) -> list[tuple[str, str]]:
+        """The passes over everybody: alias, and a row per customer with events."""
+        return [(scan.alias, self._select(scan)) for scan in self._scans.values()]
 
     def _needs_table(self, aggregate: n.Aggregate, source: n.Events) -> bool:
         promoted = self._setting.promoted
@@ -106,19 +117,27 @@ class Scans:
             or not all(is_promoted(each, promoted) for each in source.where)
         )
 
-    def _join(self, scan: Scan) -> str:
-        columns = ", ".join(f"{aggregate} AS {name}" for aggregate, name in scan.columns.items())
+    def _select(self, scan: Scan) -> str:
         conditions = self._bounds(scan)
         rows, named = self._rows(scan)
         opened, since = self._since(scan)
-        where = _all([*named, *since, *conditions])
+        columns, counted = self._columns(scan)
+        where = _all([*named, *since, *conditions, *counted])
         if self._setting.is_restricted:
-            return f"CROSS JOIN LATERAL (SELECT {columns} FROM {rows} WHERE {where}) AS {scan.alias}"  # noqa: S608  # our columns, values as parameters
+            return f"(SELECT {', '.join(columns)} FROM {rows} WHERE {where}) AS {scan.alias}"  # noqa: S608  # our columns, values as parameters
         return (
-            f"LEFT JOIN (SELECT e.customer_id, {columns} FROM {rows}{opened}"  # noqa: S608  # our columns, values as parameters
-            f" WHERE {where} GROUP BY e.customer_id)"
-            f" AS {scan.alias} ON {scan.alias}.customer_id = t.customer_id"
+            f"(SELECT {', '.join(['e.customer_id', *columns])} FROM {rows}{opened}"  # noqa: S608  # our columns, values as parameters
+            f" WHERE {where} GROUP BY e.customer_id) AS {scan.alias}"
         )
+
+    def _columns(self, scan: Scan) -> tuple[list[str], list[str]]:
+        """The aggregates, and what is left of their filters: where all have the same one, the pass is over that."""
+        counted = {where for _, where in scan.columns}
+        if not self._setting.is_restricted and not self._setting.is_timed and len(counted) == 1:
+            return [f"{sql.replace(ONLY, '')} AS {name}" for (sql, _), name in scan.columns.items()], list(counted)
+        return [
+            f"{sql.replace(ONLY, f'FILTER (WHERE {where})')} AS {name}" for (sql, where), name in scan.columns.items()
+        ], []
 
     def _bounds(self, scan: Scan) -> list[str]:
         bounds = []

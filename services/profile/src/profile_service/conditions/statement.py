@@ -66,7 +66,7 @@ class Statement:
         passes, days = self._scans.joins(), self._days.joins()
         if leaves_strangers_out and not days and not self._asks_for_more:
             base, passes, traits, known = self._known_only(base, passes, traits)
-            where += known
+            where = known + where
         signs = [
             f"LEFT JOIN customer_signs AS {alias} ON {alias}.customer_id = t.customer_id"
             f" AND {alias}.sign_id = {self.parameters.add(sign_id, 'uuid')}"
@@ -79,14 +79,22 @@ class Statement:
 
     def _known_only(self, base: str, passes: list[str], traits: list[str]) -> tuple[str, list[str], list[str], str]:
         """Base, joins, and a further condition, that keep customers of whom a pass or trait tells something."""
-        aliases = [*self._scans.aliases(), *self._traits.values()]
-        if len(passes) == 1 and not traits:  # the pass itself says which customers
-            rows = passes[0].removeprefix("LEFT JOIN ").removesuffix(f" ON {aliases[0]}.customer_id = t.customer_id")
-            return f"{rows} CROSS JOIN LATERAL (SELECT {aliases[0]}.customer_id) AS t", [], [], ""
+        if passes and not traits:  # the passes themselves say which customers
+            return self._of_passes(), [], [], ""
         if len(traits) == 1 and not passes:
             return base, [], [traits[0].removeprefix("LEFT ")], ""
+        aliases = [*self._scans.aliases(), *self._traits.values()]
         known = " OR ".join(f"{alias}.customer_id IS NOT NULL" for alias in aliases)
         return base, passes, traits, f" AND ({known or 'false'})"
+
+    def _of_passes(self) -> str:
+        """Whoever any pass tells something of; strict comparisons above make the planner take outer joins for inner."""
+        joined, customers = "", list[str]()
+        for alias, rows in self._scans.grouped():
+            known = f"COALESCE({', '.join(customers)})"
+            joined += f"\nFULL JOIN {rows} ON {alias}.customer_id = {known}" if customers else rows
+            customers.append(f"{alias}.customer_id")
+        return f"{joined} CROSS JOIN LATERAL (SELECT COALESCE({', '.join(customers)}) AS customer_id) AS t"
 
     def _level_joins(self) -> list[str]:
         joins = []
