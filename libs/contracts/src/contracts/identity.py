@@ -29,7 +29,10 @@ class ResolvedEvent(Fact):
 
 
 class IdentifierLinked(Fact):
-    """An identifier was seen for the first time and belongs to `customer_id`. `anchor_id` is the identifier's own."""
+    """An identifier was seen for the first time and belongs to `customer_id`. `anchor_id` is the identifier's own.
+
+    After an upgrade identifiers may be told once more, with another `event_id`: `anchor_id` tells that they are known.
+    """
 
     fact_type: ClassVar[str] = "identity.identifiers.linked.v1"
 

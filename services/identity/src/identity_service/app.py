@@ -45,6 +45,7 @@ from identity_service.service.privacy import (
     forget_erased_messages,
     take_own_receipt,
 )
+from identity_service.service.retelling import IdentifierTeller
 from identity_service.service.rules import DRY_RUN
 from identity_service.service.tracking import FrontDoor
 from identity_service.settings import Settings
@@ -125,6 +126,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     )
 
     grants = GrantTeller(database=database, clock=clock, partitions=settings.partitions)
+    identifiers = IdentifierTeller(database=database, partitions=settings.partitions)
 
     async def reconcile() -> bool:
         await nats.connected()
@@ -194,6 +196,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             PeriodicWorker("tell-agreements", 60, tell_agreements),
             PeriodicWorker("tell-sources", 60, tell_sources),
             PeriodicWorker("tell-grants", 3600, grants.tell),
+            PeriodicWorker("tell-identifiers", 2, identifiers.tell),
             PeriodicWorker("fill-digests", 3600, DigestFiller(database=database, secret=secret).fill),
             PeriodicWorker("count-coverage", settings.coverage_seconds, coverage.refresh),
             janitor(database, clock),

@@ -6,7 +6,7 @@ holds the bytes to what `contracts.identity.ResolvedEvent` reads.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -82,6 +82,22 @@ def facts_of(changes: Changes, moves: Iterable[Move], *, at: datetime) -> list[F
         for move in moves
     ]
     return linked + moved
+
+
+def identifier_linked(row: Mapping[str, Any]) -> IdentifierLinked:
+    """An identifier as `identifiers` holds it, told once more; said again, it is the same fact."""
+    return IdentifierLinked(
+        event_id=derived_id(IdentifierLinked.fact_type, str(row["anchor_id"])),
+        customer_id=row["customer_id"],
+        anchor_id=row["anchor_id"],
+        occurred_at=row["linked_at"],
+        namespace=row["namespace"],
+        value=row["value"],
+        source_id=row["source_id"],
+        rule=row["rule"],
+        legal_entity=row["legal_entity"],
+        purposes=row["purposes"],
+    )
 
 
 def identifier_sourced(brought: Brought, *, at: datetime) -> IdentifierSourced:

@@ -13,6 +13,7 @@ from identity_service.models.graph import (
     IdentifierGrant,
     Link,
     PersonRecord,
+    Retelling,
 )
 from identity_service.models.ingest import Duplicate, IngestTotals, MessageId, RecordId, Rejection
 from identity_service.models.jobs import Job
@@ -69,6 +70,7 @@ __all__ = [
     "PersonRecord",
     "RecordId",
     "Rejection",
+    "Retelling",
     "RulesVersion",
     "Separation",
     "Source",

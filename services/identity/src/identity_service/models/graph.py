@@ -116,6 +116,15 @@ class IdentifierGrant(Base, table=True):
     granted_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 
+class Retelling(Base, table=True):
+    """What is told once more to other services, and how far that is: the last anchor told. No row: nothing."""
+
+    __tablename__ = "retellings"
+
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    after: UUID = Field(sa_column=Column(Uuid, nullable=False))
+
+
 class Link(Base, table=True):
     """Evidence that two identifiers belong to one customer: the first event of each source that carried both."""
 

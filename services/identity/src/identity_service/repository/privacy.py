@@ -115,6 +115,7 @@ KEPT: Mapping[str, str] = {
     "ingest_totals": "counts",
     "duplicates": "numbers of requests",
     "record_ids": "digests of records' own ids, which lead to nobody",
+    "retellings": "an id of an anchor, which leads to nobody once its identifier is gone",
     "erasures": "the audit: who asked, why, when",
     "erasure_receipts": "the audit: counts",
     "tombstones": "keyed hashes",
