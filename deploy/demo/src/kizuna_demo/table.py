@@ -97,7 +97,10 @@ def _percent(share: float | None) -> str:
 
 def _structure(figures: Figures) -> Iterator[Row]:
     yield "ranks", " · ".join(f"{rank['name']} {rank['size']:,}" for rank in figures["ranks"])
-    yield "segments", " · ".join(f"{segment['name']} {segment['size']:,}" for segment in figures["segments"])
+    known = figures.get("what_we_know")
+    of_the_chapter = {one["key"] for one in known["segments"]["sizes"]} if known else set()
+    own = (segment for segment in figures["segments"] if segment["key"] not in of_the_chapter)
+    yield "segments", " · ".join(f"{segment['name']} {segment['size']:,}" for segment in own)
 
 
 def _campaign(figures: Figures) -> Iterator[Row]:

@@ -36,6 +36,7 @@ QUERY = """\
     signs { name meaning strength detectedAt expiresAt }
     remarks(first: 3) { text source topics { name kind } opinion }
     relations(purpose: "%s") { relation occasion date }
+    nextCategories { fromCategory toCategory lift }
     trait(name: "lastName") {
       value winner { source department }
       observations { edges { node { value source lostBecause } } }
