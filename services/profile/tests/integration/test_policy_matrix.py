@@ -116,6 +116,7 @@ def drawn(**more: Any) -> Call:
 EVERYBODY = {"customer_ids": [str(each) for each in PEOPLE]}
 WINDOW = {"key": "k", "customer_id": str(ONE), "from": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"}
 NOT_SEGMENT = {"name": "x", "meaning": "m", "condition": OPEN, "strength": "weak", "lifetime_days": 1}
+EITHER = [{"event": "Page Viewed"}, {"event": EVENT}]
 HIDDEN_CONDITIONS: list[dict[str, Any]] = [
     BY_TRAIT,
     {"kind": "not", "condition": BY_EVENT},
@@ -233,6 +234,8 @@ CALLS: dict[str, Sequence[Call]] = {
     "PUT /v1/signs/{key}": [
         Call(("canary-meaning",), key="canary_sign", body=SIGN),
         Call(key="x", body={**NOT_SEGMENT, "outcome": {"event": EVENT, "within_days": 3}}),
+        Call(key="x", body={**NOT_SEGMENT, "outcome": {"sign": "canary_sign", "within_days": 3}}),
+        Call(key="x", body={**NOT_SEGMENT, "outcome": {"any_of": EITHER, "within_days": 3}}),
     ],
     "POST /v1/signs/{key}:publish": [Call(("canary-meaning",), key="canary_sign")],
     "POST /v1/signs/{key}:archive": [Call(("canary-meaning",), key="canary_sign")],

@@ -11,10 +11,11 @@ from services.profile.tests.integration.conftest import START
 from services.profile.tests.profile_facts import event
 from services.profile.tests.recording import Desk, desk
 
+from contracts.conditions import EventMatch
 from contracts.profile import SignDetected, SignExpired
 from profile_service.conditions import Compiler
 from profile_service.repository.conclusions import CONDITION
-from profile_service.repository.precision import WHERE_OF_OTHERS
+from profile_service.repository.precision import BecameTrue, Events
 from profile_service.service import signs
 from servicekit.database import load_sql
 from servicekit.embedded.postgres import EmbeddedPostgres
@@ -178,9 +179,15 @@ async def test_what_is_asked_often_is_answered_by_indexes(a_desk: Desk) -> None:
         )
     )
     assert "using customer_signs_active" in page and "Sort" not in page
-    predicate = Compiler(promoted={}).predicate([], first_parameter=WHERE_OF_OTHERS)
-    others = load_sql("profile_service", "count_others").replace("{where}", predicate.sql)
-    values = (sign_id, [START], timedelta(days=1), timedelta(days=1), "Seen")
-    plan = str(await connection.fetch(f"EXPLAIN {others}", *values))
-    assert "using events_name" in plan and "using sign_detections" in plan
+    any_of = tuple(EventMatch(event=name) for name in ("Seen", "Seen Again"))
+    for expected, index in (
+        (Events(any_of[:1], Compiler(promoted={})), "events_name"),
+        (Events(any_of, Compiler(promoted={})), "events_name"),
+        (BecameTrue(sign_id), "sign_detections_sign"),
+    ):
+        outcome = expected.compiled(first_parameter=5)
+        others = load_sql("profile_service", "count_others").replace("{outcome}", outcome.sql)
+        values = (sign_id, [START], timedelta(days=1), timedelta(days=1), *outcome.parameters)
+        plan = str(await connection.fetch(f"EXPLAIN {others}", *values))
+        assert f"using {index}" in plan and "using sign_detections" in plan, plan
     await connection.close()

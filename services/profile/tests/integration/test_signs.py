@@ -295,6 +295,61 @@ async def test_precision_against_those_without_the_sign(profile: RunningService)
     assert (none["detected"], none["rate"], none["lift"]) == (0, None, None)
 
 
+async def test_precision_by_one_of_several_events_or_by_what_becomes_true(profile: RunningService) -> None:
+    """Whatever can be said as a condition can be expected: published as a sign, its becoming true is on record."""
+    spent = {
+        "kind": "event_sum", "event": "Order Completed", "property": "revenue", "comparison": "ge", "value": 100,
+        "window": {"days": 30},
+    }  # fmt: skip
+    await publish(profile, "spender", condition=spent, lifetime_days=90, outcome=None)
+    any_of = [
+        {"event": "Order Completed", "where": [{"property": "revenue", "comparison": "ge", "value": 60}]},
+        {"event": "Subscribed"},
+    ]
+    await publish(profile, "by-events", outcome={"any_of": any_of, "within_days": 10})
+    await publish(profile, "by-sign", outcome={"sign": "spender", "within_days": 10})
+    start, seen, others = profile.clock.now(), [uuid4() for _ in range(5)], [uuid4() for _ in range(4)]
+    old = uuid4()  # spends enough before: that is nothing that follows
+    await profile.publish([event(each, "Opened", start - timedelta(days=1)) for each in (*seen, old, *others)])
+    await profile.publish([purchase(old, start - timedelta(days=1), 500)])
+    await profile.drain()
+    profile.clock.set(start + timedelta(minutes=1))
+    await profile.publish([event(each, "Rival Viewed", start) for each in (*seen, old) for _ in range(2)])
+    await profile.drain()
+    profile.clock.set(start + timedelta(days=5))
+    spending = [(seen[0], 60), (seen[0], 60), (seen[1], 59), (seen[1], 59), (seen[2], 60), (others[0], 150)]
+    await profile.publish([purchase(each, start + timedelta(days=5), amount) for each, amount in spending])
+    await profile.publish([event(seen[3], "Subscribed", start + timedelta(days=5))])
+    await profile.publish([purchase(old, start + timedelta(days=5), 10)])
+    await settled(profile)
+    profile.clock.set(start + timedelta(days=12))
+    await settled(profile)
+    by_events = await call(profile, "GET", "signs/by-events/precision")
+    assert (by_events["detected"], by_events["followed"], by_events["base_rate"]) == (6, 3, 0.25)
+    by_sign = await call(profile, "GET", "signs/by-sign/precision")
+    assert (by_sign["detected"], by_sign["followed"], by_sign["base_rate"]) == (6, 2, 0.25)
+    shown_outcome = (await call(profile, "GET", "signs/by-events"))["outcome"]
+    assert [each["event"] for each in shown_outcome["any_of"]] == ["Order Completed", "Subscribed"]
+    assert (await call(profile, "GET", "signs/by-sign"))["outcome"]["sign"] == "spender"
+    refused = await call(profile, "POST", "signs/spender:archive", status=409)
+    assert "sign by-sign" in refused["detail"]
+
+
+async def test_before_the_expected_sign_was_published_nothing_is_told(profile: RunningService) -> None:
+    await publish(profile, outcome=None)
+    customer, start = uuid4(), profile.clock.now()
+    await profile.publish([event(customer, "Rival Viewed", start) for _ in range(2)])
+    await profile.drain()
+    profile.clock.set(start + timedelta(days=2))
+    bought = {"kind": "event_count", "event": "Order Completed", "comparison": "ge", "value": 1}
+    await publish(profile, "buyer", condition=bought, outcome=None)
+    await call(profile, "PUT", "signs/rival", {**BODY, "outcome": {"sign": "buyer", "within_days": 5}})
+    await call(profile, "POST", "signs/rival:publish")
+    profile.clock.set(start + timedelta(days=9))
+    await settled(profile)
+    assert (await call(profile, "GET", "signs/rival/precision"))["detected"] == 0
+
+
 async def test_merge_and_split_give_back_the_signs_of_customers_never_merged(profile: RunningService) -> None:
     await publish(profile)
     await publish(profile, "opened", condition={**LOOKED, "event": "Opened", "value": 1})
@@ -444,6 +499,10 @@ async def test_what_is_refused_names_its_field(profile_at_rest: RunningService) 
         ({**BODY, "strength": "huge"}, "strength"),
         ({**BODY, "outcome": {"event": "x", "within_days": 5, "where": [filtered]}},
          "outcome.where.0.comparison"),
+        ({**BODY, "outcome": {"any_of": [{"event": "x"}, {"event": "y", "where": [filtered]}], "within_days": 5}},
+         "outcome.any_of.1.where.0.comparison"),
+        ({**BODY, "outcome": {"sign": "nowhere", "within_days": 5}}, "outcome.sign"),
+        ({**BODY, "outcome": {"sign": "x", "event": "x", "within_days": 5}}, "outcome"),
     ]  # fmt: skip
     for body, field in refusals:
         answer = await profile_at_rest.client.put("/v1/signs/x", json=body, headers=profile_at_rest.headers())

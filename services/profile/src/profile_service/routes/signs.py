@@ -6,10 +6,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from contracts.conditions import EventMatch
 from profile_service.repository.signs import SignRow, SignVersionRow
 from profile_service.routes.dependencies import SightDependency, reads, writes
 from profile_service.schemas import signs as schemas
-from profile_service.service import signs
+from profile_service.service import outcomes, signs
+from profile_service.service.outcomes import Outcome
 from profile_service.service.policy import Sight
 from profile_service.service.previewing import Previewer
 from servicekit.auth import Principal, require
@@ -65,9 +67,6 @@ async def put_sign(
     key: Key, body: schemas.SignBody, session: Session, sight: SightDependency, response: Response, demanded: IfMatch
 ) -> schemas.SignAnswer:
     """Create or edit a sign. It is detected once it is published."""
-    outcome = None
-    if body.outcome is not None:
-        outcome = signs.Outcome(body.outcome.event, body.outcome.where, body.outcome.within_days)
     row, is_new = await signs.put_sign(
         session,
         key,
@@ -76,7 +75,7 @@ async def put_sign(
         condition=body.condition,
         strength=body.strength,
         lifetime_days=body.lifetime_days,
-        outcome=outcome,
+        outcome=_outcome(body.outcome),
         demanded_revision=demanded,
     )
     response.status_code = 201 if is_new else 200
@@ -187,9 +186,9 @@ async def get_precision(
     version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
 ) -> schemas.PrecisionAnswer:
     """How many detections were followed by the outcome, against how often it follows without the sign."""
-    found = await signs.get_precision(
+    found = await outcomes.get_precision(
         session,
-        key,
+        await signs.get_sign(session, key),
         first_day=first_day,
         last_day=last_day,
         version=version,
@@ -215,7 +214,16 @@ def _tagged(row: SignRow, response: Response, sight: Sight) -> schemas.SignAnswe
 
 def _shows(definition: dict[str, Any], sight: Sight) -> bool:
     outcome = definition["outcome"]
-    return sight.sees_condition(definition["condition"]) and (outcome is None or sight.sees_event(outcome["event"]))
+    return sight.sees_condition(definition["condition"]) and (
+        outcome is None or Outcome.from_json(outcome).is_visible(sight)
+    )
+
+
+def _outcome(body: schemas.OutcomeBody | None) -> Outcome | None:
+    if body is None:
+        return None
+    events = body.any_of or ([] if body.event is None else [EventMatch(event=body.event, where=body.where)])
+    return Outcome(body.within_days, tuple(events), body.sign)
 
 
 def _sign(row: SignRow, sight: Sight) -> schemas.SignAnswer:

@@ -1,27 +1,41 @@
 """Signs as they are written and read."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from contracts.conditions import Condition, Filters, Name
+from contracts.conditions import Condition, EventMatch, Filters, Name
 from contracts.profile import SignStrength
 from profile_service.schemas.fields import Title, Withheld
 from profile_service.schemas.segments import Why
-from servicekit.http import Answer, Body
+from servicekit.http import Answer, Body, Key
 
 Meaning = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
 DayCount = Annotated[int, Field(ge=1, le=3660)]
 
 
 class OutcomeBody(Body):
-    """What should follow a sign within so many days of 24 hours: an event that passes every filter."""
+    """What should follow a sign within so many days of 24 hours.
 
-    event: Name
+    One of: an `event` that passes every filter; `any_of` several such events; a published `sign` whose condition
+    becomes true then - so any condition may be an outcome, from when it is published as a sign on.
+    """
+
+    event: Name | None = None
     where: Filters = Field(default=[])
+    any_of: Annotated[list[EventMatch], Field(min_length=2, max_length=10)] | None = None
+    sign: Key | None = None
     within_days: Annotated[int, Field(ge=1, le=366)]
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if sum(each is not None for each in (self.event, self.any_of, self.sign)) != 1:
+            raise ValueError("one of `event`, `any_of` and `sign` must be said")
+        if self.where and self.event is None:
+            raise ValueError("`where` goes with `event`")
+        return self
 
 
 class SignBody(Body):
@@ -46,10 +60,12 @@ class PublishSignBody(Body):
 
 
 class OutcomeAnswer(Answer):
-    """What should follow."""
+    """What should follow: `event` with `where`, `any_of` several events, or `sign`; the others are null."""
 
-    event: str
-    where: list[dict[str, Any]]
+    event: str | None = None
+    where: list[dict[str, Any]] = Field(default=[])
+    any_of: list[dict[str, Any]] | None = None
+    sign: str | None = None
     within_days: int
 
 

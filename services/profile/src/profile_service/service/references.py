@@ -46,6 +46,8 @@ class References:
     """What a backfill of each is called."""
     published: _Trees
     edited: _Trees
+    expected: Mapping[Reference, set[Reference]]
+    """The signs that should follow a sign. Not asked for in its condition: it is not evaluated anew for them."""
 
     @classmethod
     async def read(cls, session: AsyncSession) -> Self:
@@ -65,16 +67,17 @@ class References:
             | _trees_beside(library),
             edited={of_segment(row.key): _parsed(row.condition) for row in living}
             | {of_sign(row.key): _parsed(row.edited["condition"]) for row in living_signs},
+            expected={of_sign(row.key): _expected(row) for row in living_signs},
         )
 
     def direct_referrers(self, reference: Reference) -> list[str]:
-        """The keys of who names a definition, in the edited or in the published condition."""
+        """The keys of who names a definition, as edited or as published."""
         found = {
             own
             for trees_by_own in (self.published, self.edited)
             for own, trees in trees_by_own.items()
             if any(reference in references_of(tree) for tree in trees)
-        }
+        } | {own for own, expected in self.expected.items() if reference in expected}
         return sorted(" ".join(own) for own in found)
 
     def check_dependents(self, reference: Reference, library: Library) -> None:
@@ -117,6 +120,14 @@ def of_segment(key: str) -> Reference:
 def of_sign(key: str) -> Reference:
     """A sign as something to refer to."""
     return ("sign", key)
+
+
+def _expected(sign: signs.SignRow) -> set[Reference]:
+    """Other signs: that it becomes true again may be expected of any."""
+    outcomes = [definition["outcome"] for definition in (sign.edited, sign.published) if definition is not None]
+    return {of_sign(outcome["sign"]) for outcome in outcomes if outcome is not None and "sign" in outcome} - {
+        of_sign(sign.key)
+    }
 
 
 def _parsed(tree: dict[str, Any] | None) -> tuple[Condition, ...]:

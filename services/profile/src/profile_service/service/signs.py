@@ -1,20 +1,17 @@
-"""Signs as people edit, publish and archive them; how much of the base shows them, and how right they were."""
+"""Signs as people edit, publish and archive them, and how much of the base shows them."""
 
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.conditions import Condition, PropertyFilter
+from contracts.conditions import Condition
 from contracts.profile import SignStrength
-from profile_service.conditions import Compiler
-from profile_service.conditions.checking import check_filters
-from profile_service.repository import backfills, precision, previews, segments, signs
+from profile_service.repository import backfills, previews, segments, signs
 from profile_service.repository.backfills import FIRST_ID
 from profile_service.repository.signs import Coverage, ShowingRow, SignRow, SignVersionRow
+from profile_service.service.outcomes import Outcome
 from profile_service.service.policy import REFUSED, sight_of
 from profile_service.service.references import (
     as_json,
@@ -23,37 +20,8 @@ from profile_service.service.references import (
     of_sign,
     resolve,
 )
-from servicekit.errors import Conflict, Forbidden, Invalid, NotFound
+from servicekit.errors import Conflict, Forbidden, NotFound
 from servicekit.http import check_version
-
-MAX_DAYS = 92
-"""Days of detections whose precision is told at once: each is compared with the whole base."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What should follow a sign within so many days of 24 hours: an event that passes every filter."""
-
-    event: str
-    where: list[PropertyFilter]
-    within_days: int
-
-
-@dataclass(frozen=True)
-class Precision:
-    """How many of a period's detections were followed by the outcome, and how often it follows without the sign.
-
-    Told of detections whose horizon has passed. `base_rate`: of the customers known at the time who did not show the
-    sign, each day weighing as much as its detections. None where nothing was detected, or nobody was left to compare.
-    """
-
-    first_day: date
-    last_day: date
-    detected: int
-    followed: int
-    rate: float | None
-    base_rate: float | None
-    lift: float | None
 
 
 async def put_sign(
@@ -80,14 +48,12 @@ async def put_sign(
     present = await signs.get_sign(session, key)
     if present is not None and not sight.sees_sign(key):
         raise Forbidden(REFUSED, field="key")
-    if outcome is not None and not sight.sees_event(outcome.event):
-        raise Forbidden(REFUSED, field="outcome.event")
-    for place, each in enumerate(outcome.where if outcome is not None else ()):
-        sight.check_name("trait", each.property, field=f"outcome.where.{place}.property")
+    if outcome is not None:
+        outcome.check_visible(sight)
     check_version(present.revision if present else None, demanded_revision)
     await resolve(session, condition, own=of_sign(key))
     if outcome is not None:
-        check_filters(outcome.where, field="outcome.where")
+        await outcome.check(session)
     edited = _definition(condition, strength, lifetime_days, outcome)
     if present is None:
         await signs.insert_sign(session, sign_id=uuid4(), key=key, name=name, meaning=meaning, edited=edited)
@@ -100,15 +66,11 @@ async def put_sign(
 def _definition(
     condition: Condition, strength: SignStrength, lifetime_days: int, outcome: Outcome | None
 ) -> dict[str, Any]:
-    expected = None
-    if outcome is not None:
-        where = [each.model_dump(mode="json") for each in outcome.where]
-        expected = {"event": outcome.event, "where": where, "within_days": outcome.within_days}
     return {
         "condition": as_json(condition),
         "strength": strength,
         "lifetime_days": lifetime_days,
-        "outcome": expected,
+        "outcome": None if outcome is None else outcome.as_json(),
     }
 
 
@@ -121,13 +83,15 @@ async def publish_sign(
 
     Raises:
         NotFound: there is no such sign. Conflict: it is archived.
-        Invalid: what it refers to does not allow it any more.
+        Invalid: what it refers to does not allow it any more, or what should follow it is no sign any more.
     """
     await segments.lock_definitions(session)
     sign = await get_sign(session, key)
     _refuse_archived(sign)
     if sign.published != sign.edited:
         await resolve(session, sign.edited["condition"], own=of_sign(key))
+        if sign.edited["outcome"] is not None:
+            await Outcome.from_json(sign.edited["outcome"]).check(session)
         await signs.publish_sign(session, sign.sign_id, published_by=published_by, why=why, now=now)
         await backfills.request_backfill(session, signs.subject_of(sign.sign_id), now=now)
         await evaluate_referrers(session, of_sign(key), now=now)
@@ -218,77 +182,6 @@ async def get_coverage(session: AsyncSession) -> tuple[Coverage, list[SignRow]]:
     customers, _ = await previews.count_customers(session)
     in_use = [sign for sign in await list_signs(session) if sign.version and sign.archived_at is None]
     return await signs.count_showing(session, customers), in_use
-
-
-async def get_precision(
-    session: AsyncSession,
-    key: str,
-    *,
-    first_day: date | None,
-    last_day: date | None,
-    version: int | None,
-    compiler: Compiler,
-    now: datetime,
-) -> Precision:
-    """What followed the detections of these days (of the customers' zone); by default the last whose horizon passed.
-
-    Raises:
-        NotFound: there is no such sign. Conflict: it is not published, or expects nothing.
-        Invalid: the days.
-    """
-    sign = await get_sign(session, key)
-    if sign.published is None or sign.published["outcome"] is None:
-        raise Conflict("No outcome is published with it: there is nothing to measure it by.", field="outcome")
-    outcome = sign.published["outcome"]
-    horizon, lifetime = timedelta(days=outcome["within_days"]), timedelta(days=sign.published["lifetime_days"])
-    zone = compiler.zone
-    latest = (now - horizon).astimezone(zone).date()
-    first_day, last_day = _period(first_day, last_day, latest=latest)
-    filters = [PropertyFilter.model_validate(each) for each in outcome["where"]]
-    days = await precision.list_detection_days(
-        session,
-        sign.sign_id,
-        starts_at=_midnight(first_day, zone),
-        ends_at=min(_midnight(last_day + timedelta(days=1), zone), now - horizon),
-        horizon=horizon,
-        event=outcome["event"],
-        where=compiler.predicate(filters, first_parameter=precision.WHERE_OF_DAYS),
-        zone=zone.key,
-        version=version,
-    )
-    others = await precision.count_others(
-        session,
-        sign.sign_id,
-        [day.moment for day in days],
-        horizon=horizon,
-        lifetime=lifetime,
-        event=outcome["event"],
-        where=compiler.predicate(filters, first_parameter=precision.WHERE_OF_OTHERS),
-    )
-    detected, followed = sum(day.detected for day in days), sum(day.followed for day in days)
-    compared = [(day.detected, each) for day, each in zip(days, others, strict=True) if each.customers]
-    weight = sum(count for count, _ in compared)
-    rate = followed / detected if detected else None
-    base = sum(count * each.followed / each.customers for count, each in compared) / weight if weight else None
-    return Precision(
-        first_day, last_day, detected, followed, rate, base, rate / base if rate is not None and base else None
-    )
-
-
-def _period(first_day: date | None, last_day: date | None, *, latest: date) -> tuple[date, date]:
-    last_day = latest if last_day is None else last_day
-    if last_day > latest:
-        raise Invalid(f"The horizon has passed for detections until {latest} only.", field="last_day")
-    if last_day.year < 1000:
-        raise Invalid("The year lies before 1000.", field="last_day")
-    first_day = last_day - timedelta(days=MAX_DAYS - 1) if first_day is None else first_day
-    if not timedelta() <= last_day - first_day < timedelta(days=MAX_DAYS):
-        raise Invalid(f"Between 1 and {MAX_DAYS} days.", field="first_day")
-    return first_day, last_day
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, time(), tzinfo=zone)
 
 
 def _refuse_archived(sign: SignRow) -> None:
