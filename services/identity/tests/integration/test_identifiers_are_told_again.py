@@ -3,19 +3,18 @@
 import asyncio
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 from services.identity.tests.integration.conftest import Sender
 from services.identity.tests.integration.test_for_whom_identifiers_are import make_source
 
 from contracts.identity import IdentifierLinked
-from identity_service.app import build
 from identity_service.service.retelling import IdentifierTeller
 from servicekit.database import raw
 from servicekit.embedded.postgres import EmbeddedPostgres
 from servicekit.migrations import migrate
-from servicekit.testing import RunningService, create_database
+from servicekit.testing import RunningService
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 PLACES = "SELECT name, after FROM retellings"
@@ -32,11 +31,22 @@ def said(fact: IdentifierLinked) -> dict[str, Any]:
     return fact.model_dump(exclude={"event_id"})
 
 
+async def create_empty_database(postgres: EmbeddedPostgres) -> str:
+    """Create a database without a schema; return its address."""
+    name = f"test_{uuid4().hex[:12]}"
+    connection = await asyncpg.connect(postgres.url())
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}"')
+    finally:
+        await connection.close()
+    return postgres.url(name)
+
+
 async def test_the_migration_asks_for_it_where_there_are_identifiers(postgres: EmbeddedPostgres) -> None:
     found = []
     for is_old in (False, True):
-        url = await create_database(postgres, build)
-        await asyncio.to_thread(migrate, url, MIGRATIONS, "-1")
+        url = await create_empty_database(postgres)
+        await asyncio.to_thread(migrate, url, MIGRATIONS, "0011")
         connection = await asyncpg.connect(url)
         try:
             if is_old:
