@@ -99,6 +99,14 @@ async def test_what_one_department_gives_others_use(profile: RunningService) -> 
     assert results["purchases"] == {"events": 1, "customers": 1, "revenue": "30.5"}
 
 
+async def test_a_list_belongs_to_the_department_that_made_it(profile_at_rest: RunningService) -> None:
+    body = {"kind": "static", "name": "Guests"}
+    made = await profile_at_rest.client.put("/v1/segments/guests", json=body, headers=headers(profile_at_rest, "crm"))
+    assert made.status_code == 201
+    [segment] = (await report(profile_at_rest))["segments"]
+    assert (segment["key"], segment["department"], segment["drawn_from"]) == ("guests", "crm", [])
+
+
 async def test_bad_questions_name_their_field(profile_at_rest: RunningService) -> None:
     client, asker = profile_at_rest.client, headers(profile_at_rest, "it")
     for query, field in (

@@ -100,6 +100,8 @@ async def put_segment(
         published_by=principal.subject,
         now=clock.now(),
     )
+    if row.kind == "static":  # it counts at once, without being published
+        await note_publisher(session, row.segment_id, principal.department)
     response.status_code = 201 if is_new else 200
     return _tagged(row, response, sight)
 
