@@ -47,6 +47,7 @@ _OWN_COST = {
     ("Segment", "sizeHistory"): CALL_COST,
     ("Segment", "members"): CALL_COST,
     ("Segment", "insights"): CALL_COST,
+    ("Sign", "versions"): CALL_COST,
     ("Sign", "customers"): CALL_COST,
     ("CutPointSchedule", "versions"): CALL_COST,
     ("Sign", "precision"): SCAN_COST // 10,

@@ -133,6 +133,9 @@ def _of_sign(method: str, path: str, body: dict[str, Any], somebody: str) -> Res
     if path.endswith("/customers"):
         showing = {"customer_id": somebody, "anchor_id": ID, "detected_at": MOMENT, "renewed_at": MOMENT}
         return JSONResponse({"items": [showing], "next": None})
+    if path.endswith("/versions"):
+        version = _SIGN | {"version": 2, "published_at": MOMENT, "published_by": "a", "why": "w"}
+        return JSONResponse({"items": [version], "next": None})
     if path.endswith("/precision"):
         figures = {"detected": 4, "followed": 2, "rate": 0.5, "base_rate": 0.1, "lift": 5.0}
         return JSONResponse({"key": "moving", "first_day": "2026-11-01", "last_day": "2026-11-20"} | figures)

@@ -34,6 +34,16 @@ async def test_fifty_views_at_once_are_too_much(gateway: Gateway) -> None:
     assert len(gateway.fake.calls) == calls + 9
 
 
+async def test_what_was_said_of_traits_counts_by_customers_and_words(gateway: Gateway) -> None:
+    query = """query($people: Int!, $words: Int!) { customers(first: $people) { edges { node {
+      trait(name: "city", first: $words) { value observations { edges { node { source } } } }
+      nextCategories { lift } } } } }"""
+    assert "errors" not in (await gateway.ask(query, {"people": 50, "words": 20})).body
+    calls = len(gateway.fake.calls)
+    assert refused((await gateway.ask(query, {"people": 100, "words": 100})).body)
+    assert len(gateway.fake.calls) == calls == 3
+
+
 async def test_aliases_are_counted(gateway: Gateway) -> None:
     query = "{" + " ".join(f'c{number}: customer(id: "{ID}") {{ id }}' for number in range(31)) + "}"
     assert refused((await gateway.ask(query)).body)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from fake_services import answering, customer
 from gateway_harness import Gateway
 
@@ -65,6 +66,34 @@ async def test_a_sign_is_put_and_published(gateway: Gateway) -> None:
     publish = 'mutation { publishSign(input: {key: "moving", why: "x"}) { sign { status } } }'
     assert (await gateway.ask(publish)).data == {"publishSign": {"sign": {"status": "published"}}}
     assert gateway.fake.calls[-1].body == {"why": "x", "force": False}
+
+
+async def test_a_sign_is_taken_into_use_again_and_says_what_it_was(gateway: Gateway) -> None:
+    sign = "sign { status versions(first: 5) { edges { node { version why strength withheld } } } }"
+    answer = await gateway.ask(f'mutation {{ unarchiveSign(input: {{key: "moving"}}) {{ {sign} }} }}')
+    version = {"version": 2, "why": "w", "strength": "strong", "withheld": False}
+    shown = {"status": "published", "versions": {"edges": [{"node": version}]}}
+    assert answer.data == {"unarchiveSign": {"sign": shown}}
+    assert gateway.fake.paths() == ["profile POST /v1/signs/moving:unarchive", "profile GET /v1/signs/moving/versions"]
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        {"sign": "settled"},
+        {"anyOf": [{"event": "Moved"}, {"event": "Address Changed", "where": []}]},
+        {"event": "Moved", "where": [{"property": "to", "comparison": "exists"}]},
+    ],
+)
+async def test_what_should_follow_a_sign_passes_as_it_is_given(gateway: Gateway, outcome: dict[str, Any]) -> None:
+    put = """mutation($input: PutSignInput!) { putSign(input: $input) {
+      sign { outcome { event where anyOf sign withinDays } } } }"""
+    given = {"key": "moving", "name": "M", "meaning": "m", "condition": CONDITION, "strength": "weak"}
+    answer = await gateway.ask(put, {"input": given | {"lifetimeDays": 30, "outcome": outcome | {"withinDays": 9}}})
+    nothing: dict[str, Any] = {"event": None, "where": [], "anyOf": None, "sign": None, "withinDays": 9}
+    assert answer.data == {"putSign": {"sign": {"outcome": nothing | outcome}}}
+    sent = gateway.fake.calls[0].body["outcome"]
+    assert sent == {{"anyOf": "any_of"}.get(name, name): value for name, value in outcome.items()} | {"within_days": 9}
 
 
 async def test_who_may_is_profiles_word(gateway: Gateway) -> None:

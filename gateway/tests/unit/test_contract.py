@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from pathlib import Path
@@ -37,6 +38,7 @@ from gateway.types import identity_inputs, profile_inputs, sign
 from gateway.types import policy as policy_types
 from gateway.types import schedules as schedule_types
 
+README = Path(__file__).parents[2] / "README.md"
 SERVICES = Path(__file__).parents[3] / "services"
 ANSWERS: list[tuple[str, str, str, type]] = [
     ("identity", "post", "/v1/customers:batchGet", identity.IdentityAnswer),
@@ -132,6 +134,8 @@ ANSWERS: list[tuple[str, str, str, type]] = [
     ("profile", "put", "/v1/signs/{key}", signs.SignRow),
     ("profile", "post", "/v1/signs/{key}:publish", signs.SignRow),
     ("profile", "post", "/v1/signs/{key}:archive", signs.SignRow),
+    ("profile", "post", "/v1/signs/{key}:unarchive", signs.SignRow),
+    ("profile", "get", "/v1/signs/{key}/versions", signs.SignVersionPageAnswer),
     ("profile", "get", "/v1/signs/{key}/customers", signs.ShowingPageAnswer),
     ("profile", "get", "/v1/signs/{key}/precision", signs.SignPrecisionAnswer),
     ("profile", "get", "/v1/signs:coverage", signs.SignCoverageAnswer),
@@ -172,7 +176,7 @@ ANSWERS: list[tuple[str, str, str, type]] = [
     ("survey", "get", "/v1/coverage", survey.CoverageRow),
     ("survey", "get", "/v1/nps", survey.NpsRow),
 ]
-CHANGES = [
+CHANGES: list[tuple[str, str, str]] = [
     ("profile", "get", "/v1/conditions/schema"),
     ("profile", "delete", "/v1/traits/{name}"),
     ("profile", "delete", "/v1/insights/{key}"),
@@ -223,6 +227,18 @@ def test_an_answer_has_what_is_read(service: str, method: str, path: str, answer
     content = operation["responses"][success]["content"]["application/json"]["schema"]
     schemas = document(service)["components"]["schemas"]
     compare(answer, content, schemas, at=answer.__name__)
+
+
+def test_what_of_profile_is_not_in_the_graph_is_left_out_with_a_reason() -> None:
+    operations = {
+        (method, _without_names(path)) for path, methods in document("profile")["paths"].items() for method in methods
+    }
+    known = [(service, method, path) for service, method, path, _ in ANSWERS] + CHANGES
+    asked = {(method, _without_names(path)) for service, method, path in known if service == "profile"}
+    table = README.read_text(encoding="utf-8").partition("has and the graph has not")[2].partition("\n## ")[0]
+    reasons = re.findall(r"`(GET|POST|PUT|DELETE) (/[^`]+)`", table)
+    left_out = {(method.lower(), _without_names(path)) for method, path in reasons}
+    assert operations - asked == left_out
 
 
 @pytest.mark.parametrize(("service", "method", "path"), CHANGES)

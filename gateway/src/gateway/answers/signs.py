@@ -8,9 +8,11 @@ from msgspec import Raw, Struct, field
 class SignOutcomeRow(Struct):
     """What should follow a sign."""
 
-    event: str
     within_days: int
+    event: str | None = None
     where: Raw = field(default_factory=lambda: Raw(b"[]"))
+    any_of: Raw = field(default_factory=lambda: Raw(b"null"))
+    sign: str | None = None
 
 
 class SignRow(Struct):
@@ -37,6 +39,27 @@ class SignListAnswer(Struct):
 
     items: list[SignRow]
     withheld: bool = False
+
+
+class SignVersionRow(Struct):
+    """What a sign was from a publication on."""
+
+    version: int
+    strength: str
+    lifetime_days: int
+    published_at: str
+    condition: Raw = field(default_factory=lambda: Raw(b"null"))
+    outcome: SignOutcomeRow | None = None
+    withheld: bool = False
+    published_by: str | None = None
+    why: str | None = None
+
+
+class SignVersionPageAnswer(Struct):
+    """GET /v1/signs/{key}/versions"""
+
+    items: list[SignVersionRow]
+    next: str | None = None
 
 
 class ShowingRow(Struct):

@@ -15,7 +15,15 @@ from gateway.types.paging import DEFAULT_PAGE, Connection
 from gateway.types.profile_calls import ContextInfo, change, delete, find, get, path_of
 from gateway.types.profile_inputs import CONDITION, FORCE, WHY, body_of
 from gateway.types.scalars import Date, DateTime, Json
-from gateway.types.sign_records import OpinionWords, RemarkDay, RemarkTopic, SignCoverage, SignOutcome, SignPrecision
+from gateway.types.sign_records import (
+    OpinionWords,
+    RemarkDay,
+    RemarkTopic,
+    SignCoverage,
+    SignOutcome,
+    SignPrecision,
+    SignVersion,
+)
 
 INPUT = strawberry.argument(name="input")
 FROM = strawberry.argument(name="from")
@@ -51,6 +59,21 @@ class Sign:
     published_at: DateTime | None
     archived_at: DateTime | None
     loaders: strawberry.Private[Loaders]
+
+    @fields.field(
+        graphql_type=Connection[SignVersion] | None,
+        description="What it was when, who published that and why; newest first.",
+    )
+    async def versions(self, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[SignVersion]:
+        """From profile."""
+        return await paging.list_page(
+            self.loaders.services.profile,
+            f"/v1/signs/{path_segment(self.key)}/versions",
+            signs.SignVersionPageAnswer,
+            loaders=self.loaders,
+            first=first,
+            after=after,
+        )
 
     @fields.field(graphql_type=Connection[SignShowing] | None, description="Who shows it now.")
     async def customers(self, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[SignShowing]:
@@ -156,13 +179,17 @@ class SignQuery:
         return [sign_of(row, info.context.loaders) for row in found.items]
 
 
-@strawberry.input(description="What should follow a sign within so many days of 24 hours.")
+@strawberry.input(
+    description="What should follow a sign within so many days of 24 hours: one of `event`, `anyOf` and `sign`."
+)
 class SignOutcomeInput:
     """As profile takes it."""
 
-    event: str
-    where: Json | None = strawberry.field(default=None, description="Filters of the event's properties.")
     within_days: int
+    event: str | None = None
+    where: Json | None = strawberry.field(default=None, description="Filters of the event's properties.")
+    any_of: Json | None = strawberry.field(default=None, description="Several events: a list of `{event, where}`.")
+    sign: str | None = strawberry.field(default=None, description="A published sign whose condition becomes true.")
 
 
 @strawberry.input(description="A sign as edited; it is detected once it is published.")
@@ -277,11 +304,18 @@ class SignMutation:
         row = await change(info, "POST", at, body_of(given, "key"), signs.SignRow)
         return SignPayload(sign=sign_of(row, info.context.loaders.renewed()))
 
-    @fields.mutation(description="Take a sign out of use: it expires in everybody who shows it. Needs profile:write.")
+    @fields.mutation(
+        description="Take a sign out of use: it expires in everybody who shows it. Refused while others refer to it. "
+        "Needs profile:write."
+    )
     async def archive_sign(self, info: ContextInfo, given: Annotated[SignKeyInput, INPUT]) -> SignPayload | None:
         """POST /v1/signs/{key}:archive"""
-        row = await change(info, "POST", f"{path_of('signs', given.key)}:archive", {}, signs.SignRow)
-        return SignPayload(sign=sign_of(row, info.context.loaders.renewed()))
+        return await _act_on_sign(info, given.key, "archive")
+
+    @fields.mutation(description="Take an archived sign into use again. Needs profile:write.")
+    async def unarchive_sign(self, info: ContextInfo, given: Annotated[SignKeyInput, INPUT]) -> SignPayload | None:
+        """POST /v1/signs/{key}:unarchive"""
+        return await _act_on_sign(info, given.key, "unarchive")
 
     @fields.mutation(description="Say by which words a topic is known in remarks. Needs profile:write.")
     async def put_remark_topic(
@@ -312,3 +346,8 @@ class SignMutation:
             info, "PUT", at, body_of(given, "opinion"), remarks.OpinionWordsRow, version=given.expected_version
         )
         return OpinionWordsPayload(opinion_words=row)
+
+
+async def _act_on_sign(info: ContextInfo, key: str, verb: str) -> SignPayload:
+    row = await change(info, "POST", f"{path_of('signs', key)}:{verb}", {}, signs.SignRow)
+    return SignPayload(sign=sign_of(row, info.context.loaders.renewed()))

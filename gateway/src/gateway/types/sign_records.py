@@ -22,11 +22,28 @@ class SignOfCustomer:
 
 @record(signs.SignOutcomeRow)
 class SignOutcome:
-    """What should follow a sign within so many days: an event that passes every filter."""
+    """What should follow a sign within so many days: an event, one of several, or that a sign's condition holds."""
 
-    event: str
+    event: str | None
     where: Json
+    any_of: Json | None = strawberry.field(description="Several events, each with its filters.")
+    sign: str | None = strawberry.field(description="A sign's key.")
     within_days: int
+
+
+@record(signs.SignVersionRow)
+class SignVersion:
+    """What a sign was from a publication on."""
+
+    version: int
+    condition: Json | None = strawberry.field(description="Null, with `outcome` and `why`, where it is withheld.")
+    withheld: bool = strawberry.field(description="The condition asks for what the caller may not see.")
+    strength: str
+    lifetime_days: int
+    outcome: SignOutcome | None
+    published_at: DateTime
+    published_by: str | None
+    why: str | None
 
 
 @record(signs.SignShareRow)
