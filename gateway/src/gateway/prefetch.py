@@ -51,13 +51,19 @@ _PAGED_FIELDS = {
 }
 
 
-def prefetch_customer(loaders: Loaders, customer_id: str, info: GraphQLResolveInfo[OperationContext]) -> None:
+def prefetch_customer(
+    loaders: Loaders,
+    customer_id: str,
+    info: GraphQLResolveInfo[OperationContext],
+    *,
+    variables: Mapping[str, object],
+) -> None:
     """Start loading what the operation selects below this customer field.
 
     Never raises: an error shows where the field is read.
     """
     for node in _fields(info.field_nodes[0].selection_set, info.fragments):
-        load = _load(loaders, customer_id, node, variables=info.variable_values)  # type: ignore[arg-type]  # Strawberry passes the plain dict
+        load = _load(loaders, customer_id, node, variables=variables)
         if isinstance(load, asyncio.Future):
             load.add_done_callback(_look_away)
 

@@ -31,7 +31,8 @@ class Query(IdentityQuery, ProfileQuery, SignQuery, ComputedQuery, ScheduleQuery
         """From identity; null when nobody is known under this id."""
         customer_id = arguments.customer_id(requested)
         loaders = info.context.loaders
-        prefetch_customer(loaders, customer_id, info._raw_info)  # noqa: SLF001  # graphql-core's info, with the document
+        document = info._raw_info  # noqa: SLF001  # graphql-core's info, with the document
+        prefetch_customer(loaders, customer_id, document, variables=info.variable_values)
         return await find_customer(loaders, customer_id)
 
     @fields.field(description="Who has this identifier, e.g. namespace `email`.")
