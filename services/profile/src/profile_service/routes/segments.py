@@ -9,24 +9,29 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from profile_service.repository.circulation import note_publisher
 from profile_service.repository.segments import SegmentRow, VersionRow
+from profile_service.routes.definitions import (
+    BeforeVersion,
+    Change,
+    ChangeDependency,
+    VersionsAtOnce,
+    Writer,
+    check_force,
+    previewer_of,
+    status_of,
+)
 from profile_service.routes.dependencies import SettingsDependency, SightDependency, reads, writes
 from profile_service.schemas import segments as schemas
 from profile_service.service import segment_sizes, segments
 from profile_service.service.policy import Sight
-from profile_service.service.previewing import Previewer
 from profile_service.service.segment_sizes import Overlap
 from profile_service.service.static_lists import Outcome
 from servicekit.auth import Principal, require
-from servicekit.cursors import decode_cursor, encode_cursor
-from servicekit.errors import Forbidden
+from servicekit.cursors import encode_cursor
 from servicekit.http import ClockDependency, IfMatch, Key, Session, TransactionalRoute, etag, resource
 
 router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["segments"])
 
 Reader = Annotated[Principal, Depends(require("profile:read"))]
-Writer = Annotated[Principal, Depends(require("profile:write"))]
-SCAN = "profile:scan"
-"""The scope of those who may have everybody read, however long it takes."""
 
 
 @router.get("/segments", dependencies=reads)
@@ -57,9 +62,10 @@ async def preview_segment(
     body: schemas.PreviewQuery, request: Request, session: Session, clock: ClockDependency, principal: Reader
 ) -> schemas.PreviewAnswer:
     """How many customers fulfil a condition now: counted, or estimated in a moment."""
-    _check_force(principal, is_forced=body.force)
-    previewer: Previewer = resource(request, "previewer")
-    found = await previewer.preview(session, body.condition, mode=body.mode, now=clock.now(), is_forced=body.force)
+    check_force(principal, is_forced=body.force)
+    found = await previewer_of(request).preview(
+        session, body.condition, mode=body.mode, now=clock.now(), is_forced=body.force
+    )
     return schemas.PreviewAnswer(
         count=found.count,
         low=found.low,
@@ -74,59 +80,46 @@ async def preview_segment(
 @router.get("/segments/{key}", dependencies=reads)
 async def get_segment(key: Key, session: Session, sight: SightDependency, response: Response) -> schemas.SegmentAnswer:
     """One segment."""
-    return _tagged(await segments.get_segment(session, key), response, sight)
+    row = await segments.get_segment(session, key)
+    etag(response, row.revision)
+    return _segment(row, sight)
 
 
 @router.put("/segments/{key}", responses={201: {"model": schemas.SegmentAnswer}})
 async def put_segment(
-    key: Key,
-    body: schemas.SegmentBody,
-    session: Session,
-    sight: SightDependency,
-    clock: ClockDependency,
-    response: Response,
-    demanded: IfMatch,
-    principal: Writer,
+    key: Key, body: schemas.SegmentBody, change: ChangeDependency, demanded: IfMatch
 ) -> schemas.SegmentAnswer:
     """Create or edit a segment. Memberships follow the published condition only; a static list counts at once."""
     row, is_new = await segments.put_segment(
-        session,
+        change.session,
         key,
         kind=body.kind,
         name=body.name,
         description=body.description,
         condition=body.condition,
         demanded_revision=demanded,
-        published_by=principal.subject,
-        now=clock.now(),
+        published_by=change.principal.subject,
+        now=change.now,
     )
     if row.kind == "static":  # it counts at once, without being published
-        await note_publisher(session, row.segment_id, principal.department)
-    response.status_code = 201 if is_new else 200
-    return _tagged(row, response, sight)
+        await note_publisher(change.session, row.segment_id, change.principal.department)
+    return _changed(row, change, is_new=is_new)
 
 
 @router.post("/segments/{key}:publish")
 async def publish_segment(
-    key: Key,
-    request: Request,
-    session: Session,
-    sight: SightDependency,
-    clock: ClockDependency,
-    response: Response,
-    principal: Writer,
-    body: schemas.PublishBody | None = None,
+    key: Key, change: ChangeDependency, body: schemas.PublishBody | None = None
 ) -> schemas.SegmentAnswer:
     """Make the edited condition count, live at once and for everybody by a backfill."""
-    body = body or schemas.PublishBody()
-    _check_force(principal, is_forced=body.force)
-    previewer: Previewer = resource(request, "previewer")
+    body, session, writer = body or schemas.PublishBody(), change.session, change.principal
+    check_force(writer, is_forced=body.force)
     if not body.force:
-        await previewer.check_cost_of(session, await segments.get_segment(session, key), now=clock.now())
-    row = await segments.publish_segment(session, key, published_by=principal.subject, why=body.why, now=clock.now())
-    await note_publisher(session, row.segment_id, principal.department)
-    resource(request, "wake_backfill")(session)
-    return _tagged(row, response, sight)
+        segment = await segments.get_segment(session, key)
+        await previewer_of(change.request).check_cost_of(session, segment, now=change.now)
+    row = await segments.publish_segment(session, key, published_by=writer.subject, why=body.why, now=change.now)
+    await note_publisher(session, row.segment_id, writer.department)
+    change.wake_backfill()
+    return _changed(row, change)
 
 
 @router.get("/segments/{key}/versions", dependencies=reads)
@@ -134,11 +127,10 @@ async def list_versions(
     key: Key,
     session: Session,
     sight: SightDependency,
-    first: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(max_length=500)] = None,
+    before: BeforeVersion,
+    first: VersionsAtOnce = 20,
 ) -> schemas.VersionListAnswer:
     """What a segment meant when: condition, who published it, when and why; newest first."""
-    before = min(max(decode_cursor(after, int)[0], 0), 2**31 - 1) if after is not None else None
     rows, has_more = await segments.list_versions(session, key, before=before, first=first)
     return schemas.VersionListAnswer(
         items=[_version(row, sight) for row in rows],
@@ -159,43 +151,31 @@ def _version(row: VersionRow, sight: Sight) -> schemas.VersionAnswer:
 
 
 @router.post("/segments/{key}:restore")
-async def restore_segment(
-    key: Key,
-    body: schemas.RestoreBody,
-    request: Request,
-    session: Session,
-    sight: SightDependency,
-    clock: ClockDependency,
-    response: Response,
-    principal: Writer,
-) -> schemas.SegmentAnswer:
+async def restore_segment(key: Key, body: schemas.RestoreBody, change: ChangeDependency) -> schemas.SegmentAnswer:
     """Publish an earlier version's condition again, as a new version."""
+    session, writer = change.session, change.principal
     row = await segments.restore_version(
-        session, key, version=body.version, published_by=principal.subject, why=body.why, now=clock.now()
+        session, key, version=body.version, published_by=writer.subject, why=body.why, now=change.now
     )
-    await note_publisher(session, row.segment_id, principal.department)
-    resource(request, "wake_backfill")(session)
-    return _tagged(row, response, sight)
+    await note_publisher(session, row.segment_id, writer.department)
+    change.wake_backfill()
+    return _changed(row, change)
 
 
-@router.post("/segments/{key}:archive", dependencies=writes)
-async def archive_segment(
-    key: Key, request: Request, session: Session, sight: SightDependency, clock: ClockDependency, response: Response
-) -> schemas.SegmentAnswer:
+@router.post("/segments/{key}:archive")
+async def archive_segment(key: Key, change: ChangeDependency) -> schemas.SegmentAnswer:
     """Take a segment out of use: its members exit. Refused while others refer to it."""
-    row = await segments.archive_segment(session, key, now=clock.now())
-    resource(request, "wake_backfill")(session)
-    return _tagged(row, response, sight)
+    row = await segments.archive_segment(change.session, key, now=change.now)
+    change.wake_backfill()
+    return _changed(row, change)
 
 
-@router.post("/segments/{key}:unarchive", dependencies=writes)
-async def unarchive_segment(
-    key: Key, request: Request, session: Session, sight: SightDependency, clock: ClockDependency, response: Response
-) -> schemas.SegmentAnswer:
+@router.post("/segments/{key}:unarchive")
+async def unarchive_segment(key: Key, change: ChangeDependency) -> schemas.SegmentAnswer:
     """Take an archived segment into use again."""
-    row = await segments.unarchive_segment(session, key, now=clock.now())
-    resource(request, "wake_backfill")(session)
-    return _tagged(row, response, sight)
+    row = await segments.unarchive_segment(change.session, key, now=change.now)
+    change.wake_backfill()
+    return _changed(row, change)
 
 
 @router.post("/segments/{key}:addMembers")
@@ -231,11 +211,6 @@ async def list_days(
     return schemas.SegmentDaysAnswer(days=[schemas.SegmentDayAnswer.model_validate(day) for day in days])
 
 
-def _check_force(principal: Principal, *, is_forced: bool) -> None:
-    if is_forced and SCAN not in principal.scopes:
-        raise Forbidden(f"`force` needs the scope {SCAN}; the token does not carry it.")
-
-
 def _outcomes(results: list[tuple[UUID, Outcome]]) -> schemas.ListMembersAnswer:
     return schemas.ListMembersAnswer(
         results=[schemas.ListOutcome.model_construct(customer_id=each, outcome=outcome) for each, outcome in results]
@@ -254,16 +229,12 @@ def _overlap(pair: Overlap) -> schemas.OverlapAnswer:
     )
 
 
-def _tagged(row: SegmentRow, response: Response, sight: Sight) -> schemas.SegmentAnswer:
-    etag(response, row.revision)
-    return _segment(row, sight)
+def _changed(row: SegmentRow, change: Change, *, is_new: bool = False) -> schemas.SegmentAnswer:
+    change.tag(row.revision, is_new=is_new)
+    return _segment(row, change.sight)
 
 
 def _segment(row: SegmentRow, sight: Sight) -> schemas.SegmentAnswer:
-    if row.archived_at is not None:
-        status = "archived"
-    else:
-        status = "draft" if row.version == 0 else "backfilling" if row.is_backfilling else "published"
     is_shown = sight.sees_condition(row.condition)
     return schemas.SegmentAnswer(
         segment_id=row.segment_id,
@@ -272,7 +243,7 @@ def _segment(row: SegmentRow, sight: Sight) -> schemas.SegmentAnswer:
         name=row.name,
         description=row.description,
         condition=row.condition if is_shown else None,
-        status=status,
+        status=status_of(row),
         is_edited=row.condition != row.published_condition,
         revision=row.revision,
         version=row.version,

@@ -4,25 +4,28 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from contracts.conditions import EventMatch
 from profile_service.repository.signs import SignRow, SignVersionRow
-from profile_service.routes.dependencies import SightDependency, reads, writes
+from profile_service.routes.definitions import (
+    BeforeVersion,
+    Change,
+    ChangeDependency,
+    VersionsAtOnce,
+    check_force,
+    previewer_of,
+    status_of,
+)
+from profile_service.routes.dependencies import SightDependency, reads
 from profile_service.schemas import signs as schemas
 from profile_service.service import outcomes, signs
 from profile_service.service.outcomes import Outcome
 from profile_service.service.policy import Sight
-from profile_service.service.previewing import Previewer
-from servicekit.auth import Principal, require
 from servicekit.cursors import decode_cursor, encode_cursor
-from servicekit.errors import Forbidden
 from servicekit.http import ClockDependency, IfMatch, Key, Session, TransactionalRoute, etag, resource
 
 router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["signs"])
-
-Writer = Annotated[Principal, Depends(require("profile:write"))]
-SCAN = "profile:scan"
 
 
 @router.get("/signs", dependencies=reads)
@@ -59,16 +62,16 @@ async def get_coverage(session: Session, sight: SightDependency) -> schemas.Sign
 @router.get("/signs/{key}", dependencies=reads)
 async def get_sign(key: Key, session: Session, sight: SightDependency, response: Response) -> schemas.SignAnswer:
     """One sign."""
-    return _tagged(await signs.get_sign(session, key), response, sight)
+    row = await signs.get_sign(session, key)
+    etag(response, row.revision)
+    return _sign(row, sight)
 
 
-@router.put("/signs/{key}", dependencies=writes, responses={201: {"model": schemas.SignAnswer}})
-async def put_sign(
-    key: Key, body: schemas.SignBody, session: Session, sight: SightDependency, response: Response, demanded: IfMatch
-) -> schemas.SignAnswer:
+@router.put("/signs/{key}", responses={201: {"model": schemas.SignAnswer}})
+async def put_sign(key: Key, body: schemas.SignBody, change: ChangeDependency, demanded: IfMatch) -> schemas.SignAnswer:
     """Create or edit a sign. It is detected once it is published."""
     row, is_new = await signs.put_sign(
-        session,
+        change.session,
         key,
         name=body.name,
         meaning=body.meaning,
@@ -78,52 +81,38 @@ async def put_sign(
         outcome=_outcome(body.outcome),
         demanded_revision=demanded,
     )
-    response.status_code = 201 if is_new else 200
-    return _tagged(row, response, sight)
+    return _changed(row, change, is_new=is_new)
 
 
 @router.post("/signs/{key}:publish")
 async def publish_sign(
-    key: Key,
-    request: Request,
-    session: Session,
-    sight: SightDependency,
-    clock: ClockDependency,
-    response: Response,
-    principal: Writer,
-    body: schemas.PublishSignBody | None = None,
+    key: Key, change: ChangeDependency, body: schemas.PublishSignBody | None = None
 ) -> schemas.SignAnswer:
     """Detect the sign as it is edited, live at once and in everybody by a backfill."""
-    body = body or schemas.PublishSignBody()
-    if body.force and SCAN not in principal.scopes:
-        raise Forbidden(f"`force` needs the scope {SCAN}; the token does not carry it.")
+    body, session, writer = body or schemas.PublishSignBody(), change.session, change.principal
+    check_force(writer, is_forced=body.force)
     if not body.force:
-        sign = await signs.get_sign(session, key)
-        previewer: Previewer = resource(request, "previewer")
-        await previewer.check_cost_of_condition(session, sign.edited["condition"], now=clock.now())
-    row = await signs.publish_sign(session, key, published_by=principal.subject, why=body.why, now=clock.now())
-    resource(request, "wake_backfill")(session)
-    return _tagged(row, response, sight)
+        edited = (await signs.get_sign(session, key)).edited
+        await previewer_of(change.request).check_cost_of_condition(session, edited["condition"], now=change.now)
+    row = await signs.publish_sign(session, key, published_by=writer.subject, why=body.why, now=change.now)
+    change.wake_backfill()
+    return _changed(row, change)
 
 
-@router.post("/signs/{key}:archive", dependencies=writes)
-async def archive_sign(
-    key: Key, request: Request, session: Session, sight: SightDependency, clock: ClockDependency, response: Response
-) -> schemas.SignAnswer:
+@router.post("/signs/{key}:archive")
+async def archive_sign(key: Key, change: ChangeDependency) -> schemas.SignAnswer:
     """Take a sign out of use: it expires in everybody who shows it. Refused while others refer to it."""
-    row = await signs.archive_sign(session, key, now=clock.now())
-    resource(request, "wake_backfill")(session)
-    return _tagged(row, response, sight)
+    row = await signs.archive_sign(change.session, key, now=change.now)
+    change.wake_backfill()
+    return _changed(row, change)
 
 
-@router.post("/signs/{key}:unarchive", dependencies=writes)
-async def unarchive_sign(
-    key: Key, request: Request, session: Session, sight: SightDependency, clock: ClockDependency, response: Response
-) -> schemas.SignAnswer:
+@router.post("/signs/{key}:unarchive")
+async def unarchive_sign(key: Key, change: ChangeDependency) -> schemas.SignAnswer:
     """Take an archived sign into use again."""
-    row = await signs.unarchive_sign(session, key, now=clock.now())
-    resource(request, "wake_backfill")(session)
-    return _tagged(row, response, sight)
+    row = await signs.unarchive_sign(change.session, key, now=change.now)
+    change.wake_backfill()
+    return _changed(row, change)
 
 
 @router.get("/signs/{key}/versions", dependencies=reads)
@@ -131,11 +120,10 @@ async def list_versions(
     key: Key,
     session: Session,
     sight: SightDependency,
-    first: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(max_length=500)] = None,
+    before: BeforeVersion,
+    first: VersionsAtOnce = 20,
 ) -> schemas.SignVersionListAnswer:
     """What a sign was when: condition, strength, lifetime, outcome, who published it, when and why; newest first."""
-    before = min(max(decode_cursor(after, int)[0], 0), 2**31 - 1) if after is not None else None
     rows, has_more = await signs.list_versions(session, key, before=before, first=first)
     return schemas.SignVersionListAnswer(
         items=[_version(row, sight) for row in rows],
@@ -207,9 +195,9 @@ async def get_precision(
     )
 
 
-def _tagged(row: SignRow, response: Response, sight: Sight) -> schemas.SignAnswer:
-    etag(response, row.revision)
-    return _sign(row, sight)
+def _changed(row: SignRow, change: Change, *, is_new: bool = False) -> schemas.SignAnswer:
+    change.tag(row.revision, is_new=is_new)
+    return _sign(row, change.sight)
 
 
 def _shows(definition: dict[str, Any], sight: Sight) -> bool:
@@ -227,10 +215,6 @@ def _outcome(body: schemas.OutcomeBody | None) -> Outcome | None:
 
 
 def _sign(row: SignRow, sight: Sight) -> schemas.SignAnswer:
-    if row.archived_at is not None:
-        status = "archived"
-    else:
-        status = "draft" if row.version == 0 else "backfilling" if row.is_backfilling else "published"
     is_shown = _shows(row.edited, sight)
     return schemas.SignAnswer(
         sign_id=row.sign_id,
@@ -242,7 +226,7 @@ def _sign(row: SignRow, sight: Sight) -> schemas.SignAnswer:
         lifetime_days=row.edited["lifetime_days"],
         outcome=row.edited["outcome"] if is_shown else None,
         withheld=not is_shown,
-        status=status,
+        status=status_of(row),
         is_edited=row.edited != row.published,
         revision=row.revision,
         version=row.version,
