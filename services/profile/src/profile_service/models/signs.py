@@ -8,10 +8,11 @@ from sqlalchemy import Boolean, Column, DateTime, Index, Integer, Uuid, text
 from sqlmodel import Field
 
 from profile_service.models.base import Base, json_column, moment, number, text_column
+from profile_service.models.definitions import Definition, Publication
 from servicekit.tables import RowsFollow
 
 
-class Sign(Base, table=True):
+class Sign(Definition, Base, table=True):
     """A sign: as it is edited, and as published, which is what is detected.
 
     `edited` and `published` are `{"condition", "strength", "lifetime_days", "outcome"}`: what a version consists of.
@@ -21,30 +22,19 @@ class Sign(Base, table=True):
     __table_args__ = (Index("signs_key", "key", unique=True),)
 
     sign_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
-    key: str = text_column()
-    name: str = text_column()
     meaning: str = text_column()
     edited: dict[str, Any] = json_column()
     published: dict[str, Any] | None = json_column(nullable=True)
-    revision: int = number(Integer)
-    """Counts edits; the ETag."""
-    version: int = number(Integer, default=0)
-    """Counts publications; 0 before the first."""
-    published_at: datetime | None = moment(nullable=True)
-    archived_at: datetime | None = moment(nullable=True)
 
 
-class SignVersion(Base, table=True):
-    """What a sign was from a publication on: who published it, when and why."""
+class SignVersion(Publication, Base, table=True):
+    """What a sign was from a publication on."""
 
     __tablename__ = "sign_versions"
 
     sign_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     version: int = Field(sa_column=Column(Integer, primary_key=True))
     definition: dict[str, Any] = json_column()
-    published_at: datetime = moment()
-    published_by: str | None = text_column(nullable=True)
-    why: str | None = text_column(nullable=True)
 
 
 class CustomerSign(Base, table=True):
