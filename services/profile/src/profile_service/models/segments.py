@@ -8,10 +8,11 @@ from sqlalchemy import BigInteger, Boolean, Column, Date, Identity, Index, Integ
 from sqlmodel import Field
 
 from profile_service.models.base import Base, json_column, moment, number, text_column
+from profile_service.models.definitions import Definition, Publication
 from servicekit.tables import RowsFollow
 
 
-class Segment(Base, table=True):
+class Segment(Definition, Base, table=True):
     """A segment: the edited condition, and the published one which memberships follow.
 
     The condition of a static list (`kind` static) is the leaf over its rows in `static_list_members`:
@@ -23,33 +24,21 @@ class Segment(Base, table=True):
     __table_args__ = (Index("segments_key", "key", unique=True),)
 
     segment_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
-    key: str = text_column()
     kind: str = Field(sa_column=Column(Text, nullable=False, server_default="dynamic"))
     """`dynamic` or `static`."""
-    name: str = text_column()
     description: str | None = text_column(nullable=True)
     condition: dict[str, Any] = json_column()
-    revision: int = number(Integer)
-    """Counts edits; the ETag."""
-    version: int = number(Integer, default=0)
-    """Counts publications; 0 before the first."""
     published_condition: dict[str, Any] | None = json_column(nullable=True)
-    published_at: datetime | None = moment(nullable=True)
-    archived_at: datetime | None = moment(nullable=True)
 
 
-class SegmentVersion(Base, table=True):
-    """What a segment meant from a publication on: who published it, when and why."""
+class SegmentVersion(Publication, Base, table=True):
+    """What a segment meant from a publication on."""
 
     __tablename__ = "segment_versions"
 
     segment_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     version: int = Field(sa_column=Column(Integer, primary_key=True))
     condition: dict[str, Any] = json_column()
-    published_at: datetime = moment()
-    published_by: str | None = text_column(nullable=True)
-    """The token's subject; null: before this was noted."""
-    why: str | None = text_column(nullable=True)
 
 
 class SegmentMembership(Base, table=True):
