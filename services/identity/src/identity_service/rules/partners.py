@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from identity_service.rules.identifiers import Namespace, identifier
-from identity_service.rules.tracking import InvalidBody, Rejected, describe, moment
+from identity_service.rules.tracking import DECODE_ERRORS, NO_MOMENT, InvalidBody, Rejected, describe, moment
 
 MAX_LINKS = 1000
 MAX_IDENTIFIERS = 20
@@ -60,7 +60,6 @@ class SourceRules(NamedTuple):
 
 _body_decoder = msgspec.json.Decoder(_Body)
 _id_sync_decoder = msgspec.json.Decoder(IdSync)
-_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 
 
 def id_sync_events(
@@ -91,7 +90,7 @@ def read_list(decode: Callable[[], list[Raw]], *, name: str, most: int) -> list[
     except msgspec.ValidationError as error:
         field, detail = describe(error)
         raise InvalidBody(detail, field=field or name) from None
-    except _DECODE_ERRORS:
+    except DECODE_ERRORS:
         raise InvalidBody("The body is not valid JSON.") from None
     if not 1 <= len(items) <= most:
         raise InvalidBody(f"Between 1 and {most} {name}.", field=name)
@@ -110,7 +109,7 @@ def check_each(
         except msgspec.ValidationError as error:
             rejected.append(Rejected(index, *describe(error)))
             continue
-        except _DECODE_ERRORS:
+        except DECODE_ERRORS:
             rejected.append(Rejected(index, "", "Not valid JSON."))
             continue
         problem = problem_of(one)
@@ -133,7 +132,7 @@ def id_sync_problem(link: IdSync, rules: SourceRules) -> Problem | None:
     if problem is not None:
         return problem
     if link.occurred_at is not None and moment(link.occurred_at) is None:
-        return "occurred_at", "An ISO 8601 date and time between 1901 and 2198."
+        return "occurred_at", NO_MOMENT
     return None
 
 

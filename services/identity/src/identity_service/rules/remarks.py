@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from identity_service.rules.partners import Problem, SourceRules, check_each, external_id, read_list, value_problem
-from identity_service.rules.tracking import Rejected, moment
+from identity_service.rules.tracking import NO_MOMENT, Rejected, moment
 
 REMARK = "Remark Made"
 MAX_REMARKS = 1000
@@ -78,7 +78,7 @@ def remark_problem(remark: Remark, rules: SourceRules) -> Problem | None:
         if value is not None and "\x00" in value:
             return field, "Text cannot hold the character U+0000."
     if remark.occurred_at is not None and moment(remark.occurred_at) is None:
-        return "occurred_at", "An ISO 8601 date and time between 1901 and 2198."
+        return "occurred_at", NO_MOMENT
     return None
 
 

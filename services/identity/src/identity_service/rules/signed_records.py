@@ -18,7 +18,7 @@ from identity_service.rules.partners import (
     read_list,
 )
 from identity_service.rules.records import Happened, Known, record_event, record_message_id, record_problem
-from identity_service.rules.tracking import Rejected, has_nul, moment
+from identity_service.rules.tracking import NO_MOMENT, Rejected, has_nul, moment
 
 MAX_RECORDS = 1000
 
@@ -87,7 +87,7 @@ def signed_record_problem(record: SignedRecord, rules: SourceRules) -> Problem |
     if problem is not None:
         return problem
     if record.occurred_at is not None and moment(record.occurred_at) is None:
-        return "occurred_at", "An ISO 8601 date and time between 1901 and 2198."
+        return "occurred_at", NO_MOMENT
     return record_problem(record.said, record.record_id)
 
 
