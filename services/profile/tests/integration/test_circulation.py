@@ -72,11 +72,14 @@ async def test_what_one_department_gives_others_use(profile: RunningService) -> 
         await client.post("/v1/timelines:batchGet", json=people, headers=headers(profile, "ads"))
     await client.post("/v1/traits:batchGet", json=people, headers=headers(profile, "ads"))
     await client.get("/v1/customers?segment=gold", headers=headers(profile, "crm"))
-    found = await written(profile, 5)
+    await client.get(f"/v1/customers/{ONE}/traits/plan", headers=headers(profile, "ec"))
+    why = {**people, "names": ["plan", "none"]}
+    await client.post("/v1/trait-observations:batchGet", json=why, headers=headers(profile, "ec"))
+    found = await written(profile, 6)
     used = {(each["reader"], each["giver"], each["kind"]): each["count"] for each in found["used"]}
     assert used == {
         ("ads", "sales", "event"): 6, ("ads", "crm", "event"): 2, ("ads", None, "event"): 2, ("ads", "crm", "trait"): 1,
-        ("crm", "ads", "segment"): 1,
+        ("crm", "ads", "segment"): 1, ("ec", "crm", "trait"): 2,
     }  # fmt: skip
     [segment] = found["segments"]
     assert segment == {
