@@ -18,7 +18,7 @@ from identity_service.schemas.partners import (
     SigningSecretAnswer,
 )
 from identity_service.service import partners as service
-from identity_service.service.partners import PartnerDoor, Signature
+from identity_service.service.partners import PartnerDoor, Signature, StatementsTaken
 from identity_service.signing_secrets import SecretBox
 from servicekit.auth import require
 from servicekit.errors import TooLarge
@@ -64,6 +64,16 @@ async def _body(request: Request) -> bytes:
 SignatureHeader = Annotated[str, Header(max_length=2000)]
 
 
+def _signature(
+    webhook_id: SignatureHeader = "", webhook_timestamp: SignatureHeader = "", webhook_signature: SignatureHeader = ""
+) -> Signature:
+    return Signature(webhook_id, webhook_timestamp, webhook_signature)
+
+
+def _rejected(taken: StatementsTaken) -> list[RejectedLink]:
+    return [RejectedLink.model_validate(one._asdict()) for one in taken.rejected]
+
+
 @secrets.post("/sources/{source_id}:rotateSigningSecret", dependencies=[Depends(require("identity:write"))])
 async def rotate_signing_secret(
     source_id: Key, session: Session, clock: ClockDependency, box: Annotated[SecretBox, Depends(_box)]
@@ -81,19 +91,14 @@ async def take_id_syncs(
     source_id: Key,
     request: Request,
     door: Annotated[PartnerDoor, Depends(_door)],
-    webhook_id: SignatureHeader = "",
-    webhook_timestamp: SignatureHeader = "",
-    webhook_signature: SignatureHeader = "",
+    signature: Annotated[Signature, Depends(_signature)],
 ) -> IdSyncsTaken:
     """Take links between identifiers of a partner's system and others, signed by Standard Webhooks.
 
     Bad links inside a good body are named in `rejected`; the others are in the event log when this answers.
     """
-    body = await _body(request)
-    taken = await door.take_id_syncs(source_id, body, Signature(webhook_id, webhook_timestamp, webhook_signature))
-    return IdSyncsTaken(
-        accepted=taken.accepted, rejected=[RejectedLink.model_validate(one._asdict()) for one in taken.rejected]
-    )
+    taken = await door.take_id_syncs(source_id, await _body(request), signature)
+    return IdSyncsTaken(accepted=taken.accepted, rejected=_rejected(taken))
 
 
 @router.post("/partners/{source_id}/remarks", openapi_extra=_documented(RemarksBody))
@@ -101,19 +106,14 @@ async def take_remarks(
     source_id: Key,
     request: Request,
     door: Annotated[PartnerDoor, Depends(_door)],
-    webhook_id: SignatureHeader = "",
-    webhook_timestamp: SignatureHeader = "",
-    webhook_signature: SignatureHeader = "",
+    signature: Annotated[Signature, Depends(_signature)],
 ) -> RemarksTaken:
     """Take remarks of blogs and social networks by their authors' handles, signed by Standard Webhooks.
 
     Each becomes an event `Remark Made` of whoever has the handle. Bad ones are named in `rejected`.
     """
-    body = await _body(request)
-    taken = await door.take_remarks(source_id, body, Signature(webhook_id, webhook_timestamp, webhook_signature))
-    return RemarksTaken(
-        accepted=taken.accepted, rejected=[RejectedLink.model_validate(one._asdict()) for one in taken.rejected]
-    )
+    taken = await door.take_remarks(source_id, await _body(request), signature)
+    return RemarksTaken(accepted=taken.accepted, rejected=_rejected(taken))
 
 
 @router.post("/partners/{source_id}/records", openapi_extra=_documented(RecordsBody))
@@ -121,17 +121,12 @@ async def take_records(
     source_id: Key,
     request: Request,
     door: Annotated[PartnerDoor, Depends(_door)],
-    webhook_id: SignatureHeader = "",
-    webhook_timestamp: SignatureHeader = "",
-    webhook_signature: SignatureHeader = "",
+    signature: Annotated[Signature, Depends(_signature)],
 ) -> RecordsTaken:
     """Take records of a department's system - events, or traits - by identifiers, signed by Standard Webhooks.
 
     What an import of the same records would refuse is refused here, and named in `rejected`; the others are in the
     event log when this answers.
     """
-    body = await _body(request)
-    taken = await door.take_records(source_id, body, Signature(webhook_id, webhook_timestamp, webhook_signature))
-    return RecordsTaken(
-        accepted=taken.accepted, rejected=[RejectedLink.model_validate(one._asdict()) for one in taken.rejected]
-    )
+    taken = await door.take_records(source_id, await _body(request), signature)
+    return RecordsTaken(accepted=taken.accepted, rejected=_rejected(taken))
