@@ -16,6 +16,8 @@ from kizuna_local.documents import Applier, Document, read_documents
 from kizuna_local.errors import LauncherError
 
 CONFIGURATION = Path(__file__).parents[2] / "config"
+WHAT_WE_KNOW = "what-we-know"
+"""The folder of the chapter "What do we know, right now?"."""
 
 
 def documents(*kinds: str, chapter: str = "") -> list[Document]:

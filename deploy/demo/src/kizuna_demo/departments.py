@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kizuna_demo.configuration import apply_documents
+from kizuna_demo.configuration import WHAT_WE_KNOW, apply_documents
 from kizuna_demo.journey import SEGMENT, member_pages
 from kizuna_demo.platform import Json, Platform, chunks
 from kizuna_demo.waiting import wait_until
@@ -10,7 +10,6 @@ from kizuna_local.home import Home
 from kizuna_local.keys import issue_user_token
 from servicekit.clock import Clock
 
-CHAPTER = "what-we-know"
 ADVERTISING, CRM, SALES = "advertising", "crm", "sales"
 _SCOPES = {
     ADVERTISING: ("identity:read", "profile:read"),
@@ -42,7 +41,7 @@ def speaking_for(platform: Platform, department: str, *, home: Path, clock: Cloc
 
 async def agree_on_policy(credentials_path: Path) -> None:
     """One document says who may read what; it holds from the next request on."""
-    await apply_documents(credentials_path, "Policy", chapter=CHAPTER)
+    await apply_documents(credentials_path, "Policy", chapter=WHAT_WE_KNOW)
 
 
 async def compare_views(platform: Platform, user_id: str, *, home: Path, clock: Clock) -> Json:

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from kizuna_demo.configuration import apply_documents, documents
-from kizuna_demo.departments import CHAPTER
+from kizuna_demo.configuration import WHAT_WE_KNOW, apply_documents, documents
 from kizuna_demo.journey import PUBLISH_SEGMENT, SEGMENT, member_pages
 from kizuna_demo.platform import Json, Platform
 from kizuna_demo.values import preview
@@ -27,9 +26,9 @@ OVERLAP = "query ($keys: [String!]!) { segmentOverlap(keys: $keys) { a b aSize b
 
 async def publish_finer_segments(platform: Platform, crm: Platform, credentials_path: Path) -> None:
     """CRM publishes the segments; topics and signs are configured. Returns when everybody has been looked at."""
-    for document in documents("Segment", chapter=CHAPTER):
+    for document in documents("Segment", chapter=WHAT_WE_KNOW):
         await crm.graphql(PUBLISH_SEGMENT, input={"key": document.key, **document.spec})
-    await apply_documents(credentials_path, "RemarkTopic", "Sign", chapter=CHAPTER)
+    await apply_documents(credentials_path, "RemarkTopic", "Sign", chapter=WHAT_WE_KNOW)
     await wait_until(
         lambda: _statuses(platform),
         lambda seen: seen == {"published"},
@@ -52,7 +51,7 @@ async def invite(crm: Platform) -> None:
 
 async def gather_segments(platform: Platform) -> Json:
     """Sizes, an estimate beside the exact count, two segments compared."""
-    keys = [document.key for document in documents("Segment", chapter=CHAPTER)]
+    keys = [document.key for document in documents("Segment", chapter=WHAT_WE_KNOW)]
     listed = (await platform.get("profile", "/v1/segments"))["items"]
     estimate, exact = [await preview(platform, TRIED, mode=mode) for mode in ("estimate", "exact")]
     overlaps = await platform.graphql(OVERLAP, keys=[TOP_TENTH, SEGMENT])

@@ -14,8 +14,7 @@ from kizuna_demo.cast import (
     told_by_appliances,
 )
 from kizuna_demo.check import look_up
-from kizuna_demo.configuration import apply_documents
-from kizuna_demo.departments import CHAPTER
+from kizuna_demo.configuration import WHAT_WE_KNOW, apply_documents
 from kizuna_demo.loading import tell_events
 from kizuna_demo.platform import Json, Platform, chunks
 from kizuna_demo.waiting import wait_until
@@ -39,7 +38,7 @@ async def take_lifts(platform: Platform, world: World, cast: Cast, credentials_p
         lambda count: count == orders,
         what=f"{orders} orders of appliances should be on timelines",
     )
-    await apply_documents(credentials_path, "NextCategories", chapter=CHAPTER)
+    await apply_documents(credentials_path, "NextCategories", chapter=WHAT_WE_KNOW)
     asked = await platform.post("profile", "/v1/next-categories:take", {})
     await wait_until(
         lambda: platform.get("profile", "/v1/next-categories"),

@@ -2,8 +2,7 @@
 
 from datetime import timedelta
 
-from kizuna_demo.configuration import documents
-from kizuna_demo.departments import CHAPTER
+from kizuna_demo.configuration import WHAT_WE_KNOW, documents
 from kizuna_demo.errors import StoryError
 from kizuna_demo.finer_segments import TOP_TENTH
 from kizuna_demo.platform import Json, Platform, refusal
@@ -65,7 +64,7 @@ EXPORT = {
 
 async def buy_data(platform: Platform, world: World) -> Json:
     """Describe what is bought and why; a file with a small cell is refused whole, the corrected one is taken."""
-    [document] = documents("Insight", chapter=CHAPTER)
+    [document] = documents("Insight", chapter=WHAT_WE_KNOW)
     ends = (world.midnight + timedelta(days=_VALID_DAYS)).isoformat()
     path = f"/v1/insights/{document.key}"
     await platform.put("profile", path, {**document.spec, "expires_at": ends})

@@ -4,8 +4,7 @@ import asyncio
 from pathlib import Path
 
 from kizuna_demo.browsing import PAGES
-from kizuna_demo.configuration import apply_documents
-from kizuna_demo.departments import CHAPTER
+from kizuna_demo.configuration import WHAT_WE_KNOW, apply_documents
 from kizuna_demo.journey import user_ids_of
 from kizuna_demo.platform import Json, Platform
 from kizuna_demo.waiting import wait_until
@@ -23,7 +22,7 @@ async def put_values(platform: Platform, credentials_path: Path) -> None:
     for key in PRESETS:
         preset = {name: offered[key][name] for name in ("name", "description", "unit", "value")}
         await platform.put("profile", f"/v1/computed-traits/{key}", preset)
-    await apply_documents(credentials_path, "ComputedTrait", "Lifecycle", "CutPoints", chapter=CHAPTER)
+    await apply_documents(credentials_path, "ComputedTrait", "Lifecycle", "CutPoints", chapter=WHAT_WE_KNOW)
     await wait_until(
         lambda: platform.get("profile", "/v1/cut-points"),
         lambda seen: all(subject["version"] > 0 for subject in seen["items"]),

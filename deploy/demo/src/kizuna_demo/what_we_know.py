@@ -6,9 +6,8 @@ from pathlib import Path
 
 from kizuna_demo.cast import COUNTER, GIFT_REMINDER, draw_cast, new_names
 from kizuna_demo.cdnow import TOKYO
-from kizuna_demo.configuration import apply_documents
+from kizuna_demo.configuration import WHAT_WE_KNOW, apply_documents
 from kizuna_demo.departments import (
-    CHAPTER,
     CRM,
     agree_on_policy,
     compare_views,
@@ -55,7 +54,7 @@ async def learn_what_we_know(
     home = credentials_path.parent
     cast = draw_cast(world)
     with narrator.step("Values: presets, RFM, lifecycle"):
-        await apply_documents(credentials_path, "Source", chapter=CHAPTER)
+        await apply_documents(credentials_path, "Source", chapter=WHAT_WE_KNOW)
         platform = Platform(platform.session, read_credentials(credentials_path))
         await put_values(platform, credentials_path)
     crm = speaking_for(platform, CRM, home=home, clock=clock)

@@ -25,8 +25,7 @@ from kizuna_demo.cast import (
     told_by_florist,
     within_days,
 )
-from kizuna_demo.configuration import documents
-from kizuna_demo.departments import CHAPTER
+from kizuna_demo.configuration import WHAT_WE_KNOW, documents
 from kizuna_demo.world import World, build_world
 
 
@@ -49,7 +48,7 @@ def test_the_same_world_has_the_same_cast(world: World, drawn: Cast) -> None:
 
 
 def test_everything_told_is_of_a_source_that_says_simulated() -> None:
-    sources = {document.key for document in documents("Source", chapter=CHAPTER)}
+    sources = {document.key for document in documents("Source", chapter=WHAT_WE_KNOW)}
     assert sources == {cast.LISTENING, cast.FLORIST, cast.COUNTER, cast.APPLIANCES}
     assert all(key.startswith("simulated-") for key in sources)
 
@@ -58,7 +57,9 @@ def test_remarks_are_told_by_handles_and_say_that_they_are_simulated(world: Worl
     told = remarks(world, drawn)
     assert [one["author"] for one in told] == [{"namespace": "x", "value": one.x_handle} for one in drawn.authors]
     assert all("simulated" in str(one["url"]) for one in told)
-    [rival] = [document for document in documents("RemarkTopic", chapter=CHAPTER) if document.key == "rival-yokomichi"]
+    [rival] = [
+        document for document in documents("RemarkTopic", chapter=WHAT_WE_KNOW) if document.key == "rival-yokomichi"
+    ]
     keywords = [word for words in rival.spec["keywords"].values() for word in words]
     of_the_rival = [any(word in str(one["text"]).lower() for word in keywords) for one in told]
     assert of_the_rival == [True] * OF_THE_COMPETITOR + [False] * (AUTHORS - OF_THE_COMPETITOR)

@@ -7,8 +7,7 @@ from pydantic import TypeAdapter
 
 from contracts.conditions import Condition, Value
 from kizuna_demo import relatives
-from kizuna_demo.configuration import documents
-from kizuna_demo.departments import CHAPTER
+from kizuna_demo.configuration import WHAT_WE_KNOW, documents
 from kizuna_demo.figures import BRAND
 from kizuna_demo.finer_segments import TOP_TENTH
 from kizuna_demo.journey import CAMPAIGN, QUESTIONNAIRE, SEGMENT
@@ -54,7 +53,7 @@ def test_ids_of_other_systems_are_outside() -> None:
 def test_conditions_are_of_the_condition_language() -> None:
     segments = [document.spec["condition"] for document in documents("Segment")]
     ranks = [rank["condition"] for document in documents("Ranks") for rank in document.spec["ranks"][:1]]
-    finer = [document.spec["condition"] for document in documents("Segment", "Sign", chapter=CHAPTER)]
+    finer = [document.spec["condition"] for document in documents("Segment", "Sign", chapter=WHAT_WE_KNOW)]
     assert (len(segments), len(ranks), len(finer)) == (3, 1, 10)
     for condition in segments + ranks + finer:
         CONDITION.validate_python(condition)
@@ -70,15 +69,15 @@ def test_ranks_rise_with_points() -> None:
 
 def test_what_the_chapter_names_is_there() -> None:
     def keys_of(kind: str) -> set[str]:
-        return {document.key for document in documents(kind, chapter=CHAPTER)}
+        return {document.key for document in documents(kind, chapter=WHAT_WE_KNOW)}
 
     assert {TOP_TENTH, relatives.SEGMENT, "nearly-gold"} <= keys_of("Segment")
     assert keys_of("Sign") == {COMPETITOR, MARRIAGE, "replacement-due", "churn-risk"}
-    (bought,) = documents("Insight", chapter=CHAPTER)
+    (bought,) = documents("Insight", chapter=WHAT_WE_KNOW)
     segments = keys_of("Segment") | set(keys("Segment"))
     assert TOP_TENTH in bought.spec["segment_keys"]
     assert set(bought.spec["segment_keys"]) <= segments
-    (policy,) = documents("Policy", chapter=CHAPTER)
+    (policy,) = documents("Policy", chapter=WHAT_WE_KNOW)
     allowed = {
         name for rule in policy.spec["rules"] for name in rule["what"].get("names", []) if rule["effect"] == "allow"
     }
@@ -86,7 +85,7 @@ def test_what_the_chapter_names_is_there() -> None:
 
 
 def test_bought_data_is_as_agreed_but_for_one_cell() -> None:
-    (bought,) = documents("Insight", chapter=CHAPTER)
+    (bought,) = documents("Insight", chapter=WHAT_WE_KNOW)
     columns = ["segment", "cell_size", *bought.spec["dimensions"], *(one["name"] for one in bought.spec["measures"])]
     good, bad = (list(csv.DictReader(StringIO(text))) for text in (AS_AGREED, NOT_AS_AGREED))
     assert list(good[0]) == columns
@@ -96,7 +95,7 @@ def test_bought_data_is_as_agreed_but_for_one_cell() -> None:
 
 
 def test_each_value_of_the_condition_language_is_one() -> None:
-    (genre,) = documents("ComputedTrait", chapter=CHAPTER)
+    (genre,) = documents("ComputedTrait", chapter=WHAT_WE_KNOW)
     VALUE.validate_python(genre.spec["value"])
 
 

@@ -1,8 +1,8 @@
 """Configuration as code: YAML documents brought to the services through their public APIs.
 
 A document is `{kind, key, spec}`. It becomes `PUT <service>/v1/<plural>/<key>` with the spec as the body, unless the
-service holds the same already; with `publish: true` also `POST <service>/v1/<plural>/<key>:publish`. Of some kinds there
-is one thing only: its key is `default`, and it becomes `PUT <service>/v1/<name>`.
+service holds the same already; with `publish: true` also `POST <service>/v1/<plural>/<key>:publish`. Of some kinds
+there is one thing only: its key is `default`, and it becomes `PUT <service>/v1/<name>`.
 """
 
 import json
