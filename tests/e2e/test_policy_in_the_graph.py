@@ -52,6 +52,7 @@ SHOWN_BY_CRM = {
     "segments": (HIDDEN, DRAWN, TRAIT),
     "segment": (VALUES[2], TRAIT),
     "signs": (SIGN, VALUES[3], EVENT),
+    "sign": (VALUES[3], EVENT, '"version": 1'),
     "signCoverage": (SIGN,),
     "traitDefinitions": (TRAIT,),
     "computedTraits": (COMPUTED, EVENT),

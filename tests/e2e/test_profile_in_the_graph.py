@@ -344,6 +344,13 @@ def test_signs_and_what_is_computed_stand_beside_the_rest(platform: RunningPlatf
     assert {"key": sign, "customers": 2} in found["signCoverage"]["signs"]
     archive = "mutation($input: SignKeyInput!) { archiveSign(input: $input) { sign { status } } }"
     assert change(platform, archive, key=sign)["sign"] == {"status": "archived"}
+    unarchive = """mutation($input: SignKeyInput!) { unarchiveSign(input: $input) {
+      sign { archivedAt versions { edges { node { version why condition outcome { event } } } } } } }"""
+    again = change(platform, unarchive, key=sign)["sign"]
+    assert again["archivedAt"] is None
+    [version] = [edge["node"] for edge in again["versions"]["edges"]][-1:]
+    assert (version["version"], version["why"], version["outcome"]) == (1, "Spring.", None)
+    assert version["condition"]["event"] == ORDER
 
 
 def test_who_may_read_what_is_explained(platform: RunningPlatform) -> None:
