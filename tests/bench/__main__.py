@@ -14,7 +14,7 @@ from kizuna_local.addresses import Addresses
 from kizuna_local.home import Home
 from kizuna_local.real_parts import build_nats, build_postgres
 from servicekit.embedded.postgres import EmbeddedPostgres
-from tests.bench import ingest, pipeline, relay, resolution, segments
+from tests.bench import growth, ingest, pipeline, relay, resolution, segments
 from tests.bench.collector import forgetful_collector
 from tests.bench.linking import measure as linking
 from tests.bench.report import progress
@@ -68,10 +68,10 @@ def measure_segments(wanted: set[str]) -> None:
     if "P6" in wanted:
         say(segments.measure_p6().line())
     if "P10" in wanted:
-        for line in segments.measure_p10():
+        for line in growth.measure_p10():
             say(line)
     if "P10-large" in wanted:
-        for line in segments.measure_p10([10_000, 10 * segments.MILLION]):
+        for line in growth.measure_p10([10_000, 10 * segments.MILLION]):
             say(line)
 
 

@@ -1,22 +1,19 @@
-"""P5 and P6: segments over everybody and live, against SQL written by hand in the same database; P10: how that grows.
+"""P5 and P6: segments over everybody and live, against SQL written by hand in the same database.
 
-Everything is measured on `population`: P5 over a million customers and twenty million events, P10 from ten thousand to
-a million (`make bench-large`: ten million). Both sides of a pair run in the same session settings, warm (one turn
-before is not counted).
+Everything is measured on `population`, a million customers and twenty million events. Both sides of a pair run in the
+same session settings, warm (one turn before is not counted). How it grows with the population: `growth`.
 """
 
 import asyncio
 import random
-import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from profile_service.conditions import Compiler
-from profile_service.handlers import from_resolved_event
 from profile_service.repository.conclusions import CONDITION, Conclusions, Definitions
 from profile_service.repository.previews import SCAN_MEMORY
 from profile_service.service import segments
@@ -298,7 +295,8 @@ def measure_p6(customers: int = MILLION) -> Ratio:
         return asyncio.run(_measure_p6(Desk.on(url), customers))
 
 
-async def _fifty(desk: Desk) -> Definitions:
+async def publish_fifty(desk: Desk) -> Definitions:
+    """Publish fifty segments, of which nobody is evaluated; what they come to."""
     await desk.empty()
     for number, condition in enumerate(fifty_conditions()):
         await desk.publish(f"bench-{number}", condition)
@@ -310,7 +308,7 @@ async def _fifty(desk: Desk) -> Definitions:
 
 
 async def _measure_p6(desk: Desk, customers: int) -> Ratio:
-    definitions, chance = await _fifty(desk), random.Random(60)
+    definitions, chance = await publish_fifty(desk), random.Random(60)
     conditions = [each.condition for each in definitions.segments]
 
     async def batch() -> float:
@@ -341,102 +339,3 @@ async def _measure_p6(desk: Desk, customers: int) -> Ratio:
     ratio.limit = limit * len(ratio.ours)
     await desk.close()
     return ratio
-
-
-@dataclass(frozen=True)
-class Growth:
-    """What the same things cost on a population of some size, in milliseconds (medians)."""
-
-    customers: int
-    batch: float
-    preview: float
-    backfill: float
-    timeline: float
-
-    def line(self, base: "Growth") -> str:
-        """One line, against the smallest population."""
-        return (
-            f"P10  {self.customers:>10,} customers: batch of {BATCH} with 50 segments {self.batch:,.0f} ms "
-            f"({self.batch / base.batch:.2f}x), preview {self.preview:,.0f} ms, backfill {self.backfill:,.0f} ms, "
-            f"a page of the longest timeline {self.timeline:.1f} ms"
-        )
-
-
-def measure_p10(sizes: Sequence[int] = (10_000, 100_000, MILLION)) -> list[str]:
-    """How recording a batch with fifty live segments (P2's part in the database), preview and backfill grow."""
-    grown = []
-    for customers in sizes:
-        with population(customers) as url:
-            grown.append(asyncio.run(_measure_growth(Desk.on(url), customers)))
-    return [each.line(grown[0]) for each in grown]
-
-
-async def _measure_growth(desk: Desk, customers: int) -> Growth:
-    await _fifty(desk)
-    chance = random.Random(10)
-
-    async def batch() -> float:
-        people = [UUID(customer_id(1 + int(customers * chance.random() ** 1.5))) for _ in range(BATCH)]
-        names = [ORDER, "Product Viewed", "Page Viewed", "Email Opened", "Page Viewed"]
-        facts = [from_resolved_event(_event(person, names[n % 5], n)) for n, person in enumerate(people)]
-
-        async with desk.database.transaction() as session:  # rolled back: the population stays what it is
-            taken = await seconds(lambda: desk.recorder.record(session, facts))
-            await session.rollback()
-        return taken
-
-    batches = [await batch() for _ in range(25)][10:]
-    previews = [await seconds(lambda: previewed(desk, ASKED[1].condition)) for _ in range(4)][1:]
-    timelines = await _page_of_the_longest(desk)
-    backfills = [await backfilled(desk, ASKED[1].condition) for _ in range(3)][1:]
-    await desk.close()
-    progress(f"P10: {customers:,} customers measured")
-    return Growth(customers, *(statistics.median(each) * 1000 for each in (batches, previews, backfills, timelines)))
-
-
-def _event(person: UUID, name: str, number: int) -> Any:  # a contract's fact
-    from contracts.identity import ResolvedEvent
-
-    return ResolvedEvent(
-        event_id=uuid4(),
-        customer_id=person,
-        anchor_id=person,
-        occurred_at=NOW,
-        source_id="bench",
-        message_id=str(number),
-        kind="track",
-        name=name,
-        received_at=NOW,
-        properties={"revenue": number % 90 + 0.5} if name == ORDER else {"path": f"/pages/{number}"},
-    )
-
-
-LONGEST = UUID(int=1)
-FILL_LONGEST = """
-INSERT INTO events (customer_id, occurred_at, event_id, anchor_id, kind, name, source_id, properties)
-SELECT $1, $2::timestamptz - n * interval '5 minutes', gen_random_uuid(), $1, 'track', 'Page Viewed', 'web',
-       '{"path": "/pages/1", "referrer": "https://search.example"}'
-FROM generate_series(1, 100000) AS n
-"""
-
-
-async def _page_of_the_longest(desk: Desk) -> list[float]:
-    """A page of 50 from the middle of a timeline of 100,000 events, which is taken away again."""
-    from profile_service.service import reading
-
-    connection = await desk.database.connect()
-    await connection.execute("DELETE FROM events WHERE customer_id = $1", LONGEST)
-    await connection.execute(FILL_LONGEST, LONGEST, NOW)
-    places = await connection.fetch(
-        "SELECT occurred_at, event_id FROM events WHERE customer_id = $1 ORDER BY random() LIMIT 20", LONGEST
-    )
-
-    async def page(place: Any) -> None:  # an asyncpg record
-        async with desk.database.transaction() as session:
-            pages = await reading.get_timelines(session, [LONGEST], first=50, before=(place[0], place[1]))
-            assert pages[0].events
-
-    taken = [await seconds(lambda place=place: page(place)) for place in places]  # type: ignore[misc]  # a default binds it
-    await connection.execute("DELETE FROM events WHERE customer_id = $1", LONGEST)
-    await connection.close()
-    return taken
