@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from typing import Any
 import httpx
 import psutil
 
-_PORTS_OF_A_PLATFORM = 60
+from kizuna_local.testing import free_port_base
 
 
 @dataclass(frozen=True)
@@ -88,23 +87,6 @@ def running_platform(home: Path, **environment: str) -> Iterator[RunningPlatform
     finally:
         stopped = platform.command("down")
         assert stopped.returncode == 0 or started.returncode != 0, stopped.stdout + stopped.stderr
-
-
-def free_port_base() -> int:
-    """Find a base from which a platform's ports are free, below those the system gives to outgoing connections."""
-    for base in range(10_000 + os.getpid() % 150 * 100, 32_700, 100):
-        if all(_is_free(base + offset) for offset in range(_PORTS_OF_A_PLATFORM)):
-            return base
-    raise RuntimeError("no free ports for a platform")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def wait_for(what: str, holds: Callable[[], bool], *, seconds: float = 30) -> None:

@@ -47,7 +47,7 @@ class Addresses:
 
     def check_all_free(self) -> None:
         """Raise LauncherError naming every port that somebody else listens on."""
-        taken = [name for name in OFFSETS if not _is_free(self.port(name))]
+        taken = [name for name in OFFSETS if not is_free(self.port(name))]
         if taken:
             ports = ", ".join(f"{self.port(name)} (for {name}{_holder(self.port(name))})" for name in taken)
             raise LauncherError(
@@ -55,7 +55,8 @@ class Addresses:
             )
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

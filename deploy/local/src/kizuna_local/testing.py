@@ -2,12 +2,11 @@
 
 import os
 import random
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 
-from kizuna_local.addresses import OFFSETS, Addresses
+from kizuna_local.addresses import OFFSETS, Addresses, is_free
 from kizuna_local.home import Home
 
 COMMAND_SECONDS = 300
@@ -50,13 +49,3 @@ def free_port_base() -> int:
         if all(is_free(base + offset) for offset in OFFSETS.values()):
             return base
     raise AssertionError("no free ports")
-
-
-def is_free(port: int) -> bool:
-    """Whether nobody listens on the port."""
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
