@@ -21,7 +21,7 @@ PUBLIC = (r"GET /", r"GET /graphiql(/.*)?", r"OPTIONS /graphql")
 """What needs no token: GraphiQL's page, which holds no data, and the question browsers ask before they send a token."""
 
 
-def build(settings: Settings, clock: Clock = SystemClock()) -> Service:  # noqa: B008  # immutable
+def build(settings: Settings, clock: Clock = SystemClock()) -> Service:
     """Build the gateway from its settings."""
     nats = NatsConnection(settings.nats_url, name="gateway")
     services = Services(settings)

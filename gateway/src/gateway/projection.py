@@ -90,8 +90,8 @@ def compile_projection(
     names = (f"x{number}" for number in count())
     variable = next(names)
     body = _object(executor, record, details, variable=variable, names=names)
-    # the source is made of our own attribute names and of quoted GraphQL names, nothing else
-    project: Projection = eval(f"lambda {variable}: {body}", dict(_NAMES))  # noqa: S307
+    source = f"lambda {variable}: {body}"
+    project: Projection = eval(source, dict(_NAMES))  # noqa: S307  # of our attribute names and quoted GraphQL names only
     return project
 
 

@@ -74,17 +74,21 @@ def run_all_to_the_end(processes: Mapping[str, PythonProcess], *, timeout_second
         process.start()
     try:
         for name, process in processes.items():
-            wait_until(
-                lambda process=process: not process.is_running(),  # type: ignore[misc]  # mypy cannot infer the default
-                timeout_seconds=timeout_seconds,
-                otherwise=f"{name} takes longer than {timeout_seconds:.0f} s",
-            )
-            if process.ending != "ended with code 0":
-                raise LauncherError(f"{name} {process.ending}: {last_line(process.log_file)} (log: {process.log_file})")
+            _run_to_the_end(name, process, timeout_seconds=timeout_seconds)
     finally:
         for process in processes.values():
             if process.is_running():
                 process.stop()
+
+
+def _run_to_the_end(name: str, process: PythonProcess, *, timeout_seconds: float) -> None:
+    wait_until(
+        lambda: not process.is_running(),
+        timeout_seconds=timeout_seconds,
+        otherwise=f"{name} takes longer than {timeout_seconds:.0f} s",
+    )
+    if process.ending != "ended with code 0":
+        raise LauncherError(f"{name} {process.ending}: {last_line(process.log_file)} (log: {process.log_file})")
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_seconds: float, otherwise: str) -> None:

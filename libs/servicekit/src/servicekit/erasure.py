@@ -301,12 +301,11 @@ async def delete_rows(
     connection: asyncpg.Connection, table: str, condition: str, customer_ids: Sequence[UUID], *, limit: int
 ) -> int:
     """Delete at most `limit` of a table's rows for which a condition on `t` and $1 holds; return how many."""
-    # `table` and `condition` come from the models' registry and the service's own code, never from outside
     status: str = await connection.execute(
         f"""
         WITH due AS MATERIALIZED (SELECT t.ctid FROM "{table}" t WHERE {condition} LIMIT $2 FOR UPDATE OF t)
         DELETE FROM "{table}" t USING due WHERE t.ctid = due.ctid
-        """,  # noqa: S608
+        """,  # noqa: S608  # both come from the models' registry and the service's own code, never from outside
         list(customer_ids),
         limit,
     )

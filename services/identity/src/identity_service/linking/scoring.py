@@ -118,7 +118,8 @@ def score(
     comparison = _Comparison(prepared, traits, settings)
     linker = comparison.linker(model)
     blocked = linker.inference.compute_blocked_pairs_for_predict()
-    found = int(query(linker, f"SELECT count(*) AS pairs FROM {blocked.physical_name}")[0]["pairs"])  # noqa: S608
+    count = f"SELECT count(*) AS pairs FROM {blocked.physical_name}"  # noqa: S608 (Splink's own table)
+    found = int(query(linker, count)[0]["pairs"])
     if may_train and len(prepared.rows) >= FEWEST_RECORDS_TO_TRAIN:
         pairs = comparison.training_pairs(linker, model, blocked=blocked.physical_name, found=found)
         model = train(model, traits, pairs)
@@ -178,8 +179,8 @@ def query(linker: "Linker", sql: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _run(linker: "Linker", sql: str) -> Any:  # Splink's table; it ships no types for this
-    return linker.misc.query_sql(sql)  # type: ignore[no-untyped-call]
+def _run(linker: "Linker", sql: str) -> Any:  # Splink's table
+    return linker.misc.query_sql(sql)  # type: ignore[no-untyped-call]  # Splink left it untyped
 
 
 def _weighed(traits: tuple[Trait, ...]) -> list[str]:

@@ -21,7 +21,7 @@ def _said_later(column: str) -> str:
 def _later_fields(column: str) -> str:
     """SQL: the arriving fields that were said later than the kept ones, as one row `later (fields)`."""
     return (
-        "(SELECT coalesce(array_agg(said.field), '{}') FROM jsonb_each_text(excluded.stated_at) AS said (field, at) "  # noqa: S608
+        "(SELECT coalesce(array_agg(said.field), '{}') FROM jsonb_each_text(excluded.stated_at) AS said (field, at) "  # noqa: S608 - our columns
         f"WHERE {_said_later(column)}) AS later (fields)"
     )
 
@@ -29,7 +29,7 @@ def _later_fields(column: str) -> str:
 def _picked(column: str) -> str:
     """SQL: the kept column, with those fields of the arriving one that were said later."""
     return (
-        f"(kept.{column} - later.fields) || coalesce((SELECT jsonb_object_agg(field, value) "  # noqa: S608
+        f"(kept.{column} - later.fields) || coalesce((SELECT jsonb_object_agg(field, value) "  # noqa: S608 - our columns
         f"FROM jsonb_each(excluded.{column}) AS said (field, value) WHERE field = ANY(later.fields)), '{{}}')"
     )
 

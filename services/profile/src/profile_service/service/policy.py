@@ -89,7 +89,7 @@ class Sight:
         """Whether a folded trait, its definition and what was said of it may be read."""
         return self.decide("trait", name).effect == "allow"
 
-    def decide(self, kind: Kind, name: str, origin: Origin = Origin()) -> Decision:  # noqa: B008  # immutable
+    def decide(self, kind: Kind, name: str, origin: Origin = Origin()) -> Decision:
         """What the rules say of a thing by itself."""
         labels = self._labels.get(name, frozenset()) if kind == "trait" else frozenset()
         return self._view.decide(Thing(kind, name, labels=labels, origin=origin))
