@@ -1,6 +1,6 @@
-"""A department's systems, which know cards and no customers: tills' orders in a CP932 file with a broken line, a loyalty
-system's ranks, and what a checkout says signed - on the timeline, in a segment, in points, in a date, and whose word it
-is. Brought again, nothing changes."""
+"""A department's systems know cards and no customers: orders of tills in a CP932 file with a broken line, ranks of a
+loyalty system, signed words of a checkout - on the timeline, in a segment, in points, in a date, and whose they are.
+Brought again, nothing changes."""
 
 import csv
 import json
