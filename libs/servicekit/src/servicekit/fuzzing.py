@@ -6,7 +6,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -60,10 +60,12 @@ async def fuzz(
     examples: int,
     also: tuple[str, ...] = (),
     headers: dict[str, str] | None = None,
+    only: Collection[str] | None = None,
 ) -> Outcomes:
     """Send every operation `examples` good and bad requests made from its schema, with and without known path values.
 
-    Returns what was answered. Deterministic: the same document gives the same requests.
+    `only`: these of them, as `METHOD /path`. Returns what was answered. Deterministic: the same document gives the same
+    requests.
     """
     loop = asyncio.get_running_loop()
     outcomes: Outcomes = Counter()
@@ -89,16 +91,24 @@ async def fuzz(
         if response.is_success and response.headers.get("content-type") == "application/json":
             case.validate_response(response, checks=[response_schema_conformance])
 
-    await asyncio.to_thread(_generate, document, known, examples, judge)
+    await asyncio.to_thread(_generate, document, known, examples, judge, only)
     return outcomes
 
 
 _SENT = ("method", "url", "headers", "params", "json", "data", "cookies")
 
 
-def _generate(document: dict[str, Any], known: Mapping[str, str], examples: int, judge: Callable[[Case], None]) -> None:
+def _generate(
+    document: dict[str, Any],
+    known: Mapping[str, str],
+    examples: int,
+    judge: Callable[[Case], None],
+    only: Collection[str] | None,
+) -> None:
     for result in schemathesis.openapi.from_dict(document).get_all_operations():
         assert isinstance(result, Ok), result
+        if only is not None and result.ok().label not in only:
+            continue
         for strategy in _strategies(result.ok(), known):
             bounded = settings(
                 max_examples=examples,
