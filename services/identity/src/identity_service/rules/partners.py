@@ -122,13 +122,8 @@ def check_each(
 
 def id_sync_problem(link: IdSync, rules: SourceRules) -> Problem | None:
     """Say what is wrong with a link, or None."""
-    if not 2 <= len(link.identifiers) <= MAX_IDENTIFIERS:
-        return "identifiers", f"A link has 2 to {MAX_IDENTIFIERS} identifiers."
-    for position, one in enumerate(link.identifiers):
-        problem = identifier_problem(one, rules)
-        if problem is not None:
-            return f"identifiers.{position}.{problem[0]}", problem[1]
-    problem = purposes_problem(link.purposes or (), rules)
+    problem = identifiers_problem(link.identifiers, rules, fewest=2, what="link")
+    problem = problem or purposes_problem(link.purposes or (), rules)
     if problem is not None:
         return problem
     if link.occurred_at is not None and moment(link.occurred_at) is None:
@@ -136,7 +131,20 @@ def id_sync_problem(link: IdSync, rules: SourceRules) -> Problem | None:
     return None
 
 
-def identifier_problem(one: LinkedIdentifier, rules: SourceRules) -> Problem | None:
+def identifiers_problem(
+    identifiers: Sequence[LinkedIdentifier], rules: SourceRules, *, fewest: int, what: str
+) -> Problem | None:
+    """Say what is wrong with the identifiers of something (`what`), or None."""
+    if not fewest <= len(identifiers) <= MAX_IDENTIFIERS:
+        return "identifiers", f"A {what} has {fewest} to {MAX_IDENTIFIERS} identifiers."
+    for position, one in enumerate(identifiers):
+        problem = _identifier_problem(one, rules)
+        if problem is not None:
+            return f"identifiers.{position}.{problem[0]}", problem[1]
+    return None
+
+
+def _identifier_problem(one: LinkedIdentifier, rules: SourceRules) -> Problem | None:
     """Say what is wrong with an identifier, or None."""
     if (one.value is None) == (one.sha256 is None):
         return "value", "Either value or sha256."

@@ -7,13 +7,12 @@ import msgspec
 from msgspec import Raw, Struct
 
 from identity_service.rules.partners import (
-    MAX_IDENTIFIERS,
     LinkedIdentifier,
     Problem,
     SourceRules,
     check_each,
     external_id,
-    identifier_problem,
+    identifiers_problem,
     purposes_problem,
     read_list,
 )
@@ -74,12 +73,9 @@ def signed_record_problem(record: SignedRecord, rules: SourceRules) -> Problem |
         return "event", "Either an event, with its properties, or traits."
     if record.event is None and record.properties is not None:
         return "properties", "Only events have properties."
-    if not 1 <= len(record.identifiers) <= MAX_IDENTIFIERS:
-        return "identifiers", f"A record has 1 to {MAX_IDENTIFIERS} identifiers."
-    for position, one in enumerate(record.identifiers):
-        problem = identifier_problem(one, rules)
-        if problem is not None:
-            return f"identifiers.{position}.{problem[0]}", problem[1]
+    problem = identifiers_problem(record.identifiers, rules, fewest=1, what="record")
+    if problem is not None:
+        return problem
     for field, value in (("properties", record.properties), ("traits", record.traits)):
         if has_nul(value):
             return field, "Text cannot hold the character U+0000."
