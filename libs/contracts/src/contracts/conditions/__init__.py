@@ -72,7 +72,16 @@ from contracts.conditions.values import (
     PointsValue,
     TraitValue,
 )
-from contracts.conditions.windows import AnyWindow, Between, CalendarWindow, Duration, LastHours, RecentWindow, SinceEvent, Window
+from contracts.conditions.windows import (
+    AnyWindow,
+    Between,
+    CalendarWindow,
+    Duration,
+    LastHours,
+    RecentWindow,
+    SinceEvent,
+    Window,
+)
 
 __all__ = [
     "AllOf",
