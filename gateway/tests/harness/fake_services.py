@@ -147,7 +147,8 @@ class FakeServices:
     def _list(self, request: Request) -> Response:
         first, after = int(request.query_params["first"]), int(request.query_params.get("after", "0"))
         count = 3 if "segment" in request.query_params else self.customers
-        rows = [{"customer_id": customer(number)} for number in range(after, min(count, after + first))]
+        since = {"since": MOMENT} if "segment" in request.query_params else {}
+        rows = [{"customer_id": customer(number)} | since for number in range(after, min(count, after + first))]
         more = after + first < count
         return JSONResponse({"items": rows, "next": str(after + first) if more else None, "total_count": count})
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 
 import pytest
-from fake_services import customer, hanging
+from fake_services import MOMENT, customer, hanging
 from gateway_harness import Gateway
 from gateway_queries import VIEW
 from opentelemetry.sdk.trace import TracerProvider
@@ -126,8 +126,13 @@ async def test_a_page_may_start_after_any_edge(gateway: Gateway) -> None:
 
 
 async def test_members_of_a_segment(gateway: Gateway) -> None:
-    answer = await gateway.ask('{ customers(segment: "dormant") { totalCount edges { node { rank { name } } } } }')
+    answer = await gateway.ask(
+        '{ customers(segment: "dormant") { totalCount edges { since node { rank { name } } } } }'
+    )
     assert answer.data["customers"]["totalCount"] == 3
+    assert [edge["since"] for edge in answer.data["customers"]["edges"]] == [MOMENT] * 3
+    everybody = await gateway.ask("{ customers(first: 2) { edges { since } } }")
+    assert everybody.data["customers"]["edges"] == [{"since": None}] * 2
     assert gateway.fake.paths()[0] == "profile GET /v1/customers"
 
 

@@ -87,7 +87,7 @@ ANSWERS: list[tuple[str, str, str, type]] = [
     ),
     ("profile", "post", "/v1/customers:batchGet", profile.ProfileAnswer),
     ("profile", "post", "/v1/timelines:batchGet", profile.TimelineAnswer),
-    ("profile", "get", "/v1/customers", identity.CustomerListAnswer),
+    ("profile", "get", "/v1/customers", segments.MemberListAnswer),
     ("profile", "post", "/v1/relations:batchGet", relations.RelationsAnswer),
     ("profile", "put", "/v1/customers/{id}/relations/{id}", relations.RelationRow),
     ("profile", "post", "/v1/trait-observations:batchGet", traits.ExplanationsAnswer),

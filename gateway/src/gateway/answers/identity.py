@@ -51,7 +51,7 @@ class ListedCustomer(Struct):
 
 
 class CustomerListAnswer(Struct):
-    """GET /v1/customers of identity (everybody) and of profile (a segment's members)."""
+    """GET /v1/customers: everybody."""
 
     items: list[ListedCustomer]
     next: str | None = None

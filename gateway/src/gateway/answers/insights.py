@@ -119,6 +119,7 @@ class AnonymisedExportRow(Struct):
     publication: PublicationRow
     department: str | None = None
     finished_at: str | None = None
+    customers_read: int = 0
     figures: ExportFiguresRow | None = None
     problem: str | None = None
 

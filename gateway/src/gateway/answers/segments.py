@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Raw, Struct, field
 
+from gateway.answers.identity import ListedCustomer
+
 
 class SegmentRow(Struct):
     """A segment's definition and size."""
@@ -79,6 +81,20 @@ class SegmentDaysAnswer(Struct):
     """GET /v1/segments/{key}/days"""
 
     days: list[SegmentDayRow]
+
+
+class MemberRow(ListedCustomer):
+    """Somebody in a segment."""
+
+    since: str
+
+
+class MemberListAnswer(Struct):
+    """GET /v1/customers?segment="""
+
+    items: list[MemberRow]
+    next: str | None = None
+    total_count: int = 0
 
 
 class PreviewAnswer(Struct):

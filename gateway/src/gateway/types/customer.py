@@ -348,6 +348,9 @@ class CustomerEdge:
 
     cursor: str
     node: Customer
+    since: DateTime | None = strawberry.field(
+        default=None, description="When the customer entered the segment; null in the list of everybody."
+    )
 
 
 @strawberry.type(description="A page of customers.")

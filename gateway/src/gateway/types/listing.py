@@ -2,10 +2,11 @@
 
 import strawberry
 
-from gateway.answers import identity
+from gateway.answers import identity, segments
 from gateway.loaders import Loaders
 from gateway.types import arguments, paging
 from gateway.types.customer import Customer, CustomerConnection, CustomerEdge
+from gateway.types.scalars import DateTime
 
 
 async def list_customers(loaders: Loaders, *, first: int, after: str | None, segment: str | None) -> CustomerConnection:
@@ -15,14 +16,23 @@ async def list_customers(loaders: Loaders, *, first: int, after: str | None, seg
         GatewayError: a wrong argument, or the service's refusal.
     """
     at = paging.place(first, after)
-    service = loaders.services.identity if segment is None else loaders.services.profile
-    if segment is not None:
-        arguments.text(segment, field="segment")
-    query = at.query() | {"segment": segment}
-    found = await service.get("/v1/customers", identity.CustomerListAnswer, headers=loaders.headers, query=query)
+    found: identity.CustomerListAnswer | segments.MemberListAnswer
+    if segment is None:
+        found = await loaders.services.identity.get(
+            "/v1/customers", identity.CustomerListAnswer, headers=loaders.headers, query=at.query()
+        )
+    else:
+        query = at.query() | {"segment": arguments.text(segment, field="segment")}
+        found = await loaders.services.profile.get(
+            "/v1/customers", segments.MemberListAnswer, headers=loaders.headers, query=query
+        )
     places = paging.cursors(found, at)
     edges = [
-        CustomerEdge(cursor=cursor, node=Customer(id=strawberry.ID(item.customer_id), loaders=loaders))
+        CustomerEdge(
+            cursor=cursor,
+            node=Customer(id=strawberry.ID(item.customer_id), loaders=loaders),
+            since=DateTime(item.since) if isinstance(item, segments.MemberRow) else None,
+        )
         for item, cursor in zip(found.items[at.skip :], places, strict=True)
     ]
     page_info = paging.page_info(found, places, after=after)

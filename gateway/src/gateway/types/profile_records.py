@@ -285,6 +285,7 @@ class AnonymisedExport:
     created_at: DateTime
     finished_at: DateTime | None
     expires_at: DateTime
+    customers_read: BigInt = strawberry.field(description="So far, while it is being made.")
     publication: AnonymisedExportPublication
     figures: AnonymisedExportFigures | None
     problem: str | None
