@@ -43,8 +43,8 @@ SELECT line, field, detail FROM import_lines WHERE import_id = $1 AND line > $2 
 """
 
 _ACCEPTED_LINES = """
-SELECT said.line, event_ids[said.place] AS event_id, said.line = ANY(repeated) AS is_repeated
-FROM import_batches CROSS JOIN LATERAL unnest(lines) WITH ORDINALITY AS said (line, place)
+SELECT said.line, said.event_id, said.line = ANY(repeated) AS is_repeated
+FROM import_batches CROSS JOIN LATERAL unnest(lines, event_ids) AS said (line, event_id)
 WHERE import_id = $1 AND said.line > $2 AND lines[cardinality(lines)] > $2
     AND NOT EXISTS (SELECT FROM import_lines WHERE import_lines.import_id = $1 AND import_lines.line = said.line)
 ORDER BY number, said.line LIMIT $3
