@@ -22,9 +22,15 @@ class Send(Body):
     template: str
 
 
+class Gate(Body):
+    kind: Literal["gate"]
+    gate: str
+    open_to: bool | Annotated[list[str], Field(max_length=2)]
+
+
 class Journey(Body):
     name: str
-    steps: list[Annotated[Wait | Send, Field(discriminator="kind")]]
+    steps: list[Annotated[Wait | Send | Gate, Field(discriminator="kind")]]
 
 
 def app() -> FastAPI:
@@ -45,6 +51,12 @@ def app() -> FastAPI:
         ({"name": "n", "steps": [{"kind": "wait", "days": 1}, {"kind": "send"}]}, ["steps.1.template"]),
         ({"name": "n", "steps": [{"kind": "send", "template": "t", "wait": 1}]}, ["steps.0.wait"]),
         ({"name": "n", "steps": [{"kind": "jump"}]}, ["steps.0"]),
+        ({"name": "n", "steps": [{"kind": "gate", "gate": 1, "open_to": True}]}, ["steps.0.gate"]),
+        ({"name": "n", "steps": [{"kind": "gate", "gate": "g", "open_to": list("abc")}]}, ["steps.0.open_to"] * 2),
+        (
+            {"name": "n", "steps": [{"kind": "gate", "gate": "g", "open_to": ["a", 2]}]},
+            ["steps.0.open_to", "steps.0.open_to.1"],
+        ),
         ({"steps": []}, ["name"]),
         ([], ["body"]),
         ({"name": "n", "steps": [], "\ud800": 1}, ["body"]),  # not Unicode: refused, never a 500

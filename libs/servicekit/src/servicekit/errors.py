@@ -168,13 +168,22 @@ def _field(location: Sequence[int | str], body: object) -> str:
 def _without_union_tags(location: Sequence[int | str], body: object) -> Iterator[str]:
     """Drop what pydantic adds where it chose between models: it is no part of what was sent.
 
-    A part that is not there and yet leads further is such a choice: what is missing stands last.
+    A part that is not there and yet leads further is such a choice: what is missing stands last. So is the kind of a
+    thing, which may be a field's name as well, where it comes first; and a name said of what has no names.
     """
     value = body
+    is_kind_known = False
     for index, part in enumerate(location):
         is_last = index == len(location) - 1
-        if isinstance(value, dict) and part not in value and not is_last:
+        if isinstance(value, dict):
+            if part not in value and not is_last:
+                continue
+            if value.get("kind") == part and not is_kind_known and not is_last:
+                is_kind_known = True
+                continue
+        elif isinstance(part, str) and value is not None:
             continue
+        is_kind_known = False
         yield str(part)
         if isinstance(value, dict):
             value = value.get(part)
