@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from services.profile.tests.integration.conftest import START
 from services.profile.tests.profile_facts import event
@@ -101,6 +101,13 @@ async def _publish(a_desk: Desk, condition: dict[str, Any], lifetime_days: int) 
     await a_desk.backfill()
 
 
+# it lasts for a day after its condition held, and is detected anew after a day without
+@example(
+    steps=[("event", 0, 0), ("hours", 60, 0), ("hours", 36, 0), ("event", 0, 0), ("hours", 30, 0)],
+    count=1,
+    negated=False,
+    lifetime=3,
+)
 @given(steps=_STEPS, count=st.integers(1, 3), negated=st.booleans(), lifetime=st.integers(1, 4))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_a_sign_and_who_asks_for_it_follow_a_plain_reading(
