@@ -97,6 +97,12 @@ def test_a_departments_records_are_known_of_whoever_has_the_card(platform: Runni
     assert "3 taken (3 of them before), 1 not" in bring(platform, orders, "--settings", str(how))
     assert signed(platform, secret, "msg-2")["accepted"] == 2
     assert "2 taken, 0 not" in bring(platform, ranks, *ranked)  # read after the repetitions: they are done, too
+    assert told_of_orders(platform) == (
+        3,
+        3,
+        1,
+        {"event": ORDER, "properties.shop": STORY, "properties.currency": "USD"},
+    )
     after = seen(platform, hanako)
     assert [edge["node"] for edge in after["timeline"]["edges"] if edge["node"]["name"] == ORDER] == bought
     assert (after["computed"], after["relations"]) == (before["computed"], before["relations"])
@@ -158,6 +164,20 @@ def signed(platform: RunningPlatform, secret: str, webhook_id: str) -> Any:
         answer = client.post(f"/v1/partners/{TILLS}/records", content=text.encode(), headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+def told_of_orders(platform: RunningPlatform) -> tuple[Any, ...]:
+    """What the graph says of the last import of orders, when each of its lines is told as repeated."""
+    query = "{ imports(first: 20) { edges { node { id source kind accepted repeated rejected constants } } } }"
+    listed = [edge["node"] for edge in platform.ask(query)["data"]["imports"]["edges"]]
+    last = next(one for one in listed if (one["source"], one["kind"]) == (TILLS, "events"))
+    lines = """query($id: ID!) { importLines(importId: $id, state: "accepted") {
+      edges { node { line state customerId } } } }"""
+    found = [edge["node"] for edge in platform.ask(lines, id=last["id"])["data"]["importLines"]["edges"]]
+    assert [(one["line"], one["state"], one["customerId"] is not None) for one in found] == [
+        (line, "repeated", True) for line in (2, 3, 5)
+    ]
+    return last["accepted"], last["repeated"], last["rejected"], last["constants"]
 
 
 def refused_date() -> dict[str, Any]:

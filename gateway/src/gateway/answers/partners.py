@@ -36,6 +36,8 @@ class ImportRow(Struct):
     format: str
     encoding: str
     mapping: Raw
+    constants: Raw
+    time_zone: str
     as_of: str
     purposes: list[str]
     dry_run: bool
@@ -45,8 +47,10 @@ class ImportRow(Struct):
     lines_read: int
     accepted: int
     rejected: int
+    sample: Raw
     created_by: str
     created_at: str
+    repeated: int | None = None
     job_id: str | None = None
     problem: str | None = None
     started_at: str | None = None

@@ -231,14 +231,16 @@ class Agreement:
 
 @record(partners.ImportRow)
 class Import:
-    """An import of a list: how it is read, how far it is, how many lines were taken."""
+    """An import of a file: how it is read, how far it is, how many lines were taken."""
 
     id: strawberry.ID
     source: str
-    kind: str = strawberry.field(description="customers or id_syncs.")
+    kind: str = strawberry.field(description="customers, id_syncs or events.")
     format: str
     encoding: str
-    mapping: Json
+    mapping: Json = strawberry.field(description="Column -> what it is, or {to, type}.")
+    constants: Json = strawberry.field(description="What is the same in every record.")
+    time_zone: str = strawberry.field(description="Where times without an offset are meant.")
     as_of: DateTime
     purposes: list[str]
     dry_run: bool
@@ -248,7 +250,9 @@ class Import:
     bytes_read: BigInt
     lines_read: BigInt
     accepted: BigInt
+    repeated: BigInt | None = strawberry.field(description="Of the accepted ones: taken before. Complete when done.")
     rejected: BigInt
+    sample: Json = strawberry.field(description="Of a dry run: what the first records would become, without values.")
     problem: str | None
     created_by: str
     created_at: DateTime
@@ -261,7 +265,7 @@ class ImportLine:
     """What became of the record that begins at a line (the file's first line is 1)."""
 
     line: BigInt
-    state: str
+    state: str = strawberry.field(description="rejected, accepted, or repeated: accepted, but taken before.")
     customer_id: strawberry.ID | None = strawberry.field(description="Of an accepted line, once it is resolved.")
     wrong_field: str | None
     detail: str | None = strawberry.field(description="Why it was rejected.")
