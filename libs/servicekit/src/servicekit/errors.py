@@ -165,6 +165,10 @@ def _field(location: Sequence[int | str], body: object) -> str:
     return ".".join(parts[1:] if parts and parts[0] in {"query", "path", "header"} and len(parts) > 1 else parts)
 
 
+_A_KEY = "[key]"
+"""What pydantic adds where the name itself does not fit."""
+
+
 def _without_union_tags(location: Sequence[int | str], body: object) -> Iterator[str]:
     """Drop what pydantic adds where it chose between models: it is no part of what was sent.
 
@@ -181,7 +185,7 @@ def _without_union_tags(location: Sequence[int | str], body: object) -> Iterator
             if value.get("kind") == part and not is_kind_known and not is_last:
                 is_kind_known = True
                 continue
-        elif isinstance(part, str) and value is not None:
+        elif isinstance(part, str) and value is not None and part != _A_KEY:
             continue
         is_kind_known = False
         yield str(part)

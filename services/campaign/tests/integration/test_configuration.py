@@ -70,7 +70,7 @@ BROKEN_JOURNEYS: list[tuple[dict[str, Any], str]] = [
     (journey({"key": "a", **SEND, "variables": {"a": "\u0000"}}), "steps.0.variables.a"),
     (journey({"key": "a", **SEND, "variables": {"\u0000": 1}}), "steps.0.variables.\u0000.[key]"),
     (journey({"key": "a", "kind": "holdout", "percent": float("nan")}), "steps.0.percent"),
-    (journey(trigger={"kind": "event", "event": "\ud800"}), "trigger.event.event"),
+    (journey(trigger={"kind": "event", "event": "\ud800"}), "trigger.event"),
 ]
 
 
