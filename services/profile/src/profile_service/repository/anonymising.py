@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from profile_service.models.insights import ExportStage
 from profile_service.repository.backfills import FIRST_ID
-from profile_service.repository.generalising import Publishing, Reading
+from profile_service.repository.generalising import READING_PLAN, Publishing, Reading
 from profile_service.repository.previews import SCAN_MEMORY
 from profile_service.rules.anonymising import ExportDefinition
 from servicekit.database import json_text, raw
@@ -113,6 +113,7 @@ async def read_some(
     last, listed = await _next_customers(session, definition, after=after, limit=limit)
     read = 0
     if last is not None:
+        await connection.execute(READING_PLAN)
         statement = Reading(definition, export.export_id, zone=zone)
         status = await connection.execute(statement.write(after=after, last=last), *statement.parameters)
         read = int(status.rsplit(" ", 1)[-1])

@@ -30,6 +30,9 @@ _PURCHASES = {
 }
 _MOMENTS = {"first_event": "p.first_event_at", "last_purchase": "p.last_purchase_at"}
 _DAY = "^[0-9]{4}-(0[1-9]|1[0-2])-[0-9]{2}"
+READING_PLAN = "SET LOCAL plan_cache_mode = force_generic_plan"
+"""Of ids between two in one step of its histogram the planner expects a single one, for it cannot measure between ids:
+it would look for each customer in the traits of all of them. Not knowing the two ids, it merges."""
 AT_REST = """
 NOT EXISTS (SELECT FROM moving_customers m WHERE m.customer_id = {alias}.customer_id)
   AND NOT EXISTS (SELECT FROM erased_customers e WHERE e.customer_id = {alias}.customer_id)
