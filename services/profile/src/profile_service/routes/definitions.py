@@ -1,4 +1,4 @@
-"""What routes have in common of definitions that are edited, published, versioned and archived: segments and signs."""
+"""What routes share of what is edited, published, versioned and archived: segments, signs; versions also the policy."""
 
 from dataclasses import dataclass
 from datetime import datetime

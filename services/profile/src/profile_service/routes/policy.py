@@ -2,16 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 
 from profile_service.repository import policy as stored
 from profile_service.repository.policy import PolicyRow
+from profile_service.routes.definitions import BeforeVersion, VersionsAtOnce
 from profile_service.routes.dependencies import KeeperDependency
 from profile_service.rules.policy import EVERYBODY_READS_ALL, Caller, Origin, PolicyDocument
 from profile_service.schemas import policy as schemas
 from profile_service.service import policy
 from servicekit.auth import Principal, require
-from servicekit.cursors import decode_cursor, encode_cursor
+from servicekit.cursors import encode_cursor
 from servicekit.http import ClockDependency, IfMatch, Session, TransactionalRoute, etag
 
 router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["policy"])
@@ -53,12 +54,9 @@ async def put_policy(
 
 @router.get("/policy/versions", dependencies=reads)
 async def list_policy_versions(
-    session: Session,
-    first: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(max_length=500)] = None,
+    session: Session, before: BeforeVersion, first: VersionsAtOnce = 20
 ) -> schemas.PolicyVersionsAnswer:
     """What held when, who changed it and why; newest first."""
-    before = min(max(decode_cursor(after, int)[0], 0), 2**31 - 1) if after is not None else None
     rows = await stored.list_versions(session, before=before, limit=first + 1)
     return schemas.PolicyVersionsAnswer(
         items=[_policy(row) for row in rows[:first]],
