@@ -32,7 +32,7 @@ SEGMENT = """query($key: String!) { segment(key: $key) {
   kind status version size
   versions { edges { node { version why publishedBy } } }
   sizeHistory { day size entered { reason customers } }
-  members { totalCount edges { node { id identifiers { namespace } } } } } }"""
+  members { totalCount edges { since node { id identifiers { namespace } } } } } }"""
 PREVIEW = """query($condition: JSON!, $exact: Boolean!) { previewSegment(condition: $condition, exact: $exact) {
   count low high total isEstimate sample { id } } }"""
 RELATIONS = """query($id: ID!, $purpose: String!) { customer(id: $id) {
@@ -256,6 +256,7 @@ def test_segments_are_tried_put_to_work_and_compared(platform: RunningPlatform, 
     [version] = segment["versions"]["edges"]
     assert version["node"] == {"version": 1, "why": "Spring.", "publishedBy": "local"}
     assert all(each["node"]["identifiers"] for each in segment["members"]["edges"])
+    assert all(each["since"] for each in segment["members"]["edges"])
     assert segment["sizeHistory"][-1]["size"] == 2
     assert sum(each["customers"] for day in segment["sizeHistory"] for each in day["entered"]) == 2
 
