@@ -15,7 +15,7 @@ from sqlmodel import col, select
 from servicekit.consumers import read_batch
 from servicekit.database import raw
 from servicekit.nats import Envelope
-from servicekit.outbox import pack, publish
+from servicekit.outbox import insert_of_facts, pack, partition_of, publish, sql_of_partition
 from servicekit.testing import RunningService
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -48,6 +48,34 @@ async def test_nothing_is_said_when_the_transaction_rolls_back(sample: RunningSe
             await publish(session, [fact])
             raise RuntimeError("changed my mind")
     assert await sample.published(Noted) == []
+
+
+@pytest.mark.parametrize("partitions", [1, 4, 16, 48, 100, 1024])
+async def test_the_database_knows_the_same_partition(sample: RunningService, partitions: int) -> None:
+    ids = [UUID(int=0), UUID(int=2**128 - 1), *(uuid4() for _ in range(200))]
+    sql = f"SELECT {sql_of_partition('id', partitions)} FROM unnest($1::uuid[]) WITH ORDINALITY AS t (id, n) ORDER BY n"
+    async with sample.database.transaction() as session:
+        rows = await (await raw(session)).fetch(sql, ids)
+    assert [row[0] for row in rows] == [partition_of(each, partitions) for each in ids]
+
+
+async def test_facts_that_the_database_writes_lie_in_the_outbox_like_all_others(sample: RunningService) -> None:
+    customers = [uuid4() for _ in range(3000)]
+    told = insert_of_facts("facts", partitions=3, occurred_at="$2::timestamptz", traceparent="$3::text")
+    facts = """
+        SELECT 'said' AS type, id AS customer_id,
+               '{"customer_id":"' || id || '","text":"' || repeat('é', 300) || '"}' AS fact
+        FROM unnest($1::uuid[]) AS id
+    """
+    async with sample.database.transaction() as session:
+        await (await raw(session)).execute(f"WITH facts AS ({facts}), told AS ({told}) SELECT", customers, NOW, None)
+        rows = await (await raw(session)).fetch("SELECT aggregateid, type, payload FROM outbox")
+        await session.rollback()
+    assert {row["type"] for row in rows} == {"said"}
+    assert max(len(row["payload"].encode()) for row in rows) <= 256 * 1024
+    said = [(row["aggregateid"], fact) for row in rows for fact in json.loads(row["payload"])["facts"]]
+    assert sorted(UUID(fact["customer_id"]) for _, fact in said) == sorted(customers)
+    assert all(place == str(partition_of(UUID(fact["customer_id"]), 3)) for place, fact in said)
 
 
 async def test_an_atomic_batch_holding_a_known_id_still_goes_out_once(sample: RunningService) -> None:

@@ -108,6 +108,43 @@ async def publish_encoded(
     )
 
 
+def insert_of_facts(source: str, *, partitions: int, occurred_at: str, traceparent: str) -> str:
+    """An INSERT, to stand in a WITH, that publishes facts which the database itself writes: very many, all alike.
+
+    `source` is a relation of the statement with `type`, `customer_id` and `fact` (text: the fact as JSON, of at most
+    4 KiB), each customer once; `occurred_at` and `traceparent` are its parameters (see `current_traceparent`). Call
+    `wake_relay` as well.
+    """
+    limit = MAX_PAYLOAD_BYTES - 4 * 1024 - 16
+    return f"""
+    INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, occurred_at, traceparent)
+    SELECT gen_random_uuid(), 'customer', place::text, type, '{{"facts":[' || string_agg(fact, ',') || ']}}',
+           {occurred_at}, {traceparent}
+    FROM (
+        SELECT type, place, fact,
+               sum(octet_length(fact) + 1) OVER (PARTITION BY type, place ROWS UNBOUNDED PRECEDING) / {limit} AS part
+        FROM (SELECT type, fact, {sql_of_partition("customer_id", partitions)} AS place FROM {source}) AS placed
+    ) AS measured
+    GROUP BY type, place, part
+    """  # noqa: S608  # our own text, values as parameters
+
+
+def sql_of_partition(customer_id: str, partitions: int) -> str:
+    """`partition_of` as an expression over a column of type uuid."""
+    if 256 % partitions == 0:
+        return f"get_byte(uuid_send({customer_id}), 15) % {partitions}"
+    digits, rest = f"replace({customer_id}::text, '-', '')", "0::bigint"
+    for start in range(1, 33, 8):
+        piece = f"('x' || substr({digits}, {start}, 8))::bit(32)::bigint"
+        rest = f"(({rest} << 32) + ({piece} & 4294967295)) % {partitions}"
+    return rest
+
+
+async def wake_relay(session: AsyncSession) -> None:
+    """Let the relay know that there is something to publish once this transaction commits."""
+    await (await raw(session)).execute(f"NOTIFY {OUTBOX_CHANNEL}")
+
+
 async def _insert(session: AsyncSession, rows: Sequence[tuple[UUID, str, str, str, datetime]]) -> None:
     if not rows:
         return

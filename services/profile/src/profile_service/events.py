@@ -53,15 +53,20 @@ def encoded_segment_facts(
 
     Written by hand: a backfill has hundreds of thousands of them, all alike.
     """
-    same = (
-        f'"occurred_at":"{now.isoformat()}","segment_id":"{segment.segment_id}","segment_key":"{segment.key}",'
-        f'"segment_version":{segment.version},"reason":"{reason}"'
-    )
+    ending = ending_of_segment_fact(segment, reason=reason, now=now)
     for change in changes:
         yield (
             change.customer_id,
-            f'{{"event_id":"{uuid4()}","customer_id":"{change.customer_id}","anchor_id":"{change.anchor_id}",{same}}}',
+            f'{{"event_id":"{uuid4()}","customer_id":"{change.customer_id}","anchor_id":"{change.anchor_id}{ending}',
         )
+
+
+def ending_of_segment_fact(segment: SegmentAtVersion, *, reason: MembershipReason, now: datetime) -> str:
+    """What all these facts have in common: the rest of their JSON from the end of `anchor_id`'s value on."""
+    return (
+        f'","occurred_at":"{now.isoformat()}","segment_id":"{segment.segment_id}","segment_key":"{segment.key}",'
+        f'"segment_version":{segment.version},"reason":"{reason}"}}'
+    )
 
 
 def sign_facts(

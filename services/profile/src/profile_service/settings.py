@@ -27,7 +27,9 @@ class Settings(ServiceSettings):
     insight_file_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     """How large a file of bought data may be, as sent and inflated."""
     backfill_chunk: int = Field(default=5000, ge=1, le=50_000)
-    """Customers whose answers one transaction of a backfill keeps (or, for the ranks, evaluates)."""
+    """Customers whom one transaction of a backfill evaluates (ranks, signs) or lets go (whatever is archived)."""
+    backfill_kept_chunk: int = Field(default=10_000, ge=1, le=100_000)
+    """Customers whom one transaction of a segment's backfill holds to keep their answers."""
     estimate_sample: int = Field(default=10_000, ge=100, le=100_000)
     """Customers that an estimate is made from: 10,000 leave it 1 % of everybody off, at most, in 95 of 100 cases."""
     max_condition_cost: float = Field(default=20_000_000, gt=0)

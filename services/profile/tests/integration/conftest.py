@@ -33,5 +33,5 @@ async def profile_at_rest(environment: Environment) -> AsyncIterator[RunningServ
 @pytest.fixture
 async def a_desk(postgres: EmbeddedPostgres) -> AsyncIterator[Desk]:
     """Profile's use cases on a fresh database, without NATS."""
-    async with desk(postgres, start=START, backfill_chunk=7) as opened:
+    async with desk(postgres, start=START, backfill_chunk=7, backfill_kept_chunk=7) as opened:
         yield opened

@@ -36,7 +36,6 @@ async def test_the_migrations_make_the_models(profile_at_rest: RunningService) -
 
 def test_facts_move_and_conclusions_are_recomputed() -> None:
     assert rows_follow(Base) == {
-        "backfill_answers": "recompute",
         "export_readings": "recompute",
         "static_list_members": "move",
         "customer_identifiers": "move",

@@ -120,6 +120,8 @@ class Aggregates:
         conditions = [f"e.occurred_at > {NOW}", *self._scans.filters(counted.node.source)]
         if isinstance(window, n.Calendar) and window.offset < 0:
             return "NULL"
+        if not self._scans.asks_what_comes(counted.node.source):
+            return "NULL"
         if isinstance(window, n.Between):
             conditions += self._window(window)[2]
         return counted.scan.column(f"min(e.occurred_at) {ONLY}", " AND ".join(conditions))
@@ -134,6 +136,8 @@ class Aggregates:
         node, column = counted.node, counted.column
         window, following = node.window, self.following(counted)
         if node.function == "first" and not isinstance(window, n.LastHours | n.Calendar | n.Since):
+            if following == "NULL":
+                return NEVER
             return earliest(f"CASE WHEN {column} IS NULL THEN {following} END")  # nothing comes before the first
         if isinstance(window, n.LastHours):
             return earliest(following, f"{self._leaving(counted)} + {self.hours(window.hours)}")
@@ -164,11 +168,11 @@ class Aggregates:
     def kth_leaves(self, counted: Counted, position: int, hours: int) -> str:
         """When the k-th latest of the counted events leaves a window of hours: until then at least k are in it.
 
-        Early is when the first one leaves: everybody's events need not be sorted for that.
+        Quick is when the first one leaves: everybody's events need not be sorted for that.
         """
         if position == 1:
             latest = counted.scan.column(f"max(e.occurred_at) {ONLY}", counted.condition)
-        elif self._setting.is_early:
+        elif self._setting.is_quick:
             latest = self._earliest_counted(counted)
         else:
             latest = f"{counted.scan.column(_LATEST, counted.condition)}[{self._parameters.add(position, 'int')}]"

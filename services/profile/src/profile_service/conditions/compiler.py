@@ -64,12 +64,12 @@ class Compiler:
         """Answers and valid_until of every condition for everybody: a backfill in one look."""
         return self._answers(conditions, is_restricted=False)
 
-    def candidates(self, condition: n.Predicate, *, is_early: bool = False) -> CompiledConditions:
+    def candidates(self, condition: n.Predicate, *, is_quick: bool = False) -> CompiledConditions:
         """m0 and v0 of one condition for whoever fulfils it now or may by time alone: what a backfill looks at.
 
-        `is_early`: v0 may be earlier than it must be, where that is cheaper to find out.
+        `is_quick`: none of its events is dated in the future, and v0 may be earlier than it must be.
         """
-        statement = Statement(self._setting(is_restricted=False, is_timed=True, is_early=is_early))
+        statement = Statement(self._setting(is_restricted=False, is_timed=True, is_quick=is_quick))
         term = statement.predicate(condition)
         columns = [f"{term.sql} AS m0", f"{_in_reach(term.until)} AS v0"]
         where = f" AND {term.sql}" if term.until == NEVER else f" AND ({term.sql} OR {term.until} < {NEVER})"
@@ -102,9 +102,9 @@ class Compiler:
         parameters = Parameters(first_parameter)
         return CompiledPredicate(property_number(name, parameters, self._promoted), tuple(parameters.values))
 
-    def _setting(self, *, is_restricted: bool, is_timed: bool, is_early: bool = False) -> Setting:
+    def _setting(self, *, is_restricted: bool, is_timed: bool, is_quick: bool = False) -> Setting:
         return Setting(
-            promoted=self._promoted, zone=self._zone, is_restricted=is_restricted, is_timed=is_timed, is_early=is_early
+            promoted=self._promoted, zone=self._zone, is_restricted=is_restricted, is_timed=is_timed, is_quick=is_quick
         )
 
     def _answers(self, conditions: Sequence[n.Predicate], *, is_restricted: bool) -> CompiledConditions:

@@ -26,8 +26,8 @@ class Setting:
     """To the customers in $2; else everybody."""
     is_timed: bool
     """`valid_until` is asked for: events dated in the future are looked at."""
-    is_early: bool = False
-    """`valid_until` may be earlier than it must be where that is cheaper to find out for everybody."""
+    is_quick: bool = False
+    """No event is dated in the future, and `valid_until` may be earlier than it must be: cheaper for everybody."""
 
 
 @dataclass
@@ -43,6 +43,8 @@ class Scan:
     """How far back any of them looks; None: all the time."""
     highest: dict[str, None] | None = field(default_factory=dict)
     """Where all of them stop looking; None: some do not."""
+    ends_now: bool = True
+    """No column is about what is dated in the future."""
 
     def column(self, aggregate: str, where: str) -> str:
         """The column of an aggregate of the events `where`; the same one is computed once."""
@@ -71,7 +73,7 @@ class Scans:
         else:
             key = (source.name, source.preceded, since, self._needs_table(aggregate, source))
         if key not in self._scans:
-            self._scans[key] = Scan(f"s{len(self._scans)}", source, since)
+            self._scans[key] = Scan(f"s{len(self._scans)}", source, since, ends_now=not self.asks_what_comes(source))
             if since is not None and self._setting.is_restricted:
                 self.latest_or_first(since.events, since.which)  # makes its column, which this pass looks at
         return self._scans[key]
@@ -83,9 +85,13 @@ class Scans:
         function = "max" if which == "last" else "min"
         matching = self.filters(events)
         moment = scan.column(f"{function}(e.occurred_at) {ONLY}", _all([f"e.occurred_at <= {NOW}", *matching]))
-        if not self._setting.is_timed:
-            return moment, ""
+        if not self.asks_what_comes(events):
+            return moment, "NULL"
         return moment, scan.column(f"min(e.occurred_at) {ONLY}", _all([f"e.occurred_at > {NOW}", *matching]))
+
+    def asks_what_comes(self, source: n.Events | n.TraitChanges) -> bool:
+        """Whether what is dated in the future is looked at."""
+        return self._setting.is_timed and not (self._setting.is_quick and isinstance(source, n.Events))
 
     def filters(self, source: n.Events | n.TraitChanges) -> list[str]:
         """The source's property filters."""
@@ -133,7 +139,7 @@ class Scans:
     def _columns(self, scan: Scan) -> tuple[list[str], list[str]]:
         """The aggregates, and what is left of their filters: where all have the same one, the pass is over that."""
         counted = {where for _, where in scan.columns}
-        if not self._setting.is_restricted and not self._setting.is_timed and len(counted) == 1:
+        if not self._setting.is_restricted and len(counted) == 1:
             return [f"{sql.replace(ONLY, '')} AS {name}" for (sql, _), name in scan.columns.items()], list(counted)
         return [
             f"{sql.replace(ONLY, f'FILTER (WHERE {where})')} AS {name}" for (sql, where), name in scan.columns.items()
@@ -143,7 +149,7 @@ class Scans:
         bounds = []
         if scan.lowest:
             bounds.append(f"e.occurred_at >= {_least(scan.lowest)}")
-        if not self._setting.is_timed:
+        if scan.ends_now:
             bounds.append(f"e.occurred_at <= {NOW}")
         if scan.highest:
             bounds.append(f"e.occurred_at < {_least(scan.highest, 'GREATEST')}")

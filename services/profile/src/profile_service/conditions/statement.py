@@ -72,7 +72,7 @@ class Statement:
             f" AND {alias}.sign_id = {self.parameters.add(sign_id, 'uuid')}"
             for sign_id, alias in self._signs.items()
         ]
-        joins = [*passes, *traits, *signs, *days, *self._level_joins()]
+        joins = [*passes, *traits, *signs, *days, *self._level_joins(is_filtered=bool(where))]
         # every statement takes $1, also one that asks for traits only
         source = "\n".join([f"FROM {base}", *joins, f"WHERE {NOW} IS NOT NULL"])
         return f"SELECT {', '.join(['t.customer_id', *columns])}\n{source}{where}"
@@ -96,15 +96,17 @@ class Statement:
             customers.append(f"{alias}.customer_id")
         return f"{joined} CROSS JOIN LATERAL (SELECT COALESCE({', '.join(customers)}) AS customer_id) AS t"
 
-    def _level_joins(self) -> list[str]:
+    def _level_joins(self, *, is_filtered: bool) -> list[str]:
         joins = []
+        # OFFSET 0 keeps the planner from copying a level's expressions into each of their uses. One level alone that is
+        # filtered is copied twice, and most rows end at the filter.
+        fence = "" if is_filtered and len(self._levels) == 1 else " OFFSET 0"
         for number, level in enumerate(self._levels):
             items = list(level.items())
             for start in range(0, len(items), _COLUMNS):
                 columns = ", ".join(f"{sql} AS {name}" for sql, name in items[start : start + _COLUMNS])
-                # OFFSET 0 keeps the planner from copying a level's expressions into each of their uses
                 alias = f"n{number}_{start // _COLUMNS}"
-                joins.append(f"CROSS JOIN LATERAL (SELECT {columns} OFFSET 0) AS {alias}")
+                joins.append(f"CROSS JOIN LATERAL (SELECT {columns}{fence}) AS {alias}")
         return joins
 
     def _place(self, sql: str, level: int) -> str:
@@ -277,8 +279,8 @@ class Statement:
 
     def _count_until(self, counted: Counted, limit: int) -> str:
         """When `count >= limit` can change: enough leave, or another comes."""
-        window, parameter = counted.node.window, self.parameters.add(limit, "bigint")
-        entering, leaving = self._aggregates.following(counted), "NULL"
+        window, leaving = counted.node.window, "NULL"
+        entering = self._aggregates.following(counted)
         if isinstance(window, n.LastHours):
             leaving = self._aggregates.kth_leaves(counted, limit, window.hours)
         elif isinstance(window, n.Calendar):
@@ -286,7 +288,10 @@ class Statement:
             entering = entering if window.offset == 0 else self._aggregates.contents_until(counted)
         elif isinstance(window, n.Since):
             leaving = self._aggregates.opening(counted)
-        return f"CASE WHEN {counted.column} >= {parameter} THEN {leaving} ELSE {entering} END"
+        if leaving == entering == "NULL":
+            return "NULL"
+        is_enough = f"{counted.column} >= {self.parameters.add(limit, 'bigint')}"
+        return f"CASE WHEN {is_enough} THEN {leaving} ELSE {entering} END"
 
     def _compare_time_since(self, node: n.TimeSince, comparison: str, bound: Decimal) -> Term:
         """Said of the moment itself: it lies before, or not before, a limit that moves with now."""

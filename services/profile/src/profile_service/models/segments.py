@@ -4,7 +4,8 @@ from datetime import date, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Identity, Index, Integer, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Identity, Index, Integer, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from profile_service.models.base import Base, json_column, moment, number, text_column
@@ -142,19 +143,22 @@ class Backfill(Base, table=True):
     finished_at: datetime | None = moment(nullable=True)
 
 
-class BackfillAnswer(Base, table=True):
-    """An answer found by a backfill's look at everybody that differs from the one kept; gone once it is kept.
+class BackfillAnswers(Base, table=True):
+    """A chunk of answers found by a backfill's look that differ from those kept; gone once they are kept.
 
-    It holds while the customer's row in `customers` is the version (`xmin`) that was there then: whoever changes facts
-    about a customer writes that row. Not logged: a crash empties the table, and the backfill looks again.
+    An answer holds while the customer's row in `customers` is older than the look (`xmin` before `seen_before`):
+    whoever changes facts about a customer writes that row. Ids of customers who are gone meanwhile lead nowhere. Not
+    logged: a crash empties the table, and the backfill looks again.
     """
 
     __tablename__ = "backfill_answers"
-    __rows_follow__: ClassVar[RowsFollow] = "recompute"
     __table_args__ = {"prefixes": ["UNLOGGED"]}  # noqa: RUF012  # SQLAlchemy's own shape
 
-    customer_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     segment_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
-    is_member: bool = Field(sa_column=Column(Boolean, nullable=False))
-    valid_until: datetime | None = moment(nullable=True)
-    row_version: int = number(BigInteger)
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    seen_before: int = Field(sa_column=Column(BigInteger, nullable=False))
+    """The oldest transaction that was at work when everybody was looked at (xid8): older ones are seen."""
+    customer_ids: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False))
+    """In order; the other lists go with it."""
+    are_members: list[bool] = Field(sa_column=Column(ARRAY(Boolean), nullable=False))
+    valid_until: list[datetime | None] = Field(sa_column=Column(ARRAY(DateTime(timezone=True)), nullable=False))

@@ -53,6 +53,15 @@ async def note_changes(session: AsyncSession, changes: Sequence[tuple[UUID, bool
     )
 
 
+async def note_entries(session: AsyncSession, segment_id: UUID, entered: int, *, reason: str, day: date) -> None:
+    """Note that so many entered one segment."""
+    if entered:
+        await (await raw(session)).execute(
+            "INSERT INTO segment_size_changes (segment_id, day, reason, entered, exited) VALUES ($1, $2, $3, $4, 0)",
+            segment_id, day, reason, entered,
+        )  # fmt: skip
+
+
 async def note_departures(session: AsyncSession, customer_ids: Sequence[UUID], *, reason: str, day: date) -> None:
     """Note that these customers, whose memberships are about to be deleted, exit whatever they are in."""
     await (await raw(session)).execute(

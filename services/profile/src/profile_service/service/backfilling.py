@@ -66,9 +66,13 @@ class Backfiller:
         What is written about somebody who is erased meanwhile is a random number, and goes with its chunk.
         """
         await wait_for_writers(session)
-        compiled = self._compiler.candidates(segment.condition)
-        found = await backfills.look_at_everybody(session, UUID(work.subject), compiled, now=self._clock.now())
-        if not await backfills.note_look(session, work, found=found):
+        segment_id, now = UUID(work.subject), self._clock.now()
+        is_quick = await backfills.may_look_quickly(session, segment_id, segment.dependencies.events, now=now)
+        compiled = self._compiler.candidates(segment.condition, is_quick=is_quick)
+        found = await backfills.look_at_everybody(
+            session, segment_id, compiled, chunk=self._settings.backfill_kept_chunk, now=now
+        )
+        if not await backfills.note_look(session, work, found=found, now=now):
             await session.rollback()
 
     async def _keep_chunk(self, session: AsyncSession, work: BackfillRow, segment: Definition) -> None:
@@ -77,23 +81,22 @@ class Backfiller:
         work_now = await backfills.lock_backfill(session, work)
         if work_now is None:
             return
-        limit, segment_id = self._settings.backfill_chunk, UUID(work.subject)
-        customer_ids = await backfills.next_found(session, segment_id, after=work_now.cursor, limit=limit)
-        if not customer_ids and work_now.remaining:
+        segment_id, now = UUID(work.subject), self._clock.now()
+        facts = self._concluder.entry_facts(segment, reason=work.reason, now=now)
+        chunk = await backfills.keep_first(session, segment_id, facts, now=now)
+        if chunk is None:
             await backfills.look_again(session, work.subject)
             return
-        kept = await backfills.keep_found(session, segment_id, customer_ids, now=self._clock.now())
-        await self._concluder.announce(session, kept.changes, segment, reason=work.reason)
-        if kept.stale:
+        await self._concluder.note_entries(session, chunk.entered, segment_id, reason=work.reason, now=now)
+        changes = await backfills.keep_found(session, segment_id, chunk.known, now=now)
+        await self._concluder.announce(session, changes, segment, reason=work.reason)
+        if chunk.stale:
             await self._concluder.conclude(
-                session, kept.stale, Definitions(segments=(segment,), ranks=()), reason=work.reason
+                session, chunk.stale, Definitions(segments=(segment,), ranks=()), reason=work.reason
             )
+        is_over = (work_now.remaining or 0) <= chunk.size
         await backfills.advance_backfill(
-            session,
-            work.subject,
-            cursor=customer_ids[-1] if customer_ids else None,
-            evaluated=len(customer_ids),
-            finished_at=self._clock.now() if len(customer_ids) < limit else None,
+            session, work.subject, cursor=None, evaluated=chunk.size, finished_at=now if is_over else None
         )
 
     async def _let_go(self, session: AsyncSession, work: BackfillRow) -> None:
@@ -103,6 +106,7 @@ class Backfiller:
         archived = await segments.get_archived(session, UUID(work.subject))
         if work_now is None or archived is None:
             return
+        await backfills.forget_found(session, archived.segment_id)
         changes, cursor = await backfills.leave(
             session, archived.segment_id, after=work_now.cursor, limit=self._settings.backfill_chunk
         )

@@ -13,12 +13,14 @@ from profile_service.events import (
     SegmentAtVersion,
     SignAtVersion,
     encoded_segment_facts,
+    ending_of_segment_fact,
     hint_bodies,
     lifecycle_facts,
     rank_facts,
     sign_facts,
 )
 from profile_service.repository import sizes
+from profile_service.repository.backfills import EntryFacts
 from profile_service.repository.conclusions import Conclusions, Definitions, SegmentChange, non_members
 from profile_service.repository.detecting import SignChange, note_detections
 from servicekit.clock import Clock
@@ -111,6 +113,24 @@ class Concluder:
         await self._note_sizes(session, changes, reason=reason, now=now)
         await self._publish_segments(session, changes, [segment], reason=reason, now=now)
         self._hints.send(session, {change.customer_id: change.anchor_id for change in changes})
+
+    def entry_facts(self, segment: SegmentAtVersion, *, reason: MembershipReason, now: datetime) -> EntryFacts:
+        """How the database writes that customers entered a segment."""
+        ending = ending_of_segment_fact(segment, reason=reason, now=now)
+        return EntryFacts(SegmentEntered.fact_type, ending, self._partitions)
+
+    async def note_entries(
+        self,
+        session: AsyncSession,
+        entered: Sequence[tuple[UUID, UUID]],
+        segment_id: UUID,
+        *,
+        reason: MembershipReason,
+        now: datetime,
+    ) -> None:
+        """Note in the sizes, and hint at, (customer, anchor) who entered a segment and were told of."""
+        await sizes.note_entries(session, segment_id, len(entered), reason=reason, day=self._day(now))
+        self._hints.send(session, dict(entered))
 
     async def announce_signs(
         self,
