@@ -36,6 +36,8 @@ Reason = Literal["backfill", "definition"]
 
 _KEEP_FIRST = load_sql("profile_service", "keep_first_answers")
 _KEEP_FOUND = load_sql("profile_service", "keep_found_answers")
+# What a statement yields is joined by hash, tables are searched by their indexes, whatever the planner takes them for.
+_BY_HASH_AND_INDEX = "SELECT set_config('enable_nestloop', $1, true), set_config('enable_seqscan', $1, true)"
 _RANDOM_PART = 24
 """Characters of an id that are random; a number makes the other twelve. PostgreSQL takes 3 us for each random id."""
 _LEAVE = load_sql("profile_service", "leave_segment")
@@ -57,8 +59,10 @@ class KeptChunk:
     """What became of a chunk of found answers."""
 
     size: int
-    entered: list[tuple[UUID, UUID]]
-    """(customer, anchor) of those who had no answer: kept, and told of."""
+    entered: int
+    """How many who had no answer entered: kept, and told of."""
+    anchors: dict[UUID, UUID]
+    """An anchor of each of them, if they are to be named."""
     known: tuple[list[UUID], list[bool], list[datetime | None]]
     """Customers who have an answer, and what was found: to be kept now."""
     stale: list[UUID]
@@ -73,6 +77,8 @@ class EntryFacts:
     ending: str
     """Of each fact's JSON, after the value of `anchor_id`."""
     partitions: int
+    are_named: bool
+    """Whether those who enter are asked for."""
 
 
 async def request_backfill(session: AsyncSession, subject: str, *, reason: Reason = "backfill", now: datetime) -> None:
@@ -189,22 +195,22 @@ async def note_look(session: AsyncSession, work: BackfillRow, *, found: int, now
 async def keep_first(session: AsyncSession, segment_id: UUID, facts: EntryFacts, *, now: datetime) -> KeptChunk | None:
     """Lock the next chunk's customers, keep what was found of those without an answer, publish; None: none is left."""
     connection = await raw(session)
-    # what a statement yields is joined by hash, however few rows the planner takes it for
-    await connection.execute("SET LOCAL enable_nestloop = off")
+    await connection.execute(_BY_HASH_AND_INDEX, "off")
     told = insert_of_facts("facts", partitions=facts.partitions, occurred_at="$2::timestamptz", traceparent="$5::text")
     row = await connection.fetchrow(
         _KEEP_FIRST.replace("/* insert of facts */", told),
         segment_id, now, str(uuid4())[:_RANDOM_PART], facts.ending, current_traceparent(), facts.fact_type,
+        facts.are_named,
     )  # fmt: skip
-    await connection.execute("SET LOCAL enable_nestloop = on")
+    await connection.execute(_BY_HASH_AND_INDEX, "on")
     if row["size"] is None:
         return None
-    entered = list(zip(row["entered"] or [], row["anchors"] or [], strict=True))
-    if entered:
+    if row["entered"]:
         await wake_relay(session)
     return KeptChunk(
         row["size"],
-        entered,
+        row["entered"],
+        dict(zip(row["customers"] or [], row["anchors"] or [], strict=True)),
         (row["known"] or [], row["known_are_members"] or [], row["known_valid_until"] or []),
         row["stale"] or [],
     )

@@ -87,7 +87,7 @@ class Backfiller:
         if chunk is None:
             await backfills.look_again(session, work.subject)
             return
-        await self._concluder.note_entries(session, chunk.entered, segment_id, reason=work.reason, now=now)
+        await self._concluder.note_entries(session, chunk, segment_id, reason=work.reason, now=now)
         changes = await backfills.keep_found(session, segment_id, chunk.known, now=now)
         await self._concluder.announce(session, changes, segment, reason=work.reason)
         if chunk.stale:

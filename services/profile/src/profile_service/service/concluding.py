@@ -20,7 +20,7 @@ from profile_service.events import (
     sign_facts,
 )
 from profile_service.repository import sizes
-from profile_service.repository.backfills import EntryFacts
+from profile_service.repository.backfills import EntryFacts, KeptChunk
 from profile_service.repository.conclusions import Conclusions, Definitions, SegmentChange, non_members
 from profile_service.repository.detecting import SignChange, note_detections
 from servicekit.clock import Clock
@@ -35,6 +35,11 @@ class LiveHints:
     def __init__(self, nats: NatsConnection, *, clock: Clock) -> None:
         self._nats = nats
         self._clock = clock
+
+    @property
+    def are_sent(self) -> bool:
+        """Whether anybody could hear them now."""
+        return self._nats.is_ready
 
     def send(self, session: AsyncSession, anchors: Mapping[UUID, UUID]) -> None:
         """Once this transaction is committed, name its customers (each with one anchor)."""
@@ -117,20 +122,20 @@ class Concluder:
     def entry_facts(self, segment: SegmentAtVersion, *, reason: MembershipReason, now: datetime) -> EntryFacts:
         """How the database writes that customers entered a segment."""
         ending = ending_of_segment_fact(segment, reason=reason, now=now)
-        return EntryFacts(SegmentEntered.fact_type, ending, self._partitions)
+        return EntryFacts(SegmentEntered.fact_type, ending, self._partitions, are_named=self._hints.are_sent)
 
     async def note_entries(
         self,
         session: AsyncSession,
-        entered: Sequence[tuple[UUID, UUID]],
+        chunk: KeptChunk,
         segment_id: UUID,
         *,
         reason: MembershipReason,
         now: datetime,
     ) -> None:
-        """Note in the sizes, and hint at, (customer, anchor) who entered a segment and were told of."""
-        await sizes.note_entries(session, segment_id, len(entered), reason=reason, day=self._day(now))
-        self._hints.send(session, dict(entered))
+        """Note in the sizes, and hint at, who entered a segment and was told of."""
+        await sizes.note_entries(session, segment_id, chunk.entered, reason=reason, day=self._day(now))
+        self._hints.send(session, chunk.anchors)
 
     async def announce_signs(
         self,

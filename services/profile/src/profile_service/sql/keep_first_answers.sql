@@ -2,7 +2,8 @@
 -- The chunk's customers are locked in order. Those in motion are concluded about when they have arrived; who is gone, is
 -- gone. What the snapshot of this statement does not show is not trusted: a row that came while a lock was waited for is
 -- met by the insert, a customer written meanwhile is not older than the look.
--- $1 segment, $2 now, $3 beginning of the facts' ids, $4 end of each fact, $5 traceparent, $6 type of the facts
+-- $1 segment, $2 now, $3 beginning of the facts' ids, $4 end of each fact, $5 traceparent, $6 type of the facts,
+-- $7 whether those who enter are to be named
 WITH chunk AS (
     DELETE FROM backfill_answers WHERE segment_id = $1::uuid AND number = (
         SELECT min(number) FROM backfill_answers WHERE segment_id = $1::uuid
@@ -35,8 +36,9 @@ WITH chunk AS (
     /* insert of facts */
 )
 SELECT (SELECT cardinality(customer_ids) FROM chunk) AS size,
-       array_agg(customer_id) FILTER (WHERE is_kept AND is_member) AS entered,
-       array_agg(anchor_id) FILTER (WHERE is_kept AND is_member) AS anchors,
+       count(*) FILTER (WHERE is_kept AND is_member) AS entered,
+       array_agg(customer_id) FILTER (WHERE is_kept AND is_member AND $7::boolean) AS customers,
+       array_agg(anchor_id) FILTER (WHERE is_kept AND is_member AND $7::boolean) AS anchors,
        array_agg(customer_id) FILTER (WHERE is_stale) AS stale,
        array_agg(customer_id) FILTER (WHERE NOT is_kept AND NOT is_stale) AS known,
        array_agg(is_member) FILTER (WHERE NOT is_kept AND NOT is_stale) AS known_are_members,
