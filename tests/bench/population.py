@@ -8,6 +8,7 @@ How it is spread: events come evenly over two years, and whose they are is drawn
 """
 
 import asyncio
+import os
 import random
 import shutil
 import time
@@ -27,7 +28,9 @@ MIGRATIONS = ROOT / "services" / "profile" / "migrations"
 HOME = ROOT / ".kizuna" / "bench"
 VERSION = 1
 SEED = 11
-EVENTS_PER_CUSTOMER = 20
+USUAL_EVENTS_PER_CUSTOMER = 20
+EVENTS_PER_CUSTOMER = int(os.environ.get("EVENTS_PER_CUSTOMER", USUAL_EVENTS_PER_CUSTOMER))
+"""Fewer where the disk is small: a population takes 12 GB per twenty million events."""
 DAYS = 730
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 """The moment of measuring: the last event has just come."""
@@ -110,10 +113,16 @@ def _what(name: str, chance: random.Random, number: int) -> str:
     return f'\\N\t{{"product_id": "p{number % 9973}", "category": "c{number % 23}"}}'
 
 
+def directory_name(customers: int) -> str:
+    """Where the population of that size lies; one with other than twenty events per customer lies beside it."""
+    usual = f"population-{VERSION}-{customers}"
+    return usual if EVENTS_PER_CUSTOMER == USUAL_EVENTS_PER_CUSTOMER else f"{usual}-{EVENTS_PER_CUSTOMER}"
+
+
 @contextmanager
 def population(customers: int) -> Iterator[str]:
     """The address of a database with so many customers, made if there is none yet; its server runs while in use."""
-    directory = HOME / f"population-{VERSION}-{customers}"
+    directory = HOME / directory_name(customers)
     is_ready = directory / "ready"
     if not is_ready.exists():
         shutil.rmtree(directory, ignore_errors=True)
