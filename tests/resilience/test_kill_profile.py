@@ -275,6 +275,7 @@ async def test_killed_in_the_middle_it_ends_as_if_undisturbed(world: World, name
     await left_alone(world.worker(calm), is_over=AT_REST)
     expected, once = await content_of(calm, CONTENT), await said.since_last()
     died = await killed_again_and_again(world.worker(url), world, work.hold, kills=kills, is_over=AT_REST)
+    print(f"killed {died} times in the middle of a transaction")
     assert died >= 2, "it was not killed in the middle of anything"
     assert await content_of(url, CONTENT) == expected
     assert await said.since_last() == once
@@ -310,6 +311,7 @@ async def test_killed_while_customers_merge_it_ends_as_if_undisturbed(world: Wor
     expected, once = await content_of(calm, CONTENT), await said.since_last()
     await world.service.publish(moves)
     died = await killed_again_and_again(world.worker(url), world, hold_an_event, kills=kills, is_over=arrived)
+    print(f"killed {died} times in the middle of a transaction")
     assert died >= 2, "it was not killed in the middle of anything"
     assert await content_of(url, CONTENT) == expected
     assert await said.since_last() == once
