@@ -1,5 +1,6 @@
 """Outbox, relay, inbox, poison and moves on the real PostgreSQL and NATS."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -7,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from nats.aio.msg import Msg
+from nats.js.api import ConsumerConfig
 from pydantic import TypeAdapter
 from sample_service.app import Asked, Moved, Noted, NoteRow
 from sqlalchemy import func, text
@@ -14,7 +16,7 @@ from sqlmodel import col, select
 
 from servicekit.consumers import read_batch
 from servicekit.database import raw
-from servicekit.nats import Envelope
+from servicekit.nats import Envelope, PullSubscription
 from servicekit.outbox import insert_of_facts, pack, partition_of, publish, sql_of_partition
 from servicekit.testing import RunningService
 
@@ -129,6 +131,28 @@ async def test_unreadable_messages_are_put_aside_and_block_nobody(sample: Runnin
     assert await texts(sample) == ["good"]
     async with sample.database.transaction() as session:
         assert (await session.execute(text("SELECT count(*) FROM dead_letters"))).scalar_one() == 3
+
+
+async def test_messages_are_taken_as_many_at_once_as_fit(sample: RunningService) -> None:
+    await sample.nats.jetstream.add_consumer("sample", ConsumerConfig(durable_name="taker", ack_wait=60))
+    subscription = PullSubscription(sample.nats, stream="sample", durable="taker")
+    await subscription.start()
+    for number, size in enumerate([100, 100, 100, 1000, 100, 100]):
+        body, subject = b"x" * size, f"sample.big.{number}"
+        envelope = Envelope(subject=subject, body=body, id=f"b{number}", source="/t", type="big", time=NOW)
+        await sample.nats.publish_all([envelope])
+    stop, taken = asyncio.Event(), list[list[int]]()
+    async with asyncio.timeout(20):
+        while sum(map(len, taken)) < 6:
+            await asyncio.sleep(0.2)  # until what is asked for lies there
+            messages = await subscription.next_messages(2, stop, limit_bytes=250)
+            taken.append([len(message.data) for message in messages])
+            for message in messages:
+                await message.ack()
+    await subscription.stop()
+    assert [size for each in taken for size in each] == [100, 100, 100, 1000, 100, 100]
+    assert [1000] in taken, "one that is larger than all may be goes alone"
+    assert all(len(each) <= 2 and (sum(each) <= 250 or each == [1000]) for each in taken)
 
 
 async def test_trouble_that_passes_is_waited_for(sample: RunningService) -> None:

@@ -30,6 +30,9 @@ Handler = Callable[[AsyncSession, list[Any]], Awaitable[None]]
 AwaitedNames = Callable[[], Awaitable[frozenset[str]]]
 """Asked once for each pull: the `name`s of the facts of one type that matter now."""
 
+BATCH_BYTES = 4 * 1024 * 1024
+"""At most so much is handled at once, some ten thousand events: done well before it would be delivered again."""
+
 _POISON_NAMESPACE = UUID("5f1d3c52-0f0e-4a0c-9a7a-6f0d5b0a1c11")
 
 
@@ -116,7 +119,7 @@ class Consumer:
         """Pull, handle, acknowledge, until told to stop; what is in hand is finished."""
         await self._subscription.start()
         try:
-            while messages := await self._subscription.next_messages(self._batch, stop):
+            while messages := await self._subscription.next_messages(self._batch, stop, limit_bytes=BATCH_BYTES):
                 await self._take(messages, stop)
         finally:
             await self._subscription.stop()
@@ -257,8 +260,9 @@ def consumers_of(
     nats: NatsConnection,
     clock: Clock,
     metrics: Metrics,
+    batch: int = 32,
 ) -> list[Consumer]:
-    """Return a service's consumers: stream -> what handles which of its facts."""
+    """Return a service's consumers: stream -> what handles which of its facts. `batch`: messages at once, at most."""
     return [
         Consumer(
             stream=stream,
@@ -268,6 +272,7 @@ def consumers_of(
             nats=nats,
             clock=clock,
             metrics=metrics,
+            batch=batch,
         )
         for stream, handlers in streams.items()
     ]

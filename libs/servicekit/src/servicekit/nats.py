@@ -188,6 +188,9 @@ class NatsConnection:
         await self._client.close()
 
 
+NO_LIMIT_BYTES = 2**63
+
+
 class PullSubscription:
     """A durable consumer's messages, as they come.
 
@@ -218,8 +221,10 @@ class PullSubscription:
             self._inbox, cb=self._on_message, pending_bytes_limit=512 * 1024 * 1024
         )
 
-    async def next_messages(self, limit: int, stop: asyncio.Event) -> list[Msg]:
+    async def next_messages(self, limit: int, stop: asyncio.Event, *, limit_bytes: int = NO_LIMIT_BYTES) -> list[Msg]:
         """Return 1..limit messages as soon as there are any, or [] once `stop` is set.
+
+        No more than fit into `limit_bytes` together, but always one.
 
         Raises:
             Unavailable: NATS is not connected.
@@ -230,7 +235,12 @@ class PullSubscription:
             await first_of(self._arrived, stop, seconds=self._EXPIRES_SECONDS / 4)
         if stop.is_set():
             return []
-        return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
+        messages = [self._buffer.popleft()]
+        size = len(messages[0].data)
+        while self._buffer and len(messages) < limit and size + len(self._buffer[0].data) <= limit_bytes:
+            messages.append(self._buffer.popleft())
+            size += len(messages[-1].data)
+        return messages
 
     async def _on_message(self, message: Msg) -> None:
         status = (message.headers or {}).get("Status") if not message.data else None

@@ -73,7 +73,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     expiry = PeriodicWorker("expiry", settings.expiry_interval_seconds, follower.expire)
     backfiller = Backfiller(settings, database=database, compiler=compiler, concluder=concluder, clock=clock)
     backfill = PeriodicWorker("backfill", 5, backfiller.step)
-    cutter = PeriodicWorker("cut-points", 5, Cutter(database=database, compiler=compiler, clock=clock).step)
+    cuts = Cutter(database=database, compiler=compiler, clock=clock, wake_backfill=_waking(backfill))
+    cutter = PeriodicWorker("cut-points", 5, cuts.step)
     trait_work = TraitWork(database=database, concluder=concluder, clock=clock, chunk=settings.backfill_chunk)
     trait_worker = PeriodicWorker("trait-work", 5, trait_work.step)
     remark_work = RemarkWork(database=database, concluder=concluder, clock=clock)
@@ -97,7 +98,13 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
         **handlers["identity"],
     }
     consumers = consumers_of(
-        handlers, service=settings.service, database=database, nats=nats, clock=clock, metrics=metrics
+        handlers,
+        service=settings.service,
+        database=database,
+        nats=nats,
+        clock=clock,
+        metrics=metrics,
+        batch=64,  # the more at once, the fewer times a customer is concluded about while there is a backlog
     )
     return Service(
         settings=settings,

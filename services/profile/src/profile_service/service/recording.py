@@ -1,6 +1,7 @@
 """Recording what happened: timelines, traits, purchases, and at once what follows from them."""
 
 from collections.abc import Sequence, Set
+from operator import attrgetter
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -74,7 +75,9 @@ class Recorder:
         customer_ids = set().union(*(touched[each] for each in touched))
         if customer_ids:  # those in motion are concluded about when all their facts have arrived
             customer_ids -= await customers_in_motion(session, customer_ids)
-        await self._concluder.conclude(session, sorted(customer_ids), affected, reason="event", hint=False)
+        await self._concluder.conclude(
+            session, sorted(customer_ids, key=attrgetter("int")), affected, reason="event", hint=False
+        )
 
 
 def touched_by(
