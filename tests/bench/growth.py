@@ -47,10 +47,13 @@ class Growth:
     hidden: float
 
     def line(self, base: "Growth") -> str:
-        """One line, against the smallest population."""
+        """One line, against the smallest population; what goes over everybody per customer."""
+        size = self.customers / base.customers
         return (
             f"P10  {self.customers:>10,} customers: batch of {BATCH} with 50 segments {self.batch:,.0f} ms "
-            f"({self.batch / base.batch:.2f}x), preview {self.preview:,.0f} ms, backfill {self.backfill:,.0f} ms, "
+            f"({self.batch / base.batch:.2f}x), preview {self.preview:,.0f} ms "
+            f"({self.preview / base.preview / size:.2f}x per customer), backfill {self.backfill:,.0f} ms "
+            f"({self.backfill / base.backfill / size:.2f}x per customer), "
             f"a page of the longest timeline {self.timeline:.1f} ms, "
             f"with all but a thousandth hidden by department {self.hidden:.1f} ms"
         )
@@ -132,7 +135,7 @@ async def _read_what_live_work_reads(desk: Desk) -> None:
     await connection.execute("VACUUM (ANALYZE) segment_memberships")
     await connection.execute("CHECKPOINT; CREATE EXTENSION IF NOT EXISTS pg_prewarm")
     await connection.execute(
-        "SELECT pg_prewarm(name::regclass, 'read') FROM unnest($1::text[]) AS name", LIVE_WORK_READS
+        "SELECT pg_prewarm(name::regclass, 'buffer') FROM unnest($1::text[]) AS name", LIVE_WORK_READS
     )
     await connection.close()
 

