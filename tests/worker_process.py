@@ -83,6 +83,7 @@ class WorkerProcess:
         finally:
             self.kill()
             await holder.close()  # what was held was never done
+            await self._let_go(watcher)
             await watcher.close()
 
     async def _wait_for(self, watcher: asyncpg.Connection, holder: int, or_if: str) -> str | None:
@@ -93,6 +94,16 @@ class WorkerProcess:
                 )
                 if waits_in is not None or await watcher.fetchval(f"SELECT {or_if}"):
                     return waits_in
+                await asyncio.sleep(0.01)
+
+    async def _let_go(self, watcher: asyncpg.Connection) -> None:
+        """Wait until the database has noticed that the process is gone: what comes next would wait for its locks."""
+        async with asyncio.timeout(60):
+            while await watcher.fetchval(  # noqa: ASYNC110  # of another process
+                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() "
+                "AND application_name = $1 AND pid <> pg_backend_pid())",
+                self._service,
+            ):
                 await asyncio.sleep(0.01)
 
     async def until(self, condition: str) -> None:

@@ -117,7 +117,7 @@ async def test_what_was_due_while_nobody_ran_is_taken_later(profile_at_rest: Run
     assert (answer["version"], answer["next_at"]) == (0, profile.clock.now().isoformat().replace("+00:00", "Z"))
     profile.clock.set(profile.clock.now() + timedelta(days=90))
     compiler, database = Compiler(promoted={"revenue": "revenue"}), Database(profile.database.url, pool_size=1)
-    cutter = Cutter(database=database, compiler=compiler, clock=profile.clock)
+    cutter = Cutter(database=database, compiler=compiler, clock=profile.clock, wake_backfill=lambda _: None)
     assert await cutter.step()
     assert not await cutter.step()  # once, not once for each month that was missed
     await database.close()

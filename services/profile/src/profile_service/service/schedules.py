@@ -1,5 +1,6 @@
 """Cut points: when they are taken, by which measure, and taking them."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -164,10 +165,13 @@ async def delete_schedule(session: AsyncSession, subject: str, *, demanded_revis
 class Cutter:
     """Takes what is due, one subject in one transaction: a kill loses nothing, the next start takes it."""
 
-    def __init__(self, *, database: Database, compiler: Compiler, clock: Clock) -> None:
+    def __init__(
+        self, *, database: Database, compiler: Compiler, clock: Clock, wake_backfill: Callable[[AsyncSession], None]
+    ) -> None:
         self._database = database
         self._compiler = compiler
         self._clock = clock
+        self._wake_backfill = wake_backfill
 
     async def step(self) -> bool:
         """Take one subject that is due; True while there may be more.
@@ -207,4 +211,5 @@ class Cutter:
             session, CutRow(claimed.subject, version, now, until, kind, count, tree, at_least, at_most)
         )
         await evaluate_referrers(session, ("cuts", claimed.subject), now=now)
+        self._wake_backfill(session)
         return True
