@@ -133,7 +133,9 @@ class World:
 
     def worker(self, database_url: str) -> WorkerProcess:
         """A worker on one of the copies."""
-        return WorkerProcess("profile", self.environment, database_url=database_url, backfill_chunk=CHUNK)
+        return WorkerProcess(
+            "profile", self.environment, database_url=database_url, backfill_chunk=CHUNK, backfill_kept_chunk=CHUNK
+        )
 
 
 @pytest.fixture

@@ -143,7 +143,8 @@ async def look_at_everybody(
     """
     connection = await raw(session)
     await forget_found(session, segment_id)
-    await connection.execute(SCAN_MEMORY)
+    # what a crash takes from the log it takes from the findings anyway
+    await connection.execute(f"{SCAN_MEMORY}; SET LOCAL synchronous_commit = off")
     place = f"${2 + len(compiled.parameters)}::uuid"
     found: int = await connection.fetchval(
         f"""
