@@ -41,16 +41,17 @@ _FURTHER_SCOPES = {
 _OTHER_SHAPES = {"identity": ("application/json",), "delivery": ("text/html",), "survey": ("text/html",)}
 
 
+@pytest.mark.parametrize("examples", [2, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 async def test_no_request_made_from_the_document_is_answered_500(
-    service: TestedService, environment: Environment
+    service: TestedService, environment: Environment, examples: int
 ) -> None:
     async with running(service.build, service.settings, environment, workers=False, **service.overrides) as started:
         scopes = (f"{service.name}:read", f"{service.name}:write", *_FURTHER_SCOPES.get(service.name, ()))
         outcomes = await fuzz(
             started,
             known=_KNOWN,
-            examples=4,
+            examples=examples,
             also=_OTHER_SHAPES.get(service.name, ()),
             headers=started.headers(*scopes),
         )

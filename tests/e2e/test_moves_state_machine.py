@@ -319,7 +319,7 @@ async def run_machine(bases: TwoBases, *, examples: int, steps: int) -> None:
 
 
 async def test_the_view_is_that_of_a_base_that_was_never_merged(bases: TwoBases) -> None:
-    await run_machine(bases, examples=8, steps=16)
+    await run_machine(bases, examples=6, steps=14)
 
 
 @pytest.mark.slow

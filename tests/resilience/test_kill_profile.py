@@ -238,7 +238,7 @@ WORKS = {
     "segments with dates of relations, and a sign": Work(ask_for_backfills, hold_a_customer, tells=True),
     "remarks by other rules": Work(ask_for_remarks, hold_a_remark, tells=True),
 }
-KILLS = [2, pytest.param(25, marks=pytest.mark.slow)]
+KILLS = [1, pytest.param(25, marks=pytest.mark.slow)]
 
 
 async def killed_again_and_again(worker: WorkerProcess, world: World, hold: Hold, *, kills: int, is_over: str) -> int:
@@ -278,7 +278,7 @@ async def test_killed_in_the_middle_it_ends_as_if_undisturbed(world: World, name
     expected, once = await content_of(calm, CONTENT), await said.since_last()
     died = await killed_again_and_again(world.worker(url), world, work.hold, kills=kills, is_over=AT_REST)
     print(f"killed {died} times in the middle of a transaction")
-    assert died >= 2, "it was not killed in the middle of anything"
+    assert died >= min(kills, 2), "it was not killed in the middle of anything"
     assert await content_of(url, CONTENT) == expected
     assert await said.since_last() == once
     assert bool(once) == work.tells
@@ -314,7 +314,7 @@ async def test_killed_while_customers_merge_it_ends_as_if_undisturbed(world: Wor
     await world.service.publish(moves)
     died = await killed_again_and_again(world.worker(url), world, hold_an_event, kills=kills, is_over=arrived)
     print(f"killed {died} times in the middle of a transaction")
-    assert died >= 2, "it was not killed in the middle of anything"
+    assert died >= min(kills, 2), "it was not killed in the middle of anything"
     assert await content_of(url, CONTENT) == expected
     assert await said.since_last() == once
     assert once and set(once.values()) == {1}

@@ -473,7 +473,7 @@ def _run(bench: Bench, *, examples: int, steps: int) -> None:
 
 
 def test_identity_is_its_model(bench: Bench) -> None:
-    _run(bench, examples=15, steps=15)
+    _run(bench, examples=10, steps=15)
 
 
 @pytest.mark.slow

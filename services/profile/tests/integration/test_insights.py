@@ -204,7 +204,7 @@ async def test_memory_does_not_grow_with_the_file(profile_at_rest: RunningServic
                     tracemalloc.stop()
 
     await peak(1000)
-    assert await peak(60_000) < 2 * await peak(6000)
+    assert await peak(18_000) < 2 * await peak(3000)
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ async def _publish(a_desk: Desk, condition: dict[str, Any], lifetime_days: int) 
     lifetime=3,
 )
 @given(steps=_STEPS, count=st.integers(1, 3), negated=st.booleans(), lifetime=st.integers(1, 4))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_a_sign_and_who_asks_for_it_follow_a_plain_reading(
     postgres: EmbeddedPostgres, steps: list[tuple[str, int, int]], count: int, negated: bool, lifetime: int
 ) -> None:

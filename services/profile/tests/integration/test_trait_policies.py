@@ -209,7 +209,7 @@ class World:
         return {row["customer_id"]: (row["value"], row["event_id"]) for row in rows}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=35, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     first=st.integers(0, len(DEFINITIONS) - 1),
     said=st.lists(st.one_of(SAY, SAY, TELL), min_size=8, max_size=16),
@@ -230,7 +230,7 @@ async def test_the_fold_is_what_a_plain_reading_says(
     assert await world.kept() == world.reading()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     said=st.lists(st.tuples(NUMBERS, st.integers(0, 4), st.integers(0, 9)), min_size=4, max_size=10),
     told=st.lists(st.tuples(NUMBERS, st.integers(1, 3), st.sampled_from("ab"), st.integers(0, 4)), min_size=4),
