@@ -20,11 +20,11 @@ class Settings(ServiceSettings):
     """Where profile answers: purchases and present members are read there."""
     run_batch: int = Field(default=500, ge=1, le=5000)
     """How many due runs of each journey one transaction moves on."""
-    run_poll_seconds: float = Field(default=1.0, gt=0, le=60)
+    run_poll_seconds: float = Field(default=2.0, gt=0, le=60)
     """How often to look for runs whose wait is over."""
     conversion_refresh_seconds: int = Field(default=300, ge=1)
     """How long purchases that were read count as fresh while the goal's window is open."""
-    conversion_poll_seconds: float = Field(default=2.0, gt=0, le=600)
+    conversion_poll_seconds: float = Field(default=5.0, gt=0, le=600)
     """How often to look for purchases that are due to be read."""
 
     @property

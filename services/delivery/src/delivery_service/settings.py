@@ -48,7 +48,7 @@ class Settings(ServiceSettings):
     """Batches on their way at the same time: one is rendered while another waits for the relay."""
     lease_seconds: float = Field(default=120.0, ge=1, le=3600)
     """After this long without a word the claim of a crashed process ends."""
-    poll_seconds: float = Field(default=1.0, gt=0, le=60)
+    poll_seconds: float = Field(default=2.0, gt=0, le=60)
     max_attempts: int = Field(default=6, ge=1, le=50)
     """How often a temporary refusal (4xx) is tried before the message is given up."""
     contact_grace_seconds: float = Field(default=10.0, ge=0, le=3600)

@@ -20,7 +20,7 @@ class Settings(ServiceSettings):
     """Its numeric property with the amount; kept in a column of its own for every event."""
     base_currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
     """Only amounts in this currency are summed; an event without `currency` is taken to be in it."""
-    expiry_interval_seconds: float = Field(default=1.0, gt=0)
+    expiry_interval_seconds: float = Field(default=5.0, gt=0)
     """How often memberships whose time has come are looked for."""
     minimum_cell_size: int = Field(default=10, ge=2)
     """No cell of bought or exported data stands for fewer people."""
