@@ -60,6 +60,8 @@ def test_width_and_composition_do_not_matter(name: str, text: str) -> None:
 
 
 @UNHURRIED
+@example(text="0号号")
+@example(text="1 階 号室ー2")
 @given(text=TEXTS)
 def test_splitting_takes_any_text(text: str) -> None:
     split_full_name(text)

@@ -111,8 +111,11 @@ def split_address(text: str, *, postal_code: str | None = None) -> Address:
 
 def building_value(text: str) -> str | None:
     """Return a building and room for comparison: ハイツ神南 １０１号室 -> ハイツ神南101."""
-    text = lower(hyphens_of_numbers(one_writing(nfkc(text))))
-    return nfkc(_ROOM_SIGN.sub("", _FLOOR.sub("f", text)).strip("-")) or None
+    simpler = lower(hyphens_of_numbers(one_writing(nfkc(text))))
+    simpler = nfkc(_ROOM_SIGN.sub("", _FLOOR.sub("f", simpler)).strip("-"))
+    if simpler != text:  # what was taken out may leave another sign behind a number: 1 号, 1号号
+        return building_value(simpler)
+    return simpler or None
 
 
 def hyphens_of_numbers(text: str) -> str:
