@@ -18,18 +18,13 @@ class IdentifierTeller:
         self._database = database
         self._partitions = partitions
         self._stretch = stretch
-        self._is_over = False
-        """Seen to be; asked no more then."""
 
     async def tell(self) -> bool:
         """Tell of a stretch, if there is one; False: the next one has time."""
-        if self._is_over:
-            return False
         async with self._database.transaction() as session:
             connection = await raw(session)
             after = await repository.lock_place(connection)
             if after is None:
-                self._is_over = True
                 return False
             await hold_erasures(connection)
             rows = await repository.next_identifiers(connection, after, limit=self._stretch)
