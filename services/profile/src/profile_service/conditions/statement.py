@@ -8,12 +8,12 @@ does, hence until the last of those; `or` the other way round; `not` has its chi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from uuid import UUID
 
 from profile_service.conditions import nodes as n
 from profile_service.conditions.aggregates import NEVER, Aggregates, Counted, earliest
 from profile_service.conditions.days import Days
 from profile_service.conditions.json_values import OPERATORS, Parameters, as_moment, as_number, as_text, compare
+from profile_service.conditions.kept_signs import KeptSigns
 from profile_service.conditions.reading import COMPARISONS
 from profile_service.conditions.scans import NOW, Scans, Setting
 from profile_service.conditions.translating import at_least
@@ -45,7 +45,7 @@ class Statement:
         self._aggregates = Aggregates(setting, self.parameters, self._scans)
         self._days = Days(setting, self.parameters, self._aggregates)
         self._traits: dict[str, str] = {}
-        self._signs: dict[UUID, str] = {}
+        self._signs = KeptSigns(self.parameters, self._aggregates)
         self._asks_for_more = False
         """Than passes and traits tell: identifiers, lists, signs."""
         self._levels: list[dict[str, str]] = []
@@ -67,12 +67,7 @@ class Statement:
         if leaves_strangers_out and not days and not self._asks_for_more:
             base, passes, traits, known = self._known_only(base, passes, traits)
             where = known + where
-        signs = [
-            f"LEFT JOIN customer_signs AS {alias} ON {alias}.customer_id = t.customer_id"
-            f" AND {alias}.sign_id = {self.parameters.add(sign_id, 'uuid')}"
-            for sign_id, alias in self._signs.items()
-        ]
-        joins = [*passes, *traits, *signs, *days, *self._level_joins(is_filtered=bool(where))]
+        joins = [*passes, *traits, *self._signs.joins(), *days, *self._level_joins(is_filtered=bool(where))]
         # every statement takes $1, also one that asks for traits only
         source = "\n".join([f"FROM {base}", *joins, f"WHERE {NOW} IS NOT NULL"])
         return f"SELECT {', '.join(['t.customer_id', *columns])}\n{source}{where}"
@@ -194,30 +189,15 @@ class Statement:
                 return Term("true" if node.holds else "false")
         raise TypeError(f"not a leaf: {type(node).__name__}")
 
-    # Signs: of whoever has no row, every column is null
-
-    def _sign(self, sign_id: UUID) -> str:
-        self._asks_for_more = True
-        return self._signs.setdefault(sign_id, f"g{len(self._signs)}")
-
     def _sign_lasts(self, node: n.SignLasts) -> Term:
-        ends = f"{self._sign(node.sign_id)}.renewed_at + {self._aggregates.hours(node.hours)}"
+        self._asks_for_more = True
+        ends = self._signs.lasts_until(node)
         return Term(f"{ends} > {NOW}", earliest(f"CASE WHEN {ends} > {NOW} THEN {ends} END"))
 
     def _sign_detected(self, node: n.SignDetected, child: Term) -> Term:
-        """What is a detection, and what is not, is decided as in `detecting.sign_parts`.
-
-        Who shows the sign without a detection on record is detected by this very evaluation. Where the condition
-        changes, a detection may come to count, whatever time says of the one on record.
-        """
-        kept, within = self._sign(node.lasts.sign_id), self._aggregates.hours(node.within)
-        lasting = f"{kept}.renewed_at + {self._aggregates.hours(node.lasts.hours)}"
-        known = f"COALESCE({kept}.detected_at, {NOW}) + {within}"
-        is_new = f"NOT {kept}.is_active AND NOT ({kept}.holds AND {kept}.renewed_at IS NOT NULL)"
-        ends = (
-            f"CASE WHEN {child.sql} THEN CASE WHEN {is_new} THEN {NOW} + {within} ELSE {known} END"
-            f" ELSE LEAST({lasting}, CASE WHEN {kept}.renewed_at IS NOT NULL THEN {known} END) END"
-        )
+        """Where the condition changes, a detection may come to count, whatever time says of the one on record."""
+        self._asks_for_more = True
+        ends = self._signs.detected_until(node, child.sql)
         if not self._setting.is_timed:
             return Term(f"COALESCE({ends} > {NOW}, false)", NEVER, child.level)
         ends = self._place(ends, child.level + 1)
