@@ -139,7 +139,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             "value_reader": ValueReader(compiler),
             "static_lists": StaticLists(concluder=concluder, clock=clock),
             "recorder": recorder,
-            "policy": PolicyKeeper(settings.purchase_event, count=uses.count),
+            "policy": PolicyKeeper(settings.purchase_event, settings.revenue_property, count=uses.count),
             "wake_backfill": _waking(backfill),
             "wake_cutter": _waking(cutter),
             "insight_imports": Semaphore(2),  # each holds a connection while it reads

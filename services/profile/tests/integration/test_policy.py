@@ -1,6 +1,12 @@
 """The policy over HTTP: versioned, explained, and what each caller is given by it."""
 
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
+
+import httpx
+from services.profile.tests.integration.test_signs import settled
+from services.profile.tests.profile_facts import event, identify, purchase
 
 from servicekit.testing import RunningService
 
@@ -11,10 +17,47 @@ DENY_SALES: dict[str, Any] = {
     "note": "what was bought in the shop stays with sales",
 }
 
+ONE = UUID(int=1)
+EVERYBODY = {"customer_ids": [str(UUID(int=number)) for number in range(1, 11)]}
+ILL = {"kind": "trait", "trait": "illness", "comparison": "exists"}
+VISITED = {"kind": "event_count", "event": "Page Viewed", "comparison": "ge", "value": 1}
+
 
 def officer(profile: RunningService) -> dict[str, str]:
     """Somebody who may change the policy."""
     return profile.headers("policy:read", "policy:write")
+
+
+async def ask(profile: RunningService, department: str, method: str, path: str, body: Any = None) -> httpx.Response:
+    scopes = ("profile:read", "profile:write", "exports:read", "exports:write", "circulation:read")
+    headers = {"Authorization": f"Bearer {profile.token(*scopes, department=department)}"}
+    return await profile.client.request(method, path, json=body, headers=headers)
+
+
+async def do(profile: RunningService, method: str, path: str, body: Any = None) -> Any:
+    answer = await ask(profile, "crm", method, path, body)
+    assert answer.status_code < 300, answer.text
+    return answer.json()
+
+
+async def until(profile: RunningService, path: str, name: str, value: object) -> None:
+    for _ in range(300):
+        if (found := (await do(profile, "GET", path))[name]) == value:
+            return
+        await profile.drain()
+    raise AssertionError(found)
+
+
+async def publish(profile: RunningService, key: str, condition: dict[str, Any]) -> None:
+    await do(profile, "PUT", f"/v1/segments/{key}", {"name": key, "condition": condition})
+    await do(profile, "POST", f"/v1/segments/{key}:publish")
+
+
+async def hide_from_ads(profile: RunningService, what: dict[str, Any], *before: dict[str, Any]) -> None:
+    denied = {"effect": "deny", "who": {"departments": ["ads"]}, "what": what}
+    body = {"rules": [*before, denied], "why": "the test"}
+    put = await profile.client.put("/v1/policy", json=body, headers=officer(profile))
+    assert put.status_code in {200, 201}, put.text
 
 
 async def test_a_policy_is_versioned_with_who_changed_it_and_why(profile_at_rest: RunningService) -> None:
@@ -77,3 +120,88 @@ async def test_the_rule_that_decides_is_explained_also_of_a_policy_that_does_not
     assert await explained(purpose="warranty") == ("allow", "rule", 0, 1)
     assert await explained(department="sales") == ("allow", "default", None, 1)
     assert await explained(**{"from": {"department": "web"}}) == ("allow", "default", None, 1)
+
+
+async def test_a_percentile_is_hidden_with_what_its_cut_points_were_taken_of(profile: RunningService) -> None:
+    await profile.publish([event(ONE, "Clinic Visited", profile.clock.now()), purchase(ONE, profile.clock.now(), 1)])
+    await profile.drain()
+    await do(profile, "PUT", "/v1/rfm", {"event": "Clinic Visited"})
+    await do(profile, "PUT", "/v1/cut-points/frequency", {"every": "day", "at": "03:00"})
+    await until(profile, "/v1/cut-points/frequency", "version", 1)
+    often = {"kind": "percentile", "of": "frequency", "position": "top", "percent": 99}
+    for hidden, department, status in (
+        ("Clinic *", "ads", 403),
+        ("Order *", "ads", 200),  # they were not taken of purchases
+        ("Clinic *", "crm", 200),
+    ):
+        await hide_from_ads(profile, {"kind": "event", "names": [hidden]})
+        answer = await ask(profile, department, "POST", "/v1/segments:preview", {"condition": often})
+        assert answer.status_code == status, answer.text
+        assert answer.json().get("count", "condition.of") == (
+            1 if status == 200 else answer.json()["errors"][0]["field"]
+        )
+
+
+async def test_what_was_made_of_a_segment_stays_hidden_when_it_is_archived(profile: RunningService) -> None:
+    now = profile.clock.now()
+    await profile.publish([identify(UUID(each), now, illness="asthma") for each in EVERYBODY["customer_ids"]])
+    await profile.drain()
+    await publish(profile, "ill", ILL)
+    await settled(profile)
+    since = {"kind": "moment", "of": "first_event"}
+    column = {"name": "c", "category": "c", "source": since, "generalisation": {"kind": "calendar", "unit": "year"}}
+    export = {"segment": "ill", "columns": [column], "purpose": "p", "recipient": "r", "provision": "SFTP"}
+    path = f"/v1/anonymised-exports/{(await do(profile, 'POST', '/v1/anonymised-exports', export))['export_id']}"
+    await until(profile, path, "state", "done")
+    await hide_from_ads(profile, {"kind": "trait", "names": ["illness"]})
+    for is_archived in (False, True):
+        if is_archived:  # its members exit by and by
+            await do(profile, "POST", "/v1/segments/ill:archive")
+        assert (await ask(profile, "ads", "GET", path)).status_code == 404
+        assert (await ask(profile, "ads", "GET", f"{path}/content")).status_code == 404
+        asked = await ask(profile, "ads", "POST", "/v1/anonymised-exports", export)
+        assert (asked.status_code, asked.json()["errors"][0]["field"]) == (403, "segment")
+        assert '"ill"' not in (await ask(profile, "ads", "POST", "/v1/customers:batchGet", EVERYBODY)).text
+        assert (await ask(profile, "crm", "GET", f"{path}/content")).status_code == 200
+
+
+async def test_who_refers_to_what_is_changed_is_named_only_to_whoever_may_see_it(
+    profile_at_rest: RunningService,
+) -> None:
+    profile = profile_at_rest
+    ranks = {"ranks": [{"key": key, "name": key, "condition": VISITED} for key in ("silver", "gold")]}
+    await do(profile, "PUT", "/v1/ranks/default", ranks)
+    for key, condition in (
+        ("visitors", VISITED),
+        ("ill-gold", {"kind": "and", "conditions": [ILL, {"kind": "rank", "position": "is", "rank": "gold"}]}),
+        ("ill-visitors", {"kind": "and", "conditions": [ILL, {"kind": "segment", "segment": "visitors"}]}),
+        ("shared", {"kind": "segment", "segment": "ill-visitors"}),
+    ):
+        await publish(profile, key, condition)
+    shared = {"effect": "allow", "who": {"departments": ["ads"]}, "what": {"kind": "segment", "names": ["shared"]}}
+    await hide_from_ads(profile, {"kind": "trait", "names": ["illness"]}, shared)
+    circle = {"name": "v", "condition": {"kind": "segment", "segment": "shared"}}
+    changes = (("/v1/ranks/default", {"ranks": ranks["ranks"][:1]}), ("/v1/segments/visitors", circle))
+    for department, is_named in (("crm", True), ("ads", False)):
+        for path, body in changes:
+            answer = await ask(profile, department, "PUT", path, body)
+            assert (answer.status_code, "ill-" in answer.text) == (422, is_named), answer.text
+
+
+async def test_sums_of_purchases_are_hidden_with_the_property_they_are_sums_of(profile: RunningService) -> None:
+    await profile.publish([event(ONE, "Page Viewed", profile.clock.now())])
+    await profile.drain()
+    await publish(profile, "visitors", VISITED)
+    await settled(profile)
+    profile.clock.advance(timedelta(minutes=1))
+    await profile.publish([purchase(ONE, profile.clock.now(), 4711)])
+    await profile.drain()
+    await hide_from_ads(profile, {"kind": "trait", "names": ["revenue"]})
+    for department, is_told in (("crm", True), ("ads", False)):
+        for method, path, body in (
+            ("POST", "/v1/customers:batchGet", EVERYBODY),
+            ("GET", "/v1/totals", None),
+            ("GET", "/v1/circulation?segment=visitors", None),
+        ):
+            answer = await ask(profile, department, method, path, body)
+            assert (answer.status_code, "4711" in answer.text) == (200, is_told), answer.text

@@ -10,6 +10,7 @@ from services.profile.tests.profile_facts import event, moved
 from contracts.profile import ProfileCustomerErased, SegmentEntered, SegmentExited
 from contracts.relations import RELATION_DATE_GIVEN as GIVEN
 from contracts.relations import RELATION_DATE_WITHDRAWN as WITHDRAWN
+from servicekit.auth import sign_token
 from servicekit.testing import RunningService
 
 PURPOSE = "anniversary-reminder"
@@ -58,10 +59,39 @@ async def test_the_florist_is_told_at_checkout_and_only_the_reminder_may_know(pr
     body = {"customer_ids": [str(customer)]}
     answer = await profile.client.post("/v1/timelines:batchGet", json=body, headers=profile.headers())
     events = answer.json()["customers"][0]["events"]
-    assert [(each["name"], sorted(each["properties"])) for each in events] == [(GIVEN, ["purpose", "relation_id"])] * 2
+    assert [(each["name"], each["properties"]) for each in events] == [(GIVEN, {"purpose": PURPOSE})] * 2
     assert "1984" not in answer.text
     assert await mentioned_in(profile, "Kanaria") == set()
     assert await mentioned_in(profile, "wife") == {"relations", "relation_statements"}
+
+
+async def test_a_token_for_other_purposes_reads_no_date(profile: RunningService) -> None:
+    customer, now = uuid4(), profile.clock.now()
+    await sent(profile, given(customer, now, WIFE))
+    wife = (await read(profile, customer))[0][0]
+    body = {"customer_ids": [str(customer)], "purpose": PURPOSE}
+    of_wife = {"relation": "wife", "occasion": "birthday", "purpose": PURPOSE}
+    before = {"kind": "date", "position": "before", "date": "2000-01-01", "of": of_wife}
+    path = f"/v1/customers/{customer}/relations/{wife['relation_id']}"
+    for purposes, status in ((("newsletter",), 403), (("newsletter", PURPOSE), 200)):
+        token = sign_token(
+            profile.environment.user_key, issuer="kizuna", subject="x", scopes=("profile:read",), department="ads",
+            issued_at=now.timestamp(), lifetime_seconds=60, purposes=purposes,
+        )  # fmt: skip
+        client, headers = profile.client, {"Authorization": f"Bearer {token}"}
+        answers = {
+            "purpose": [
+                await client.post("/v1/relations:batchGet", json=body, headers=headers),
+                await client.get(path, params={"purpose": PURPOSE}, headers=headers),
+            ],
+            "condition.of.purpose": [
+                await client.post("/v1/segments:preview", json={"condition": before}, headers=headers)
+            ],
+        }
+        for field, said_of in answers.items():
+            for answer in said_of:
+                assert answer.status_code == status, answer.text
+                assert status == 200 or answer.json()["errors"][0]["field"] == field
 
 
 async def test_rest_ends_in_the_same_place_and_refuses_what_does_not_fit(profile: RunningService) -> None:

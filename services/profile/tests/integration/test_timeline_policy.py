@@ -106,7 +106,7 @@ def random_world(chance: random.Random) -> World:
 
 async def look(session: AsyncSession, policy: dict[str, Any]) -> None:
     """Read as the caller does, in this transaction."""
-    keeper = PolicyKeeper("Order Completed")
+    keeper = PolicyKeeper("Order Completed", "revenue")
     session.info["sight"] = await keeper.sight(session, PolicyDocument.model_validate(policy), CALLER)
 
 

@@ -17,9 +17,9 @@ from contracts.conditions import (
     SegmentCondition,
     SignCondition,
 )
-from profile_service.conditions.library import LIFECYCLE, Library, Reference, Tree
+from profile_service.conditions.library import LIFECYCLE, Library, Reference, Tree, cuts_key
 
-AskedKind = Literal["trait", "event", "relation", "property", "purchases", "reference"]
+AskedKind = Literal["trait", "event", "relation", "purpose", "property", "purchases", "reference"]
 
 _NAMING_FIELDS: dict[str, AskedKind] = {"trait": "trait", "event": "event", "property": "property"}
 """Fields of the contract's nodes that name a trait, an event or its property, whatever the node."""
@@ -27,7 +27,10 @@ _NAMING_FIELDS: dict[str, AskedKind] = {"trait": "trait", "event": "event", "pro
 
 @dataclass(frozen=True)
 class Asked:
-    """A name that a tree asks for; `purchases` has none, a `reference` is to another definition."""
+    """A name that a tree asks for; `purchases` has none, a `reference` is to another definition.
+
+    `purchases` are a measure of RFM: what its cut points were taken of, which `reference` leads to, where they were.
+    """
 
     path: str
     kind: AskedKind
@@ -65,8 +68,10 @@ def _asked_by_node(node: BaseModel, path: str) -> Iterator[Asked]:
             yield Asked(path, "reference", reference=LIFECYCLE)
         case RelationDate():
             yield Asked(f"{path}.relation", "relation", node.relation)
-        case PercentileCondition() if isinstance(node.of, str):
-            yield Asked(f"{path}.of", "purchases")
+            yield Asked(f"{path}.purpose", "purpose", node.purpose)
+        case PercentileCondition():
+            kind: AskedKind = "purchases" if isinstance(node.of, str) else "reference"
+            yield Asked(f"{path}.of", kind, reference=("cuts", cuts_key(node)))
 
 
 def trees_of(library: Library, reference: Reference) -> tuple[Tree, ...]:
@@ -83,6 +88,8 @@ def trees_of(library: Library, reference: Reference) -> tuple[Tree, ...]:
     elif kind == "ranks" and key in library.ranks:
         table = library.ranks[key]
         found = (table.measure, *(rank.condition for rank in table.ranks))
+    elif kind == "cuts":
+        found = (library.cuts[key].value,) if key in library.cuts else ()
     else:
         found = ()
     return tuple(tree for tree in found if tree is not None)

@@ -62,6 +62,10 @@ def check_size(found: n.Predicate | n.Expression, *, field: str) -> None:
         raise Invalid(f"With all it refers to it has more than {MAX_EXPANDED} nodes.", field=field)
 
 
+class Circle(Invalid):
+    """A definition refers to itself through others, which are named: for whoever may see those."""
+
+
 class _Expander:
     """Walks one tree, remembering what references came to. Without a library they stay unresolved."""
 
@@ -76,12 +80,12 @@ class _Expander:
         """While a definition is expanded in the place of its reference: what is wrong there is wrong here."""
         if reference in self._path:
             circle = " -> ".join(" ".join(each).strip() for each in [*self._path, reference])
-            raise Invalid(f"A definition may not refer to itself: {circle}.", field=field)
+            raise Circle(f"A definition may not refer to itself: {circle}.", field=field)
         self._path.append(reference)
         try:
             yield
         except Invalid as error:
-            raise Invalid(error.errors[0][1], field=field) from None
+            raise type(error)(error.errors[0][1], field=field) from None
         self._path.pop()
 
     def _segment(self, library: Library, key: str, field: str) -> n.Predicate:

@@ -82,6 +82,15 @@ async def list_labels(session: AsyncSession) -> dict[str, frozenset[str]]:
     return {row["name"]: frozenset(row["labels"]) for row in rows}
 
 
+async def list_unused_segment_conditions(session: AsyncSession) -> dict[str, str]:
+    """The conditions of drafts and archived segments as JSON text, by key: what was published, else what is edited."""
+    rows = await (await raw(session)).fetch(
+        "SELECT key, COALESCE(published_condition, condition)::text AS condition FROM segments "
+        "WHERE version = 0 OR archived_at IS NOT NULL"
+    )
+    return {row["key"]: row["condition"] for row in rows}
+
+
 async def list_sign_conditions(session: AsyncSession) -> dict[str, str]:
     """The signs' conditions as JSON text, by key: what is published, else what is edited."""
     rows = await (await raw(session)).fetch(

@@ -53,6 +53,7 @@ async def look(request: Request, session: Session, purpose: Purpose = None) -> S
         brands=principal.brands,
         legal_entity=principal.legal_entity,
         service=principal.service,
+        allowed_purposes=principal.purposes,
     )
     return await _keeper(request).look(session, caller)
 

@@ -103,6 +103,8 @@ class Caller:
     brands: tuple[str, ...] = ()
     legal_entity: str | None = None
     service: str | None = None
+    allowed_purposes: tuple[str, ...] = ()
+    """The only purposes that the token may state; empty: any."""
 
     @property
     def label(self) -> str:

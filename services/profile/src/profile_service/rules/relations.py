@@ -34,10 +34,11 @@ def ends_at(until: date | None, zone: ZoneInfo) -> datetime | None:
 
 
 def take_statements(events: Sequence[TimelineEvent]) -> tuple[list[TimelineEvent], list[Statement]]:
-    """Take what is said of related persons out of events; they keep the relation's id and purpose only.
+    """Take what is said of related persons out of events; they keep the purpose only.
 
     A timeline is read without a purpose, and its events' properties can be asked for in any condition: so there they
-    would be readable for every purpose. An event whose statement cannot be taken says which field is to blame.
+    would be readable for every purpose. So would the relation's id, which whoever guesses what was said can compute.
+    An event whose statement cannot be taken says which field is to blame.
     """
     kept, statements = [], []
     for event in events:
@@ -50,10 +51,7 @@ def take_statements(events: Sequence[TimelineEvent]) -> tuple[list[TimelineEvent
             kept.append(replace(event, properties={"refused": {"field": refusal.field, "detail": refusal.detail}}))
             continue
         statements.append(statement)
-        shown = {"relation_id": str(statement.relation_id)}
-        kept.append(
-            replace(event, properties=shown | ({"purpose": statement.given.purpose} if statement.given else {}))
-        )
+        kept.append(replace(event, properties={"purpose": statement.given.purpose} if statement.given else {}))
     return kept, statements
 
 

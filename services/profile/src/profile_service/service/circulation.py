@@ -155,7 +155,7 @@ def _names_behind(
         for asked in asked_by(tree, ""):
             if asked.kind in {"event", "trait"}:
                 names.add((asked.kind, asked.name))
-            elif asked.kind == "purchases":
+            elif asked.kind == "purchases" and (asked.reference is None or not trees_of(library, asked.reference)):
                 names.add(("event", purchase_event))
             elif asked.reference is not None:
                 names |= _names_behind(library, asked.reference, purchase_event, seen)
@@ -169,7 +169,8 @@ async def _results(
     if segment.size > MAX_MEMBERS:
         return SegmentResults(key, segment.size, None, None, None, is_too_large=True)
     sight = sight_of(session)
-    names = [name for name in (_SENT, _CLICKED, purchase_event) if sight.sees_event(name)]
+    names = [name for name in (_SENT, _CLICKED) if sight.sees_event(name)]
+    names += [purchase_event] if sight.sees_purchases() else []
     rows = await circulation.list_results(
         session, segment.segment_id, names=names, starts_at=starts_at, ends_at=ends_at
     )

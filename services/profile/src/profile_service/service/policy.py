@@ -53,20 +53,24 @@ class Sight:
         *,
         caller: Caller,
         purchase_event: str,
+        revenue_property: str,
         labels: Mapping[str, frozenset[str]] | None = None,
         givers: Mapping[str, frozenset[Origin]] | None = None,
         library: Library | None = None,
         signs: Mapping[str, tuple[BaseModel, ...]] | None = None,
+        unused_segments: Mapping[str, tuple[BaseModel, ...]] | None = None,
         count: Count | None = None,
     ) -> None:
         self.caller = caller
         self._count = count
         self._view = view
         self._purchase_event = purchase_event
+        self._revenue_property = revenue_property
         self._labels = labels or {}
         self._givers = givers or {}
         self._library = library or Library()
         self._signs = signs or {}
+        self._unused_segments = unused_segments or {}
         self._memo: dict[Reference, bool] = {}
 
     @property
@@ -109,12 +113,21 @@ class Sight:
         return {name: value for name, value in properties.items() if self.sees_trait(name)}
 
     def sees_purchases(self) -> bool:
-        """Whether sums of purchases may be read."""
-        return self.sees_event(self._purchase_event)
+        """Whether sums of purchases may be read: these events, and the property that they are sums of."""
+        return self.sees_event(self._purchase_event) and self.sees_trait(self._revenue_property)
 
     def sees_relation(self, relation: str) -> bool:
         """Whether dates of so related persons may be read, for the purpose they were given for."""
         return self.decide("relation", relation).effect == "allow"
+
+    def check_purpose(self, purpose: str, *, field: str) -> None:
+        """Refuse a purpose that the token does not allow.
+
+        Raises:
+            Forbidden: with the field.
+        """
+        if self.caller.allowed_purposes and purpose not in self.caller.allowed_purposes:
+            raise Forbidden("The token does not allow this purpose.", field=field)
 
     def sees_sign(self, key: str) -> bool:
         """Whether a sign may be read: by a rule about signs, else whoever sees what its condition asks for."""
@@ -147,6 +160,8 @@ class Sight:
             self._memo[reference] = True  # a way back to itself hides nothing
             kind, key = reference
             trees = self._signs.get(key, ()) if kind == "sign" else trees_of(self._library, reference)
+            if kind == "segment" and not trees:  # what was made of it while it was in use is as hidden as then
+                trees = self._unused_segments.get(key, ())
             decision = Decision("allow", None, None)
             if kind in _KINDS:
                 decision = self.decide(_KINDS[kind], key)
@@ -176,7 +191,9 @@ class Sight:
                 return self.sees_event(asked.name)
             case "relation":
                 return self.sees_relation(asked.name)
-            case "purchases":
+            case "purpose":
+                return True  # what the policy says of purposes is about who asks
+            case "purchases" if asked.reference is None or not trees_of(self._library, asked.reference):
                 return self.sees_purchases()
         return asked.reference is None or self.sees_definition(asked.reference)
 
@@ -186,6 +203,9 @@ class Sight:
         Raises:
             Forbidden: with the path in the tree.
         """
+        for asked in asked_by(tree, path) if self.caller.allowed_purposes else ():
+            if asked.kind == "purpose":
+                self.check_purpose(asked.name, field=asked.path)
         hidden = self.hidden_in(tree, path)
         if hidden is not None:
             raise Forbidden(REFUSED, field=hidden)
@@ -203,7 +223,7 @@ class Sight:
         return stored.visible_traits(self._view, name=name, labels=labels, first_parameter=first_parameter)
 
 
-_EVERYTHING = Sight(View(EVERYBODY_READS_ALL, Caller()), caller=Caller(), purchase_event="")
+_EVERYTHING = Sight(View(EVERYBODY_READS_ALL, Caller()), caller=Caller(), purchase_event="", revenue_property="")
 
 
 def sight_of(session: AsyncSession) -> Sight:
@@ -218,6 +238,7 @@ class PolicyKeeper:
     """Gives each request its Sight: one question for the version, more only for those from whom something is hidden."""
 
     purchase_event: str
+    revenue_property: str
     count: Count | None = None
     """Takes who was given what by whom."""
     _known: tuple[int, PolicyDocument] = (0, EVERYBODY_READS_ALL)
@@ -243,17 +264,26 @@ class PolicyKeeper:
         """What a caller may see by a policy."""
         view = View(policy, caller)
         if view.is_whole:
-            return Sight(view, caller=caller, purchase_event=self.purchase_event, count=self.count)
+            return Sight(
+                view,
+                caller=caller,
+                purchase_event=self.purchase_event,
+                revenue_property=self.revenue_property,
+                count=self.count,
+            )
         self._published = await read_published(session, known=self._published)
         signs = {key: _parsed(tree) for key, tree in (await stored.list_sign_conditions(session)).items()}
+        unused = {key: _parsed(tree) for key, tree in (await stored.list_unused_segment_conditions(session)).items()}
         return Sight(
             view,
             caller=caller,
             purchase_event=self.purchase_event,
+            revenue_property=self.revenue_property,
             labels=await stored.list_labels(session),
             givers=await stored.list_givers(session) if view.asks_for_origins else {},
             library=self._published.library,
             signs=signs,
+            unused_segments=unused,
             count=self.count,
         )
 

@@ -1,6 +1,7 @@
 """What definitions refer to: conditions are checked with it, and whoever refers to what changes is evaluated anew."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self, get_args
@@ -23,6 +24,7 @@ from profile_service.conditions import (
     references_of,
 )
 from profile_service.conditions.asked import trees_of
+from profile_service.conditions.expanding import Circle
 from profile_service.conditions.library import Tree
 from profile_service.conditions.reading import walk_tree
 from profile_service.repository import segments, signs
@@ -80,18 +82,19 @@ class References:
         } | {own for own, expected in self.expected.items() if reference in expected}
         return sorted(" ".join(own) for own in found)
 
-    def check_dependents(self, reference: Reference, library: Library) -> None:
+    def check_dependents(self, reference: Reference, library: Library, *, is_told: bool) -> None:
         """Refuse a change that leaves somebody who refers to it, directly or through others, without a meaning.
 
         Raises:
-            Invalid: who that is and why.
+            Invalid: who that is and why, where that may be told.
         """
         for own in sorted(dependents_of(reference, dict(self.published))):
             for tree in self.published[own]:
                 try:
                     _expand_any(tree, library, own)
                 except Invalid as refusal:
-                    raise Invalid(f"{' '.join(own)} refers to it and would not hold: {refusal.detail}") from None
+                    said = f"{' '.join(own)} refers to it and would not hold: {refusal.detail}"
+                    raise Invalid(said if is_told else "Something that refers to it would not hold any more.") from None
 
     def subjects_that_reach(self, reference: Reference) -> set[str]:
         """Backfill subjects of the published definitions that name a definition, directly or through others."""
@@ -154,7 +157,9 @@ async def resolve_value(
     sight_of(session).check_tree(parsed, field)
     if any(isinstance(node, StaticListCondition) for node in walk_tree(parsed)):
         raise Invalid('Name a static list by its key: {"kind": "segment", "segment": ...}.', field=field)
-    return expand_value(parsed, await read_library(session), field=field, own=own)
+    library = await read_library(session)
+    with _naming_nobody_hidden(session):
+        return expand_value(parsed, library, field=field, own=own)
 
 
 async def follow_change(session: AsyncSession, reference: Reference, *, now: datetime) -> None:
@@ -164,7 +169,8 @@ async def follow_change(session: AsyncSession, reference: Reference, *, now: dat
         Invalid: something would mean nothing any more.
     """
     references = await References.read(session)
-    references.check_dependents(reference, await read_library(session))
+    library, is_told = await read_library(session), sight_of(session).is_whole
+    references.check_dependents(reference, library, is_told=is_told)
     await evaluate_referrers(session, reference, now=now, references=references)
 
 
@@ -206,4 +212,18 @@ async def resolve(
     sight_of(session).check_tree(parsed, field)
     if any(isinstance(node, StaticListCondition) for node in walk_tree(parsed)):
         raise Invalid('Name a static list by its key: {"kind": "segment", "segment": ...}.', field=field)
-    return expand(parsed, await read_library(session), field=field, own=own)
+    library = await read_library(session)
+    with _naming_nobody_hidden(session):
+        return expand(parsed, library, field=field, own=own)
+
+
+@contextmanager
+def _naming_nobody_hidden(session: AsyncSession) -> Iterator[None]:
+    """A circle is told by its members only to whoever may see everything."""
+    try:
+        yield
+    except Circle as refusal:
+        if sight_of(session).is_whole:
+            raise
+        said = "A definition may not refer to itself, also not through others."
+        raise Invalid(said, field=refusal.errors[0][0]) from None

@@ -59,7 +59,7 @@ async def put_relation(
         )
     if present is None or _content(present) != (given.relation, given.occasion, given.day, end):
         at = _after(present, now)
-        event = _event(RELATION_DATE_GIVEN, customer_id, anchor_id, relation_id, at=at, purpose=given.purpose)
+        event = _event(RELATION_DATE_GIVEN, customer_id, anchor_id, at=at, purpose=given.purpose)
         await recorder.record(session, [event], statements=[_statement(event, relation_id, given)])
     kept = await relations.get_relation(session, customer_id, relation_id, now=now)
     if kept is None:
@@ -83,7 +83,7 @@ async def withdraw_relation(
     present = await relations.get_relation(session, customer_id, relation_id, now=now)
     if present is None or not sight_of(session).sees_relation(present.relation):
         raise _no_relation()
-    event = _event(RELATION_DATE_WITHDRAWN, customer_id, anchor_id, relation_id, at=_after(present, now))
+    event = _event(RELATION_DATE_WITHDRAWN, customer_id, anchor_id, at=_after(present, now))
     await recorder.record(session, [event], statements=[_statement(event, relation_id, None)])
 
 
@@ -93,8 +93,9 @@ async def get_relation(
     """Give a date for the use it was given for.
 
     Raises:
-        NotFound: there is none. Forbidden: it was given for another purpose.
+        NotFound: there is none. Forbidden: it was given for another purpose, or the token does not allow this one.
     """
+    sight_of(session).check_purpose(purpose, field="purpose")
     found = await relations.get_relation(session, customer_id, relation_id, now=now)
     if found is None or not sight_of(session).sees_relation(found.relation):
         raise _no_relation()
@@ -106,7 +107,12 @@ async def get_relation(
 async def relations_of(
     session: AsyncSession, customer_ids: Sequence[UUID], *, purpose: str, now: datetime
 ) -> list[list[RelationView]]:
-    """What each customer gave for this purpose, in order of the customers asked for."""
+    """What each customer gave for this purpose, in order of the customers asked for.
+
+    Raises:
+        Forbidden: the token does not allow this purpose.
+    """
+    sight_of(session).check_purpose(purpose, field="purpose")
     found = await relations.relations_of(session, customer_ids, purpose=purpose, now=now)
     sight = sight_of(session)
     return [
@@ -148,9 +154,7 @@ def _after(present: RelationView | None, now: datetime) -> datetime:
     return now if present is None else max(now, present.given_at + timedelta(microseconds=1))
 
 
-def _event(
-    name: str, customer_id: UUID, anchor_id: UUID, relation_id: UUID, *, at: datetime, **more: Any
-) -> TimelineEvent:
+def _event(name: str, customer_id: UUID, anchor_id: UUID, *, at: datetime, **shown: Any) -> TimelineEvent:
     return TimelineEvent(
         event_id=uuid4(),
         customer_id=customer_id,
@@ -159,7 +163,7 @@ def _event(
         kind="track",
         name=name,
         source_id=SOURCE_ID,
-        properties={"relation_id": str(relation_id), **more},
+        properties=shown,
     )
 
 
