@@ -105,6 +105,32 @@ async def test_what_refers_to_a_segment_follows_it_and_circles_are_refused_with_
     assert reasons == {("bought", "backfill"), ("buyers", "backfill"), ("others", "definition")}
 
 
+async def test_a_segment_does_not_outgrow_what_refers_to_it(profile: RunningService) -> None:
+    await profile.publish([purchase(person, profile.clock.now(), 1) for person in PEOPLE])
+    await profile.drain()
+    await put(profile, "bought", BOUGHT)
+    await post(profile, "/bought:publish")
+    await put(profile, "buyers", {"kind": "and", "conditions": [asking("bought")] * 30})
+    await post(profile, "/buyers:publish")
+    lately = [{**BOUGHT, "window": {"days": days}} for days in range(1, 46)]
+    await put(profile, "bought", {"kind": "or", "conditions": lately}, status=200)
+    refused = await post(profile, "/bought:publish", status=422)
+    assert refused["detail"].startswith("segment buyers refers to it and would not hold"), refused
+
+    async def publish_sign(condition: dict[str, Any]) -> Any:  # httpx's answer
+        body = {"name": "s", "meaning": "m", "condition": condition, "strength": "weak", "lifetime_days": 1}
+        await profile.client.put("/v1/signs/looking", json=body, headers=profile.headers())
+        return await profile.client.post("/v1/signs/looking:publish", headers=profile.headers())
+
+    assert (await publish_sign(BOUGHT)).status_code == 200
+    await put(profile, "lookers", {"kind": "and", "conditions": [{"kind": "sign", "sign": "looking"}] * 30})
+    await post(profile, "/lookers:publish")
+    answer = await publish_sign({"kind": "or", "conditions": lately})
+    assert answer.status_code == 422 and "segment lookers" in answer.json()["detail"], answer.text
+    assert await settled(profile, "bought", "buyers", "lookers") == [8, 8, 8]
+    assert (await get(profile, "/bought"))["is_edited"]
+
+
 async def test_an_archived_segment_lets_its_members_go_unless_others_need_it(profile: RunningService) -> None:
     await profile.publish([purchase(person, profile.clock.now(), 1) for person in PEOPLE])
     await profile.drain()

@@ -13,7 +13,7 @@ from profile_service.service.policy import REFUSED, sight_of
 from profile_service.service.references import (
     as_json,
     check_unreferred,
-    evaluate_referrers,
+    follow_change,
     list_condition,
     of_segment,
     resolve,
@@ -110,7 +110,7 @@ async def publish_segment(
     Raises:
         NotFound: there is no such segment.
         Conflict: it is archived.
-        Invalid: what it refers to does not allow it any more.
+        Invalid: what it refers to does not allow it any more, or what refers to it would not hold.
     """
     await segments.lock_definitions(session)
     segment = await get_segment(session, key)
@@ -119,7 +119,7 @@ async def publish_segment(
         await resolve(session, segment.condition, own=of_segment(key))
         await segments.publish_segment(session, segment.segment_id, published_by=published_by, why=why, now=now)
         await backfills.request_backfill(session, str(segment.segment_id), now=now)
-        await evaluate_referrers(session, of_segment(key), now=now)
+        await follow_change(session, of_segment(key), now=now)
     return await get_segment(session, key)
 
 
@@ -131,7 +131,7 @@ async def restore_version(
     Raises:
         NotFound: there is no such segment or version.
         Conflict: it is archived.
-        Invalid: what that version refers to is not there any more.
+        Invalid: what that version refers to is not there any more, or what refers to the segment would not hold.
     """
     await segments.lock_definitions(session)
     segment = await get_segment(session, key)

@@ -16,7 +16,7 @@ from profile_service.service.policy import REFUSED, sight_of
 from profile_service.service.references import (
     as_json,
     check_unreferred,
-    evaluate_referrers,
+    follow_change,
     of_sign,
     resolve,
 )
@@ -83,7 +83,8 @@ async def publish_sign(
 
     Raises:
         NotFound: there is no such sign. Conflict: it is archived.
-        Invalid: what it refers to does not allow it any more, or what should follow it is no sign any more.
+        Invalid: what it refers to does not allow it any more, what should follow it is no sign any more, or what refers
+            to it would not hold.
     """
     await segments.lock_definitions(session)
     sign = await get_sign(session, key)
@@ -94,7 +95,7 @@ async def publish_sign(
             await Outcome.from_json(sign.edited["outcome"]).check(session)
         await signs.publish_sign(session, sign.sign_id, published_by=published_by, why=why, now=now)
         await backfills.request_backfill(session, signs.subject_of(sign.sign_id), now=now)
-        await evaluate_referrers(session, of_sign(key), now=now)
+        await follow_change(session, of_sign(key), now=now)
     return await get_sign(session, key)
 
 
