@@ -107,6 +107,23 @@ def test_the_encoding_is_guessed_from_the_beginning() -> None:
     assert guess_encoding("髙橋".encode(CP932), is_all=True) == CP932
 
 
+def test_one_broken_character_makes_no_other_encoding_of_a_file() -> None:
+    lines = ["名", "東京", "日本", "大阪"]  # bytes that are something else in CP932
+    for encoding in (UTF_8, CP932):
+        broken = "\n".join(lines).encode(encoding) + b"\n\xff\n"
+        assert guess_encoding(broken, is_all=True) == encoding
+        records = read(broken, encoding=encoding)[0]
+        assert [(list(one.values), one.problem is None) for one in records] == [
+            (["東京"], True), (["日本"], True), (["大阪"], True), ([], False),
+        ]  # fmt: skip
+    assert guess_encoding(b"\xef\xbb\xbfid\n\xff\n", is_all=True) == UTF_8
+
+
+def test_a_file_whose_lines_end_with_cr_alone_is_told_so() -> None:
+    with pytest.raises(UnreadableHeader, match="carriage return"):
+        read(b"id,name\r1,a\r2,b\r")
+
+
 def test_fields_are_counted() -> None:
     assert seen(b"a,b\n1\n1,2\n1,2,3\n1,2,\n") == [
         (2, ["1"], False), (3, ["1", "2"], True), (4, ["1", "2", "3"], False), (5, ["1", "2", ""], True),
