@@ -94,6 +94,14 @@ async def test_what_is_wrong_is_refused_with_its_path(profile_at_rest: RunningSe
     assert error["field"] == "value.of"
     [error] = await refused("c", {"kind": "computed", "key": "nothing"})
     assert error["field"] == "value.key"
+    wrong = {"property": "gift", "comparison": "lt", "value": True}
+    for rule, field in (
+        ({"event": "A", "where": [wrong]}, "where.0.comparison"),
+        ({"event": "A", "valid": [{"days": 1}, {"calendar": "year", "zone": "Mars"}]}, "valid.1.zone"),
+    ):
+        body = {"name": "p", "points": {"rules": [{"event": "B"}, rule]}}
+        [error] = (await call(profile, "PUT", "computed-traits/p", body, 422))["errors"]
+        assert error["field"] == f"points.rules.1.{field}"
     answer = await put(profile, "b", {**BOUGHT, "function": "most_frequent", "property": "category"}, 422)
     assert "computed a refers to it" in answer["detail"]  # it would add 1 to a text
     refusal = await call(profile, "DELETE", "computed-traits/b", status=409)

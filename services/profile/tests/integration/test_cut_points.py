@@ -127,7 +127,10 @@ async def test_what_was_due_while_nobody_ran_is_taken_later(profile_at_rest: Run
     assert (await call(profile, "PUT", "rfm", rfm, 201))["version"] == 1
     wrong = {**rfm, "window": {"calendar": "year", "zone": "Nowhere/Land"}}
     refusal = await call(profile, "PUT", "rfm", wrong, 422)
-    assert refusal["errors"][0]["field"] == "rfm.window.zone"
+    assert refusal["errors"][0]["field"] == "window.zone"
+    wrong = {**rfm, "where": [{"property": "gift", "comparison": "lt", "value": True}]}
+    refusal = await call(profile, "PUT", "rfm", wrong, 422)
+    assert refusal["errors"][0]["field"] == "where.0.comparison"
 
 
 @pytest.mark.parametrize(

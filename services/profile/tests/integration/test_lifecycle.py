@@ -151,6 +151,9 @@ async def test_a_condition_asks_for_states_and_follows_new_thresholds(profile: R
     assert member["customer_id"] == str(customer)
     refusal = await call(profile, "PUT", "lifecycle", {**thresholds, "dormant_days": 40}, 422)
     assert refusal["errors"]
+    where = [{"property": "gift", "comparison": "lt", "value": True}]
+    refusal = await call(profile, "PUT", "lifecycle", {**thresholds, "where": where}, 422)
+    assert refusal["errors"][0]["field"] == "where.0.comparison"
 
 
 async def test_whoever_turns_out_to_be_one_has_one_state(profile: RunningService) -> None:

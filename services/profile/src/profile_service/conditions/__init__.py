@@ -4,7 +4,7 @@ contracts.conditions -> `checking` (whatever is published) -> `expanding` (with 
 -> `reading` (what it depends on), `compiler` (ONE: for live evaluation, backfill, preview and computed values).
 """
 
-from profile_service.conditions.checking import check_condition, check_filters, check_value
+from profile_service.conditions.checking import check_condition, check_filters, check_value, check_window
 from profile_service.conditions.compiler import CompiledConditions, CompiledPredicate, Compiler
 from profile_service.conditions.expanding import expand, expand_value
 from profile_service.conditions.library import (
@@ -38,6 +38,7 @@ __all__ = [
     "check_condition",
     "check_filters",
     "check_value",
+    "check_window",
     "dependencies_of",
     "dependents_of",
     "expand",

@@ -1,6 +1,6 @@
 """What a condition must fulfil beyond its schema; every refusal names the path in the tree."""
 
-from contracts.conditions import Condition, PropertyFilter, Value
+from contracts.conditions import AnyWindow, Condition, PropertyFilter, Value
 from profile_service.conditions import translating
 from profile_service.conditions.expanding import check_leaves, check_value_leaves
 from profile_service.conditions.reading import children_of
@@ -33,6 +33,15 @@ def check_filters(filters: list[PropertyFilter], *, field: str = "where") -> Non
         Invalid: with the path of the filter's comparison.
     """
     translating.filters(filters, field=field)
+
+
+def check_window(window: AnyWindow | None, *, field: str = "window") -> None:
+    """Refuse a window that ends before it starts or whose time zone there is not.
+
+    Raises:
+        Invalid: with the path in the window.
+    """
+    translating.window(window, field=field)
 
 
 def _check_size(tree: Condition | Value, *, field: str) -> None:

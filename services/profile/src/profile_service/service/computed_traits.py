@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.conditions import Value
-from profile_service.conditions import Reference
+from profile_service.conditions import Reference, check_filters, check_window
 from profile_service.repository import computed_traits, schedules, segments
 from profile_service.repository.computed_traits import ComputedTraitRow
 from profile_service.repository.library import VALUE
@@ -46,6 +46,8 @@ async def put_computed_trait(
         Forbidden: the asker may not see all that it asks for. Conflict: there are too many.
         PreconditionFailed: somebody changed it meanwhile.
     """
+    if points is not None:
+        _check_rules(points)
     tree = value if points is None else VALUE.validate_python(points_value(points))
     if tree is None or (value is None) == (points is None):
         raise Invalid("A computed trait has a `value` or `points`, one of the two.", field="value")
@@ -72,6 +74,14 @@ async def put_computed_trait(
         await schedules.bring_forward(session, [f"computed:{key}"], now=now)
         await follow_change(session, of_computed(key), now=now)
     return row, present is None
+
+
+def _check_rules(points: PointsRules) -> None:
+    """Refuse what is wrong in a rule by its place there: the Value that is made of them has other places."""
+    for position, rule in enumerate(points.rules):
+        check_filters(rule.where, field=f"points.rules.{position}.where")
+        for place, window in enumerate(rule.valid or []):
+            check_window(window, field=f"points.rules.{position}.valid.{place}")
 
 
 def _meant(row: ComputedTraitRow) -> tuple[object, ...]:

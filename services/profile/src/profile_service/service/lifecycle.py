@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from profile_service.conditions import LIFECYCLE
+from profile_service.conditions import LIFECYCLE, check_filters
 from profile_service.repository import backfills, computed_traits, segments
 from profile_service.rules.lifecycle import DEFAULT, Lifecycle, lifecycle_conditions
 from profile_service.service.policy import sight_of
@@ -38,6 +38,7 @@ async def put_lifecycle(
     await segments.lock_definitions(session)
     present, version = await get_lifecycle(session)
     check_version(version, demanded_version)
+    check_filters(lifecycle.where)
     for _, condition in lifecycle_conditions(lifecycle):
         await resolve(session, condition, own=LIFECYCLE, field="lifecycle")
     if present != lifecycle or version == 0:

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.conditions import Value
-from profile_service.conditions import Compiler, expand_value
+from profile_service.conditions import Compiler, check_filters, check_window, expand_value
 from profile_service.repository import computed_traits, schedules, segments
 from profile_service.repository.library import VALUE, read_library
 from profile_service.repository.schedules import CutRow, ScheduleRow
@@ -49,6 +49,8 @@ async def put_rfm(
     await segments.lock_definitions(session)
     present, version = await get_rfm(session)
     check_version(version, demanded_version)
+    check_filters(rfm.where)
+    check_window(rfm.window)
     for value in rfm_values(rfm).values():
         await resolve_value(session, value, own=None, field="rfm")
     if present != rfm or version == 0:
