@@ -90,6 +90,30 @@ async def wake(profile: RunningService, subject: str) -> None:
     await taken(profile)
 
 
+async def test_cut_points_forgotten_and_taken_again_are_not_taken_for_those_before(profile: RunningService) -> None:
+    people, now = [uuid4() for _ in range(5)], profile.clock.now()
+
+    async def scores() -> list[int | None]:
+        await call(profile, "PUT", "cut-points/monetary", {}, 201)
+        await taken(profile)
+        found = [view["rfm_scores"] for view in await views(profile, *people)]
+        await call(profile, "DELETE", "cut-points/monetary", status=204)
+        return [each and each["monetary"] for each in found]
+
+    await profile.publish([event(people[0], "Product Viewed", now)])
+    await profile.drain()
+    await call(profile, "PUT", "cut-points/monetary", {}, 201)
+    await taken(profile)
+    await profile.publish([purchase(person, now, 10 * place) for place, person in enumerate(people)])
+    await profile.drain()
+    assert [view["rfm_scores"] for view in await views(profile, *people)] == [None] * 5  # nobody had bought by then
+    await call(profile, "DELETE", "cut-points/monetary", status=204)
+    assert await scores() == [1, 2, 3, 4, 5]
+    await profile.publish([purchase(people[0], now, 1000)])
+    await profile.drain()
+    assert await scores() == [5, 1, 2, 3, 4]
+
+
 async def test_a_computed_trait_is_cut_again_when_it_changes(profile: RunningService) -> None:
     people, now = [uuid4() for _ in range(4)], profile.clock.now()
     await profile.publish([purchase(person, now, 10 * place) for place, person in enumerate(people)])

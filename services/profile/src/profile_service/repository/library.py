@@ -18,7 +18,8 @@ from servicekit.database import raw
 CONDITION: TypeAdapter[Condition] = TypeAdapter(Condition)
 VALUE: TypeAdapter[Value] = TypeAdapter(Value)
 
-# A computed trait may be deleted and made again with its first version: its row's `xmin` never comes back.
+# Computed traits and cut points may be deleted and made again, beginning with version 1: a row's `xmin` never
+# comes back.
 _STATE = """
 SELECT 'segment' AS kind, segment_id, key, version::bigint AS version, 0 AS position FROM segments
 WHERE version > 0 AND archived_at IS NULL
@@ -27,7 +28,8 @@ UNION ALL SELECT 'rank', NULL, r.key, t.version, r.position FROM ranks r, rank_t
 UNION ALL SELECT 'measure', NULL, key, version, 0 FROM rank_tables WHERE measure IS NOT NULL
 UNION ALL SELECT 'computed', NULL, key, xmin::text::bigint, 0 FROM computed_traits
 UNION ALL SELECT 'lifecycle', NULL, key, version, 0 FROM value_settings WHERE key = 'lifecycle'
-UNION ALL SELECT 'cuts', NULL, subject, max(version), 0 FROM cut_points GROUP BY subject
+UNION ALL SELECT 'cuts', NULL, subject, (array_agg(xmin::text::bigint ORDER BY version DESC))[1], 0 FROM cut_points
+GROUP BY subject
 """
 _SELECT_STATE = f"SELECT kind, segment_id, key, version FROM ({_STATE}) AS s ORDER BY kind DESC, position, key"  # noqa: S608  # ours
 _SELECT_PUBLISHED = f"""
@@ -41,7 +43,7 @@ SELECT s.kind, s.segment_id, s.key, s.version, r.threshold,
            WHEN 'lifecycle' THEN (SELECT document FROM value_settings v WHERE v.key = s.key)
            ELSE (SELECT jsonb_build_object('value', p.value, 'kind', p.kind, 'until', p.until,
                                            'at_least', p.at_least, 'at_most', p.at_most)
-                 FROM cut_points p WHERE p.subject = s.key AND p.version = s.version)
+                 FROM cut_points p WHERE p.subject = s.key ORDER BY p.version DESC LIMIT 1)
        END AS tree
 FROM ({_STATE}) AS s LEFT JOIN ranks r ON s.kind = 'rank' AND r.key = s.key
 ORDER BY s.kind DESC, s.position, s.key

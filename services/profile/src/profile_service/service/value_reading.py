@@ -157,7 +157,7 @@ def _put(view: ComputedView, each: _Asked, value: Any, library: Library) -> None
             view.lifecycle = value
         case ("points", _):
             view.points = value
-        case ("rfm", measure):
+        case ("rfm", measure) if library.cuts[measure].at:  # none: there were no buyers to compare with
             view.scores[measure] = score(value, library.cuts[measure].at)  # type: ignore[index]  # one of MEASURES
 
 
