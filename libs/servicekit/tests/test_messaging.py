@@ -63,12 +63,16 @@ async def test_the_database_knows_the_same_partition(sample: RunningService, par
 
 async def test_facts_that_the_database_writes_lie_in_the_outbox_like_all_others(sample: RunningService) -> None:
     customers = [uuid4() for _ in range(3000)]
-    told = insert_of_facts("facts", partitions=3, occurred_at="$2::timestamptz", traceparent="$3::text")
-    facts = """
-        SELECT 'said' AS type, id AS customer_id,
-               '{"customer_id":"' || id || '","text":"' || repeat('é', 300) || '"}' AS fact
-        FROM unnest($1::uuid[]) AS id
-    """
+    fact = """'{"customer_id":"' || customer_id || '","text":"' || repeat('é', 300) || '"}'"""
+    told = insert_of_facts(
+        "facts",
+        fact=fact,
+        max_bytes="700",
+        partitions=3,
+        occurred_at="$2::timestamptz",
+        traceparent="$3::text",
+    )
+    facts = "SELECT 'said' AS type, id AS customer_id FROM unnest($1::uuid[]) AS id"
     async with sample.database.transaction() as session:
         await (await raw(session)).execute(f"WITH facts AS ({facts}), told AS ({told}) SELECT", customers, NOW, None)
         rows = await (await raw(session)).fetch("SELECT aggregateid, type, payload FROM outbox")

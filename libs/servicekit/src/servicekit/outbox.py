@@ -108,23 +108,25 @@ async def publish_encoded(
     )
 
 
-def insert_of_facts(source: str, *, partitions: int, occurred_at: str, traceparent: str) -> str:
+def insert_of_facts(
+    source: str, *, fact: str, max_bytes: str, partitions: int, occurred_at: str, traceparent: str
+) -> str:
     """An INSERT, to stand in a WITH, that publishes facts which the database itself writes: very many, all alike.
 
-    `source` is a relation of the statement with `type`, `customer_id` and `fact` (text: the fact as JSON, of at most
-    4 KiB), each customer once; `occurred_at` and `traceparent` are its parameters (see `current_traceparent`). Call
-    `wake_relay` as well.
+    `source` is a relation of the statement with `type`, `customer_id` and whatever `fact` asks for, the SQL of the fact
+    as JSON text; each customer once. None is longer than `max_bytes` (SQL; at most 4 KiB): so facts are shared out
+    before they are written, and only ids are sorted. `occurred_at` and `traceparent` are parameters (see
+    `current_traceparent`). Call `wake_relay` as well.
     """
-    limit = MAX_PAYLOAD_BYTES - 4 * 1024 - 16
+    room = MAX_PAYLOAD_BYTES - 4 * 1024 - 16
     return f"""
     INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, occurred_at, traceparent)
-    SELECT gen_random_uuid(), 'customer', place::text, type, '{{"facts":[' || string_agg(fact, ',') || ']}}',
+    SELECT gen_random_uuid(), 'customer', place::text, type, '{{"facts":[' || string_agg({fact}, ',') || ']}}',
            {occurred_at}, {traceparent}
     FROM (
-        SELECT type, place, fact,
-               sum(octet_length(fact) + 1) OVER (PARTITION BY type, place ROWS UNBOUNDED PRECEDING) / {limit} AS part
-        FROM (SELECT type, fact, {sql_of_partition("customer_id", partitions)} AS place FROM {source}) AS placed
-    ) AS measured
+        SELECT *, (row_number() OVER (PARTITION BY type, place) - 1) / ({room} / (1 + {max_bytes})) AS part
+        FROM (SELECT *, {sql_of_partition("customer_id", partitions)} AS place FROM {source}) AS placed
+    ) AS shared_out
     GROUP BY type, place, part
     """  # noqa: S608  # our own text, values as parameters
 

@@ -40,6 +40,9 @@ _KEEP_FOUND = load_sql("profile_service", "keep_found_answers")
 _BY_HASH_AND_INDEX = "SELECT set_config('enable_nestloop', $1, true), set_config('enable_seqscan', $1, true)"
 _RANDOM_PART = 24
 """Characters of an id that are random; a number makes the other twelve. PostgreSQL takes 3 us for each random id."""
+_FACT = """'{"event_id":"' || $3::text || lpad(to_hex(number), 12, '0') || '","customer_id":"' || customer_id
+           || '","anchor_id":"' || anchor_id || $4::text"""
+_FACT_BYTES = "(200 + octet_length($4::text))"
 _LEAVE = load_sql("profile_service", "leave_segment")
 
 
@@ -197,7 +200,14 @@ async def keep_first(session: AsyncSession, segment_id: UUID, facts: EntryFacts,
     """Lock the next chunk's customers, keep what was found of those without an answer, publish; None: none is left."""
     connection = await raw(session)
     await connection.execute(_BY_HASH_AND_INDEX, "off")
-    told = insert_of_facts("facts", partitions=facts.partitions, occurred_at="$2::timestamptz", traceparent="$5::text")
+    told = insert_of_facts(
+        "facts",
+        fact=_FACT,
+        max_bytes=_FACT_BYTES,
+        partitions=facts.partitions,
+        occurred_at="$2::timestamptz",
+        traceparent="$5::text",
+    )
     row = await connection.fetchrow(
         _KEEP_FIRST.replace("/* insert of facts */", told),
         segment_id, now, str(uuid4())[:_RANDOM_PART], facts.ending, current_traceparent(), facts.fact_type,

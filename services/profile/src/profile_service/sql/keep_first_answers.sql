@@ -28,10 +28,7 @@ WITH chunk AS (
     SELECT s.customer_id, s.anchor_id, s.is_member, s.valid_until, s.is_stale, k.customer_id IS NOT NULL AS is_kept
     FROM present s LEFT JOIN kept k USING (customer_id) WHERE NOT is_moving
 ), facts AS (
-    SELECT $6::text AS type, customer_id,
-           '{"event_id":"' || $3::text || lpad(to_hex(row_number() OVER ()), 12, '0') || '","customer_id":"' || customer_id
-           || '","anchor_id":"' || anchor_id || $4::text AS fact
-    FROM compared WHERE is_kept AND is_member
+    SELECT $6::text AS type, customer_id, anchor_id, row_number() OVER () AS number FROM compared WHERE is_kept AND is_member
 ), told AS (
     /* insert of facts */
 )
