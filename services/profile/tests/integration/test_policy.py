@@ -205,3 +205,28 @@ async def test_sums_of_purchases_are_hidden_with_the_property_they_are_sums_of(p
         ):
             answer = await ask(profile, department, method, path, body)
             assert (answer.status_code, "4711" in answer.text) == (200, is_told), answer.text
+
+
+async def test_an_outcome_is_hidden_with_the_traits_its_filters_ask_for(profile_at_rest: RunningService) -> None:
+    profile = profile_at_rest
+    follows = {"event": "Identified", "where": [{"property": "illness", "comparison": "eq", "value": "asthma"}]}
+    sign = {"name": "s", "meaning": "m", "condition": VISITED, "strength": "weak", "lifetime_days": 1}
+    await do(profile, "PUT", "/v1/signs/visits", {**sign, "outcome": {**follows, "within_days": 3}})
+    await do(profile, "POST", "/v1/signs/visits:publish")
+    await hide_from_ads(profile, {"kind": "trait", "names": ["illness"]})
+    for department, is_told in (("crm", True), ("ads", False)):
+        for path in ("/v1/signs", "/v1/signs/visits", "/v1/signs/visits/versions"):
+            answer = await ask(profile, department, "GET", path)
+            assert (answer.status_code, "asthma" in answer.text) == (200, is_told), answer.text
+        precision = await ask(profile, department, "GET", "/v1/signs/visits/precision")
+        assert precision.status_code == (200 if is_told else 403)
+
+
+async def test_a_computed_trait_is_explained_by_what_it_is_drawn_from(profile_at_rest: RunningService) -> None:
+    profile = profile_at_rest
+    ills = {"kind": "trait", "trait": "illness", "read_as": "text"}
+    await do(profile, "PUT", "/v1/computed-traits/ills", {"name": "ills", "value": ills})
+    await hide_from_ads(profile, {"kind": "trait", "names": ["illness"]})
+    question = {"department": "ads", "kind": "trait", "name": "ills"}
+    answer = await profile.client.post("/v1/policy:explain", json=question, headers=officer(profile))
+    assert (answer.json()["effect"], answer.json()["because"]) == ("deny", "drawn_from")

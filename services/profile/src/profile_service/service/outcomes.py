@@ -45,9 +45,7 @@ class Outcome:
 
     def is_visible(self, sight: Sight) -> bool:
         """Whether all of it may be read."""
-        return all(sight.sees_event(each.event) for each in self.events) and (
-            self.sign is None or sight.sees_sign(self.sign)
-        )
+        return self._hidden_from(sight) is None
 
     def check_visible(self, sight: Sight) -> None:
         """Refuse to ask for what the asker may not see.
@@ -55,13 +53,15 @@ class Outcome:
         Raises:
             Forbidden: with the path.
         """
+        hidden = self._hidden_from(sight)
+        if hidden is not None:
+            raise Forbidden(REFUSED, field=hidden)
+
+    def _hidden_from(self, sight: Sight) -> str | None:
+        """The path of the first name that the asker may not see: of a sign, an event, or a property that is a trait."""
         if self.sign is not None and not sight.sees_sign(self.sign):
-            raise Forbidden(REFUSED, field="outcome.sign")
-        for path, match in self._placed():
-            if not sight.sees_event(match.event):
-                raise Forbidden(REFUSED, field=f"{path}.event")
-            for place, each in enumerate(match.where):
-                sight.check_name("trait", each.property, field=f"{path}.where.{place}.property")
+            return "outcome.sign"
+        return next((hidden for path, match in self._placed() if (hidden := sight.hidden_in(match, path))), None)
 
     async def check(self, session: AsyncSession) -> None:
         """Refuse a sign that is not detected, and filters that order booleans.

@@ -173,6 +173,14 @@ class Sight:
             return decision.effect == "allow"
         return all(self.sees_tree(tree) for tree in trees)
 
+    def sees_named(self, kind: Kind, name: str) -> bool:
+        """Whether what it is drawn from may be read, too; a computed trait is a trait to the policy."""
+        if kind == "segment":
+            return self.sees_segment(name)
+        if kind == "sign":
+            return self.sees_sign(name)
+        return kind != "trait" or name not in self._library.computed or self.sees_definition(("computed", name))
+
     def sees_tree(self, tree: BaseModel) -> bool:
         """Whether all that a condition or Value asks for may be read."""
         return self.is_whole or self.hidden_in(tree, "") is None
@@ -331,8 +339,6 @@ class Explained:
 def explain(sight: Sight, kind: Kind, name: str, origin: Origin) -> Explained:
     """Say what a caller may see of a thing, and why."""
     decision = sight.decide(kind, name, origin)
-    if kind in {"segment", "sign"} and decision.effect == "allow":
-        is_seen = sight.sees_segment(name) if kind == "segment" else sight.sees_sign(name)
-        if not is_seen:
-            return Explained("deny", "drawn_from", decision)
+    if decision.effect == "allow" and not sight.sees_named(kind, name):
+        return Explained("deny", "drawn_from", decision)
     return Explained(decision.effect, "default" if decision.rule is None else "rule", decision)
