@@ -1,9 +1,11 @@
 """P10: how what P5 and P6 measure, and timelines, grow with the population, from ten thousand customers to a million.
 
-`make bench-large`: ten million.
+`make bench-large`: ten million. Where the disk is small: fewer events (`EVENTS_PER_CUSTOMER`) and fewer segments, whose
+answers take more than the events (`SEGMENTS`), at each size.
 """
 
 import asyncio
+import os
 import random
 import statistics
 from collections.abc import Sequence
@@ -34,6 +36,8 @@ from tests.bench.segments import (
     seconds,
 )
 
+SEGMENTS = int(os.environ.get("SEGMENTS", "50"))
+
 
 @dataclass(frozen=True)
 class Growth:
@@ -51,7 +55,7 @@ class Growth:
         """One line, against the smallest population; what goes over everybody per customer."""
         size = self.customers / base.customers
         return (
-            f"P10  {self.customers:>10,} customers: batch of {BATCH} with 50 segments {self.batch:,.0f} ms "
+            f"P10  {self.customers:>10,} customers: batch of {BATCH} with {SEGMENTS} segments {self.batch:,.0f} ms "
             f"({self.batch / base.batch:.2f}x; right after a checkpoint {self.first_batch:,.0f} ms), "
             f"preview {self.preview:,.0f} ms "
             f"({self.preview / base.preview / size:.2f}x per customer), backfill {self.backfill:,.0f} ms "
@@ -62,7 +66,7 @@ class Growth:
 
 
 def measure_p10(sizes: Sequence[int] = (10_000, 100_000, MILLION)) -> list[str]:
-    """How recording a batch with fifty live segments (P2's part in the database), preview and backfill grow."""
+    """How recording a batch with `SEGMENTS` live segments (P2's part in the database), preview and backfill grow."""
     with ExitStack() as running:
         urls = {customers: running.enter_context(population(customers)) for customers in sizes}
         grown = asyncio.run(_measure_growth({customers: Desk.on(url) for customers, url in urls.items()}))
@@ -86,25 +90,28 @@ async def _measure_growth(desks: dict[int, Desk]) -> list[Growth]:
 async def _batches(desks: dict[int, Desk]) -> dict[int, tuple[list[float], list[float]]]:
     """Batches recorded in turns, one on each population, so that all are taken under the same load; and the first ones.
 
-    In a state that lasts: everybody's answers are kept already, what live work reads has been read before, and nearly
-    every page was written since the last checkpoint. Without the first, each batch would write twenty-five first
-    answers for each of its customers, which happens once in a customer's life (on a small population soon for all, on
-    a large one for nearly every batch). Without the last, each page that a batch changes goes into the log whole: once
-    between two checkpoints. The first ones, right after a checkpoint, are told apart.
+    In a state that lasts: everybody's answers are kept already, what live work reads has been read before, and every
+    page stands in the log already since the last checkpoint. Without the first, each batch would write twenty-five
+    first answers for each of its customers, which happens once in a customer's life (on a small population soon for
+    all, on a large one for nearly every batch). Without the last, each page that a batch changes goes into the log
+    whole: once between two checkpoints. Batches right after one are told apart; what comes later is measured without
+    whole pages in the log, instead of writing batches until each page stands in it.
     """
     chance, first = random.Random(10), {customers: list[float]() for customers in desks}
     for customers, desk in desks.items():
-        await _keep_answers(desk, await publish_fifty(desk))
-        await _read_what_live_work_reads(desk)
+        await _keep_answers(desk, await publish_fifty(desk, SEGMENTS))
         progress(f"P10: {customers:,} customers' answers are kept")
+        await _read_what_live_work_reads(desk)
+        await _write_whole_pages(desk, "on")
         first[customers] += [await _batch(desk, chance, customers) for _ in range(35)][10:]
-        for _ in range(customers // 1000):  # one event for two customers: most pages, then
-            await _batch(desk, chance, customers)
-        progress(f"P10: {customers:,} customers' pages are in the log")
+        await _write_whole_pages(desk, "off")
+        progress(f"P10: {customers:,} customers, first batches measured")
     taken = {customers: list[float]() for customers in desks}
     for number in range(10 + 25):
         for customers, desk in desks.items() if number % 2 else reversed(desks.items()):
             taken[customers].append(await _batch(desk, chance, customers))
+    for desk in desks.values():
+        await _write_whole_pages(desk, "on")
     return {customers: (taken[customers][10:], first[customers]) for customers in desks}
 
 
@@ -142,14 +149,19 @@ async def _read_what_live_work_reads(desk: Desk) -> None:
     """As on a machine that has been at work for a while; a page not in memory costs a reading from disk."""
     connection = await desk.database.connect()
     await connection.execute("VACUUM (ANALYZE) segment_memberships")
-    # a million customers have 3.5 GB of pages that batches change: a checkpoint sooner than that puts them all into the
-    # log again (docs/store.md)
-    await connection.execute("ALTER SYSTEM SET max_wal_size = '16GB'")
-    await connection.execute("SELECT pg_reload_conf()")
-    await connection.execute("CHECKPOINT; CREATE EXTENSION IF NOT EXISTS pg_prewarm")
+    await connection.execute("CREATE EXTENSION IF NOT EXISTS pg_prewarm")
     await connection.execute(
         "SELECT pg_prewarm(name::regclass, 'buffer') FROM unnest($1::text[]) AS name", LIVE_WORK_READS
     )
+    await connection.close()
+
+
+async def _write_whole_pages(desk: Desk, choice: str) -> None:
+    """Whether a page that is changed for the first time since a checkpoint goes into the log whole; a checkpoint."""
+    connection = await desk.database.connect()
+    await connection.execute(f"ALTER SYSTEM SET full_page_writes = {choice}")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.execute("CHECKPOINT")
     await connection.close()
 
 
@@ -212,7 +224,7 @@ async def _pages_of_the_longest(desk: Desk) -> tuple[list[float], list[float]]:
         LONGEST,
         NOW - timedelta(days=170),
     )
-    keeper = PolicyKeeper(desk.settings.purchase_event)
+    keeper = PolicyKeeper(desk.settings.purchase_event, desk.settings.revenue_property)
 
     async def page(place: Any, policy: PolicyDocument) -> None:  # an asyncpg record
         async with desk.database.transaction() as session:
