@@ -7,9 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
+from uuid import UUID
 
 import pytest
 from services.profile.tests.integration.conftest import START
+from services.profile.tests.profile_facts import event
 
 import profile_service
 from profile_service.app import build
@@ -90,6 +92,24 @@ async def test_a_dataset_is_described_imported_and_read_beside_its_segment(profi
     answer = (await ask(profile, "GET", "/v1/segments/buyer/insights", params=params)).json()
     assert [cell["measures"] for cell in answer["cells"]] == [{"spend": 6100.5, "alone": None}]
     assert answer["next"] is None
+
+
+async def test_of_a_few_customers_nothing_bought_is_said(profile: RunningService) -> None:
+    people = [UUID(int=number) for number in range(1, 11)]
+    await profile.publish([event(each, "Page Viewed", START) for each in people])
+    await profile.drain()
+    await ask(profile, "PUT", "/v1/segments/buyer", "profile:write", json={"name": "b", "kind": "static"})
+    await ask(profile, "PUT", "/v1/insights/panel", json=PANEL)
+    await send(profile, FILE)
+    for verb, members, status in (
+        ("addMembers", people[:1], 409),
+        ("addMembers", people, 200),
+        ("removeMembers", people[1:], 409),
+    ):
+        path, body = f"/v1/segments/buyer:{verb}", {"customer_ids": [str(each) for each in members]}
+        assert (await ask(profile, "POST", path, "profile:write", json=body)).status_code == 200
+        answer = await ask(profile, "GET", "/v1/segments/buyer/insights")
+        assert (answer.status_code, "8200" in answer.text) == (status, status == 200), answer.text
 
 
 async def test_one_line_that_is_refused_refuses_the_file(profile: RunningService) -> None:

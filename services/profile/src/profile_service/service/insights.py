@@ -19,6 +19,7 @@ from profile_service.rules.insights import (
     header_problem,
 )
 from profile_service.service.policy import sight_of
+from profile_service.service.segments import get_segment
 from servicekit.auth import Principal
 from servicekit.clock import Clock
 from servicekit.cursors import Page, cut_page
@@ -220,12 +221,17 @@ async def insights_of(
 ) -> SegmentInsights:
     """What the datasets that may be used now say of a segment; who reads it is noted.
 
+    What a dataset says of fewer of our customers than its minimum would be said of persons: it is left out.
+
     Raises:
-        NotFound: there is no such segment.
+        NotFound: there is no such segment. Conflict: it has members, too few for every dataset there is.
     """
-    if await insights.unknown_segments(session, [segment_key]) or not sight_of(session).sees_segment(segment_key):
-        raise NotFound(f"There is no segment {segment_key}.")
-    datasets = await insights.datasets_about(session, segment_key, now=now)
+    size = (await get_segment(session, segment_key)).size
+    about = await insights.datasets_about(session, segment_key, now=now)
+    datasets = [each for each in about if not 0 < size < each.minimum_cell_size]
+    if about and not datasets:
+        least = min(each.minimum_cell_size for each in about)
+        raise Conflict(f"The segment has fewer than {least} members: bought data about it would be about persons.")
     found = await insights.cells_of(session, [each.key for each in datasets], segment_key, after=after, limit=first + 1)
     page = cut_page(found, first, lambda row: (row.dataset_key, row.line))
     shown = sorted({cell.dataset_key for cell in page.items})
