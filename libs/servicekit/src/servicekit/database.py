@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from importlib.resources import files
+from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -59,6 +60,28 @@ def engine_url(database_url: str) -> URL:
     )
 
 
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg tells its types to nobody
+    """Asks what `uuid[]` is once in a process, not in every connection.
+
+    asyncpg knows PostgreSQL's own types but not their arrays; its question costs the server more than most of ours,
+    and a connection asks for each kind of array it meets. The numbers of these types are the same on every server.
+    """
+
+    async def _introspect_types(self, typeoids: Collection[int], *more: Any) -> tuple[Any, Any]:  # as asyncpg calls it
+        wanted = frozenset(typeoids)
+        if wanted in _KNOWN_TYPES:
+            return _KNOWN_TYPES[wanted], _NOT_ASKED
+        found, statement = await super()._introspect_types(typeoids, *more)
+        if max(wanted) < _FIRST_TYPE_THAT_DIFFERS:
+            _KNOWN_TYPES[wanted] = found
+        return found, statement
+
+
+_KNOWN_TYPES: dict[frozenset[int], Any] = {}  # asyncpg's records
+_NOT_ASKED = SimpleNamespace(name="not asked")  # a statement with a name: the one in preparation is still prepared
+_FIRST_TYPE_THAT_DIFFERS = 10_000  # PostgreSQL's FirstGenbkiObjectId: smaller ones are given by hand, for good
+
+
 class Database:
     """A pool of connections to the service's own PostgreSQL database."""
 
@@ -70,7 +93,11 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=False,
-            connect_args={"timeout": 5, "server_settings": {"application_name": application_name, "jit": "off"}},
+            connect_args={
+                "timeout": 5,
+                "server_settings": {"application_name": application_name, "jit": "off"},
+                "connection_class": _Connection,
+            },
         )
 
     @asynccontextmanager
@@ -89,7 +116,10 @@ class Database:
     async def connect(self) -> asyncpg.Connection:
         """Open a connection outside the pool, for locks held long and for LISTEN."""
         return await asyncpg.connect(
-            self.url, timeout=5, server_settings={"application_name": "kizuna-lease", "jit": "off"}
+            self.url,
+            timeout=5,
+            server_settings={"application_name": "kizuna-lease", "jit": "off"},
+            connection_class=_Connection,
         )
 
     async def ping(self) -> None:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,7 +26,7 @@ from nats.js.errors import NotFoundError
 from servicekit.auth import sign_token
 from servicekit.clock import Clock, SystemClock
 from servicekit.command import migrations_directory
-from servicekit.database import Database
+from servicekit.database import TRANSIENT_ERRORS, Database
 from servicekit.embedded.nats_server import EmbeddedNats
 from servicekit.embedded.postgres import EmbeddedPostgres
 from servicekit.migrations import migrate
@@ -143,6 +143,8 @@ class RunningService:
     app: FastAPI
     client: httpx.AsyncClient
     environment: Environment
+    _connection: asyncpg.Connection | None = None
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def database(self) -> Database:
@@ -211,25 +213,36 @@ class RunningService:
 
     async def drain(self, seconds: float = 90) -> None:
         """Wait until this service's outbox is empty and its consumers have nothing left, twice in a row."""
-        async with asyncio.timeout(seconds), self._connection() as connection:
+        async with asyncio.timeout(seconds):
             quiet = 0
-            while quiet < 2:
-                quiet = quiet + 1 if await self._is_idle(connection) else 0
+            while True:
+                quiet = quiet + 1 if await self._is_idle() else 0
+                if quiet == 2:
+                    return
                 await asyncio.sleep(0.03)
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.Connection | None]:
-        if self.service.database is None:
-            yield None
-            return
-        connection = await self.database.connect()
-        try:
-            yield connection
-        finally:
-            await connection.close()
+    async def fetchval(self, sql: str, *arguments: object) -> Any:  # whatever the statement gives
+        """Ask the database one thing, over a connection kept for this: tests ask hundreds of times."""
+        async with self._asking:
+            try:
+                return await (await self._kept_connection()).fetchval(sql, *arguments)
+            except TRANSIENT_ERRORS:  # a test may have cut it on purpose
+                self.close()
+                return await (await self._kept_connection()).fetchval(sql, *arguments)
 
-    async def _is_idle(self, connection: asyncpg.Connection | None) -> bool:
-        if connection is not None and await connection.fetchval(
+    async def _kept_connection(self) -> asyncpg.Connection:
+        if self._connection is None:
+            self._connection = await self.database.connect()
+        return self._connection
+
+    def close(self) -> None:
+        """Close the connection kept for questions."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def _is_idle(self) -> bool:
+        if self.service.database is not None and await self.fetchval(
             "SELECT EXISTS (SELECT FROM outbox) OR EXISTS (SELECT FROM anchors WHERE pending > 0) "
             "OR EXISTS (SELECT FROM moving_customers) "
             "OR EXISTS (SELECT FROM erasure_work WHERE finished_at IS NULL)"
@@ -309,7 +322,11 @@ async def running(
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     try:
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{name}.test") as client:
-            yield RunningService(service, app, client, environment)
+            running_service = RunningService(service, app, client, environment)
+            try:
+                yield running_service
+            finally:
+                running_service.close()
     finally:
         stop.set()
         with suppress(TimeoutError):
