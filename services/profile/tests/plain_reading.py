@@ -352,9 +352,9 @@ class Reading:
             case c.DistanceValue():
                 table = self.library.ranks[node.table]
                 measure = self.value(table.measure)
-                thresholds = [rank.threshold for rank in table.ranks if rank.threshold is not None]
-                lacking = [each - measure for each in thresholds if measure is not None and each > measure]
-                return min(lacking, default=None)
+                above = table.ranks[self._rank(node.table) + 1 :]
+                ahead = next((rank.threshold for rank in above if rank.threshold is not None), None)
+                return None if ahead is None or measure is None else ahead - measure
             case c.RoundedDown():
                 of = self.value(node.of)
                 return None if of is None else of.to_integral_value(ROUND_FLOOR)

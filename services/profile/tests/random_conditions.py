@@ -145,7 +145,7 @@ references = st.one_of(
         kind="rank",
         position=st.sampled_from(["is", "at_least", "at_most"]),
         rank=st.sampled_from([None, "bronze", "silver", "gold"]),
-        table=st.sampled_from(["default", "plain"]),
+        table=st.sampled_from(["default", "plain", "mixed"]),
     ),
     _fixed(kind="lifecycle", states=st.lists(st.sampled_from(["new", "active", "gone"]), min_size=1, max_size=2)),
     _fixed(
@@ -210,7 +210,9 @@ _number_leaves = st.one_of(
     _fixed(kind="trait", trait="points", read_as="number"),
     _fixed(kind="constant", value=numbers),
     _fixed(kind="computed", key="spend"),
-    _fixed(kind=st.sampled_from(["points", "distance_to_next_rank"])),
+    _fixed(
+        kind=st.sampled_from(["points", "distance_to_next_rank"]), table=st.sampled_from(["default", "mixed", "odd"])
+    ),
 )
 _number_values: Trees = st.one_of(
     _number_leaves,
@@ -381,6 +383,16 @@ LIBRARY = Library(
                 RankEntry("gold", _bought("ge", 2, window={"days": 7})),
             )
         ),
+        "mixed": RankTable(
+            (
+                RankEntry("bronze", threshold=Decimal(1)),
+                RankEntry("silver", _bought("ge", 2, window={"days": 30})),
+                RankEntry("gold", threshold=Decimal(10)),
+                RankEntry("black", _bought("ge", 2, window={"days": 7})),
+            ),
+            measure=_VALUE.validate_python({"kind": "computed", "key": "spend"}),
+        ),
+        "odd": RankTable((RankEntry("any", _bought("ge", 1)),), measure=_SPEND),
     },
     lifecycle=(
         ("new", _bought("le", 1, window={"days": 30})),

@@ -82,20 +82,29 @@ async def test_a_rank_is_reached_told_how_far_and_lost_after_the_next_year(profi
 
 
 async def test_a_rank_another_system_decided_stands_beside_measured_ones(profile: RunningService) -> None:
-    imported = {"kind": "trait", "trait": "loyalty_rank", "comparison": "eq", "value": "black"}
-    ranks = [*RANKS["ranks"], {"key": "black", "name": "Black", "condition": imported}]
+    def imported(key: str) -> dict[str, Any]:
+        condition = {"kind": "trait", "trait": "loyalty_rank", "comparison": "eq", "value": key}
+        return {"key": key, "name": key.title(), "condition": condition}
+
+    silver, gold = RANKS["ranks"]
+    ranks = [silver, imported("red"), gold, imported("black")]
     await with_ranks(profile, {**RANKS, "ranks": ranks})
-    customer, now = uuid4(), profile.clock.now()
+    customer, red, now = uuid4(), uuid4(), profile.clock.now()
     await profile.publish([identify(customer, now, loyalty_rank="black"), purchase(customer, now, 50)])
+    await profile.publish([identify(red, now, loyalty_rank="red"), purchase(red, now, 50)])
     await profile.drain()
-    [view] = await views(profile, customer)
-    assert (view["rank"]["key"], view["points"]) == ("black", "5")
+    view, second = await views(profile, customer, red)
+    assert (second["rank"]["key"], second["next_rank"]) == ("red", {"key": "gold", "name": "Gold", "missing": "295"})
+    assert (view["rank"]["key"], view["points"], view["next_rank"]) == ("black", "5", None)
     read = await call(profile, "GET", "ranks/default")
     assert [(each["key"], each["threshold"], each["size"]) for each in read["ranks"]] == [
         ("silver", "100", 0),
+        ("red", None, 1),
         ("gold", "300", 0),
         ("black", None, 1),
     ]
+    near = {"kind": "value", "of": {"kind": "distance_to_next_rank"}, "comparison": "le", "value": 300}
+    assert (await call(profile, "POST", "segments:preview", {"condition": near}))["sample"] == [str(red)]
 
 
 async def test_what_does_not_fit_together_is_refused(profile_at_rest: RunningService) -> None:

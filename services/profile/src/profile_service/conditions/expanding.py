@@ -4,6 +4,7 @@ Every reference is replaced by the tree of what is published under its key, so t
 statement answers for a batch, and `valid_until` stays exact. A refusal names the path in the tree that was handed in.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -153,16 +154,30 @@ class _Expander:
             return n.Always(True) if place < 0 else n.Or(tuple(fulfilled[place:]))
         return n.And((fulfilled[place], above))
 
-    def _measure(self, library: Library, table: str, field: str) -> tuple[n.Expression, list[Decimal]]:
+    def _measure(self, table: RankTable, name: str, field: str) -> tuple[n.Expression, list[Decimal]]:
         """A table's measure and thresholds, lowest first."""
-        ranks = self._ranks(library, table, f"{field}.table")
-        if ranks.measure is None:
-            raise Invalid(f"The table of ranks {table} has no measure.", field=f"{field}.table")
-        with self._following(("ranks", table), f"{field}.table"):
-            measure = self.value(ranks.measure, f"{field}.table")
-        return measure, sorted(rank.threshold for rank in ranks.ranks if rank.threshold is not None)
+        if table.measure is None:
+            raise Invalid(f"The table of ranks {name} has no measure.", field=field)
+        with self._following(("ranks", name), field):
+            measure = self.value(table.measure, field)
+        return measure, [rank.threshold for rank in table.ranks if rank.threshold is not None]
 
-    def _distance(self, measure: n.Expression, thresholds: list[Decimal]) -> n.Expression:
+    def _distance(self, table: RankTable, name: str, field: str) -> n.Expression:
+        """To the next threshold above the rank that is held: by its threshold or, where there are such, a condition."""
+        measure, thresholds = self._measure(table, name, field)
+        if not thresholds:
+            return n.Choice(((n.Always(False), measure),), None, "number")
+        if len(thresholds) == len(table.ranks):
+            return self._distance_by_measure(measure, thresholds)
+        fulfilled = self._fulfilled(table, name, field)
+        places = [place for place, rank in enumerate(table.ranks) if rank.threshold is not None]
+        lacking = [n.Arithmetic("subtract", (n.Constant(each, "number"), measure), "number") for each in thresholds]
+        held = range(places[-1] - 1, -1, -1)  # the highest first; above the last threshold nothing lacks
+        cases = tuple((fulfilled[place], lacking[bisect_right(places, place)]) for place in held)
+        below = n.Choice(cases, lacking[0], "number") if cases else lacking[0]
+        return n.Choice(((n.Negation(n.Or(tuple(fulfilled[places[-1] :]))), below),), None, "number")
+
+    def _distance_by_measure(self, measure: n.Expression, thresholds: list[Decimal]) -> n.Expression:
         cases = []
         for threshold in thresholds:
             limit = n.Constant(threshold, "number")
@@ -261,8 +276,10 @@ class _Expander:
                 if abs(each.value) > t.MAX_SPAN:  # type: ignore[arg-type]  # a number: its kind was checked
                     raise Invalid(f"At most {t.MAX_SPAN} days or hours.", field=f"{field}.value")
         if isinstance(node.of, c.DistanceValue) and self._library is not None and node.comparison in _FLIPPED:
-            measure, thresholds = self._measure(self._library, node.of.table, f"{field}.of")
-            return self._compared_distance(measure, thresholds, node.comparison, Decimal(str(constants[0].value)))
+            table = self._library.ranks[node.of.table]
+            measure, thresholds = self._measure(table, node.of.table, f"{field}.of.table")
+            if len(thresholds) == len(table.ranks):
+                return self._compared_distance(measure, thresholds, node.comparison, Decimal(str(constants[0].value)))
         return n.Compare(left, node.comparison, constants)
 
     # Values
@@ -294,8 +311,10 @@ class _Expander:
             return n.Unresolved(None if isinstance(node, c.ComputedValue) else "number")
         if isinstance(node, c.ComputedValue):
             return self._computed(self._library, node.key, f"{field}.key")
-        measure, thresholds = self._measure(self._library, node.table, field)
-        return measure if isinstance(node, c.PointsValue) else self._distance(measure, thresholds)
+        table = self._ranks(self._library, node.table, f"{field}.table")
+        if isinstance(node, c.PointsValue):
+            return self._measure(table, node.table, f"{field}.table")[0]
+        return self._distance(table, node.table, f"{field}.table")
 
     def _of_kind(self, node: c.Value, kind: n.Kind, field: str) -> n.Expression:
         found = self.value(node, field)

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.conditions import Case, CaseValue, ComputedValue, ConstantValue, PointsValue, Value
+from contracts.conditions import Case, CaseValue, ComputedValue, ConstantValue, DistanceValue, PointsValue, Value
 from profile_service.conditions import LIFECYCLE, CompiledConditions, Compiler, Library, expand_value
 from profile_service.repository.definitions import list_thresholds
 from profile_service.repository.library import Published, read_published
@@ -25,12 +25,12 @@ _AT_A_TIME = 250
 """Values of one statement: a SELECT has at most 1,664 columns."""
 
 _Asked = tuple[str, str]
-"""A kind (`computed`, `rfm`, `lifecycle`, `points`) and a key."""
+"""A kind (`computed`, `rfm`, `lifecycle`, `points`, `distance`) and a key."""
 
 
 @dataclass(frozen=True)
 class NextRank:
-    """The rank with the lowest threshold not yet reached, and what is missing."""
+    """The rank with the next threshold above the rank that is held, and what is missing."""
 
     key: str
     name: str
@@ -46,6 +46,8 @@ class ComputedView:
     lifecycle: str | None = None
     points: Decimal | None = None
     """What the table of ranks measures."""
+    distance: Decimal | None = None
+    """What that lacks to the next rank."""
     next_rank: NextRank | None = None
     scores: dict[Measure, int] = field(default_factory=dict)
 
@@ -88,14 +90,15 @@ class ValueReader:
                 view = views[row["customer_id"]]
                 for position, each in enumerate(part):
                     _put(view, each, row[f"x{position}"], library)
-                if view.points is not None:
-                    view.next_rank = self._next_rank(view.points)
+        for view in views.values():
+            view.next_rank = self._next_rank(view)
         return views
 
-    def _next_rank(self, points: Decimal) -> NextRank | None:
-        return next(
-            (NextRank(key, name, limit - points) for key, name, limit in self._thresholds if limit > points), None
-        )
+    def _next_rank(self, view: ComputedView) -> NextRank | None:
+        if view.points is None or view.distance is None:
+            return None
+        reached = view.points + view.distance
+        return next((NextRank(key, name, view.distance) for key, name, at in self._thresholds if at >= reached), None)
 
     def _compiled(self, asked: tuple[_Asked, ...]) -> list[tuple[tuple[_Asked, ...], CompiledConditions]]:
         if asked not in self._statements:
@@ -117,6 +120,7 @@ def _expanded(library: Library) -> list[tuple[_Asked, Any]]:  # with its express
         values["lifecycle", ""] = _lifecycle_value(library)
     if library.ranks["default"].measure is not None:
         values["points", "default"] = PointsValue(kind="points")
+        values["distance", "default"] = DistanceValue(kind="distance_to_next_rank")
     found = []
     for each, value in values.items():
         try:
@@ -157,6 +161,8 @@ def _put(view: ComputedView, each: _Asked, value: Any, library: Library) -> None
             view.lifecycle = value
         case ("points", _):
             view.points = value
+        case ("distance", _):
+            view.distance = value
         case ("rfm", measure) if library.cuts[measure].at:  # none: there were no buyers to compare with
             view.scores[measure] = score(value, library.cuts[measure].at)  # type: ignore[index]  # one of MEASURES
 
