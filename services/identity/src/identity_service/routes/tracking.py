@@ -1,10 +1,11 @@
 """The Segment tracking API. Plain Starlette: this is the hot path, and SDKs send JSON under any content type.
 
-`documented` holds the same routes for OpenAPI only.
+`_documentation` holds the same routes for OpenAPI only.
 """
 
 import zlib
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -251,7 +252,9 @@ class SegmentBatch(BaseModel):
     write_key: str | None = None
 
 
-def _documentation() -> APIRouter:
+@cache
+def _documentation() -> FastAPI:
+    """What only describes the routes: made when somebody asks for the document, not whenever the service starts."""
     router = APIRouter(prefix="/v1", tags=["tracking"])
     refusals: dict[int | str, dict[str, Any]] = {status: {"model": Refused} for status in ("4XX", 503)}
     security: dict[str, Any] = {"security": [{"WriteKey": []}, {}]}
@@ -277,17 +280,17 @@ def _documentation() -> APIRouter:
         """Settings for analytics.js."""
         raise NotImplementedError
 
-    return router
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, separate_input_output_schemas=False)
+    app.include_router(router)
+    return app
 
 
 def describe_in_openapi(app: FastAPI) -> None:
     """Make the app's OpenAPI document list the tracking routes too."""
     generate = app.openapi
-    documented = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, separate_input_output_schemas=False)
-    documented.include_router(_documentation())
 
     def with_tracking() -> dict[str, Any]:
-        document, tracking = generate(), documented.openapi()
+        document, tracking = generate(), _documentation().openapi()
         document["paths"] |= tracking["paths"]
         components = document.setdefault("components", {})
         components.setdefault("schemas", {}).update(tracking["components"]["schemas"])
