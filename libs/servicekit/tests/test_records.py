@@ -17,6 +17,7 @@ from servicekit.records import (
     UTF_8,
     Record,
     RecordReader,
+    Stretch,
     UnreadableHeader,
     guess_encoding,
 )
@@ -198,3 +199,55 @@ def test_reading_goes_on_from_any_record(data: bytes, stop: int, file_format: st
     )
     rest = [*second.feed(data[first.offset :]), *second.finish()]
     assert taken + rest == expected
+
+
+def in_stretches(data: bytes, pieces: int, **how: str) -> Iterator[Stretch | Record]:
+    reader = RecordReader(**how)  # type: ignore[arg-type]  # file_format, encoding
+    for start in range(0, len(data), pieces):
+        yield from reader.feed_stretches(data[start : start + pieces])
+    yield from reader.feed_stretches(b"", is_last=True)
+
+
+def single(found: Stretch | Record) -> list[Record]:
+    if isinstance(found, Record):
+        return [found]
+    return [Record(found.line + place, values, None) for place, values in enumerate(found.values)]
+
+
+written = st.lists(
+    st.sampled_from(
+        ["1,a", '2,"b"', "3,髙\r", '4,"c,d"', '5,"e""f"', '6,"g\nh"', "", " ", "7", "8,i,", "9,j\rk", '"l"m,1']
+    ),
+    max_size=30,
+).map(lambda lines: "\n".join(["a,b", *lines]).encode(CP932))
+objects = st.lists(
+    st.sampled_from(['{"a": 1}', '{"a": "髙"}\r', "", '{"a": 1}{"a": 2}', "[]", '{"a":', "1}"]), max_size=30
+).map(lambda lines: "\n".join(lines).encode(CP932))
+
+
+@given(
+    data=st.one_of(anything.map(lambda data: b"a,b\n" + data), anything, written, objects),
+    pieces=st.integers(1, 300),
+    file_format=st.sampled_from([CSV, NDJSON]),
+    encoding=st.sampled_from([UTF_8, CP932]),
+)
+def test_stretches_hold_what_the_records_are_one_by_one(
+    data: bytes, pieces: int, file_format: str, encoding: str
+) -> None:
+    try:
+        expected, _ = read(data, file_format=file_format, encoding=encoding)
+    except UnreadableHeader:
+        with pytest.raises(UnreadableHeader):
+            list(in_stretches(data, pieces, file_format=file_format, encoding=encoding))
+        return
+    found = in_stretches(data, pieces, file_format=file_format, encoding=encoding)
+    assert [record for one in found for record in single(one)] == expected
+
+
+def test_lines_with_nothing_unusual_come_together() -> None:
+    data = b"a,b\r\n" + b'1,"x"\r\n' * 1000 + b"\r\n" + b"2,y\r\n" * 1000
+    found = list(in_stretches(data, 2048, file_format=CSV, encoding=UTF_8))
+    together = [one for one in found if isinstance(one, Stretch)]
+    assert [record.line for one in found for record in single(one)] == [*range(2, 1002), *range(1003, 2003)]
+    assert sum(len(one.values) for one in together) > 1500  # a piece with the blank line is looked at line by line
+    assert len(together) < 20

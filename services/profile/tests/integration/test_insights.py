@@ -1,9 +1,11 @@
 """Bought data: at the level of segments only, under its licence, for its purpose, until its end."""
 
+import csv
 import gzip
 import json
 import tracemalloc
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -179,11 +181,30 @@ async def test_a_large_file_is_taken_also_compressed_and_all_of_it_or_nothing(pr
     assert await cells(profile) == [("東京都", 120), ("大阪府", 10)], "a dry run changes nothing"
     bad = await send(profile, file + b"buyer,090-1234-5678,1,20,1,1\n")
     assert (bad.status_code, bad.json()["errors"][0]["field"]) == (422, f"lines.{count + 2}.prefecture")
+    repeated = await send(profile, file + file.splitlines()[1] + b"\n")
+    assert repeated.json()["errors"] == [
+        {"field": f"lines.{count + 2}.segment", "detail": "Line 2 is of the same segment and dimensions."}
+    ]
     assert await cells(profile) == [("東京都", 120), ("大阪府", 10)]
     parts = gzip.compress(file[:1_000_000], 1) + gzip.compress(file[1_000_000:], 1)  # members one after the other
     answer = await send(profile, parts, encoding="gzip")
     assert (answer.status_code, answer.json()["accepted"]) == (200, count)
     assert (await ask(profile, "GET", "/v1/insights/panel")).json()["cells"] == count
+
+
+@pytest.mark.parametrize("kind", ["text/csv", "application/x-ndjson"])
+async def test_labels_are_kept_as_they_are_written(profile_at_rest: RunningService, kind: str) -> None:
+    labels = ['a"b', "a\\b", "a\\tb", "%s", "{}", "'", "東京都", "a,b"]
+    rows = [("buyer", label, str(number), 10, 1.5, None) for number, label in enumerate(labels)]
+    names = FILE.splitlines()[0].split(",")
+    text = StringIO()
+    if kind == "text/csv":
+        csv.writer(text).writerows([names, *rows])
+    else:
+        text.writelines(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows)
+    await prepare(profile_at_rest)
+    assert (await send(profile_at_rest, text.getvalue(), kind=kind)).status_code == 200
+    assert await cells(profile_at_rest) == [(label, 10) for label in labels]
 
 
 async def test_what_is_too_large_or_broken_is_refused_and_no_other_route_takes_more(

@@ -1,5 +1,7 @@
 """A file about segments is read line by line, and what looks like people is refused."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from profile_service.rules.insights import (
     MAX_PROBLEMS,
     Cell,
     CellReader,
+    Cells,
     LineProblem,
     Shape,
     column_problem,
@@ -143,3 +146,81 @@ def test_no_cell_below_the_minimum_is_ever_taken(sizes: list[int]) -> None:
     cells, read = read_lines(*rows)
     assert [cell.cell_size for cell in cells] == [size for size in sizes if size >= SHAPE.minimum_cell_size]
     assert read.refused == len(sizes) - len(cells)
+
+
+SPELLINGS = {
+    "": True, "12": True, "12.0": True, "0.50": True, "-0": True, " 12": True, "-1": True, "999999999999999": True,
+    "0.33333333333333333333": True, "0.5000000000000001": True,
+    "007": False, "+5": False, "1_0": False, "1e2": False, "１２": False, "NaN": False, "null": False, "true": False,
+    "1,2": False, "[1": False, "2]": False, '"a': False, "Infinity": False, "1e15": False, "1" * 5000: False,
+    "[" * 5000: False, "12.00000000000000000001": False, "1.00000000000000000001": False,
+    "999999999999999.9999": False,
+}  # fmt: skip
+"""As suppliers write numbers; whether many are read at once."""
+
+
+def row(**others: object) -> dict[str, object]:
+    return {"segment": "gold", "prefecture": "東京都", "cell_size": "120", "spend": "1", "loyal": "0.25"} | others
+
+
+def read_together(*rows: dict[str, object]) -> list[Cell] | None:
+    read = CellReader(SHAPE)
+    cells = read.read_together(1, {name: [each[name] for each in rows] for name in SHAPE.columns})
+    assert (read.lines, read.refused) == (0 if cells is None else len(rows), 0)
+    return None if cells is None else unfolded(cells)
+
+
+@pytest.mark.parametrize(("spelling", "is_together"), SPELLINGS.items())
+def test_a_number_is_the_same_whether_read_with_others_or_by_itself(spelling: str, *, is_together: bool) -> None:
+    rows = [row(), row(spend=spelling), row()]
+    cells = read_together(*rows)
+    assert (cells is not None) == is_together
+    assert cells is None or repr(cells) == repr(read_lines(*rows)[0])  # 1 and 1.0 are equal, and written differently
+
+
+usual = {
+    "segment": st.sampled_from(["gold", "dormant"]),
+    "prefecture": st.sampled_from(["東京都", "30-39", 'a"b', "a\\b"]),
+    "cell_size": st.sampled_from(["10", "120.0", 10, 11.0]),
+    "spend": st.one_of(st.sampled_from([text for text, is_usual in SPELLINGS.items() if is_usual]), st.floats(0, 9)),
+    "loyal": st.sampled_from(["", "1", "0.0", 0.5, 0, None]),
+}
+unusual = st.sampled_from(
+    ["", "nobody", "a\tb", "x" * 101, "090-1234-5678", "a@b.jp", 2026, 1.5, True, None, -0.1, "1.1", "9", "10.5", "1e1"]
+)
+
+
+@given(
+    st.lists(st.fixed_dictionaries(usual), min_size=1, max_size=5),
+    st.none() | st.tuples(st.sampled_from(list(usual)), unusual),
+)
+def test_lines_read_together_are_what_each_is_by_itself(
+    rows: list[dict[str, object]], odd: tuple[str, object] | None
+) -> None:
+    if odd is not None:
+        rows[-1] |= dict([odd])
+    cells = read_together(*rows)
+    expected, one_by_one = read_lines(*rows)
+    assert cells is None or (one_by_one.refused, repr(cells)) == (0, repr(expected))
+
+
+def unfolded(cells: Cells) -> list[Cell]:
+    return [
+        Cell(
+            line,
+            cells.segments[place],
+            {name: values[place] for name, values in cells.dimensions.items()},
+            cells.cell_sizes[place],
+            {name: values[place] for name, values in cells.measures.items()},
+        )
+        for place, line in enumerate(cells.lines)
+    ]
+
+
+@given(st.lists(st.tuples(st.integers(10, 10**6), st.decimals(0, 1, places=3)), min_size=1, max_size=20))
+def test_what_suppliers_write_is_read_together(rows: list[tuple[int, Decimal]]) -> None:
+    cells = read_together(*(row(cell_size=str(size), loyal=str(share)) for size, share in rows))
+    assert cells is not None
+    assert [(cell.cell_size, cell.measures["loyal"]) for cell in cells] == [
+        (size, float(share)) for size, share in rows
+    ]

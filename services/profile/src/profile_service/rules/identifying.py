@@ -149,6 +149,8 @@ def is_identifying_name(name: str) -> bool:
 
 def is_identifying_value(value: str) -> bool:
     """Whether a value looks like an identifier: an address, a long number, an id, a hash."""
+    if len(value) <= MAX_DIGITS and value.isascii() and value.isalnum():
+        return False
     plain = unicodedata.normalize("NFKC", value).strip().casefold()
     if _DATE.fullmatch(plain):
         return False

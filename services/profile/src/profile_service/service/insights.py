@@ -1,9 +1,11 @@
 """Bought, de-identified data: described, imported, read beside a segment. Nothing here knows a customer."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import IO, Any
+from itertools import chain, islice
+from typing import IO, Any, NamedTuple, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,6 +15,7 @@ from profile_service.rules.insights import (
     MAX_PROBLEMS,
     Cell,
     CellReader,
+    Cells,
     FileKind,
     Shape,
     column_problem,
@@ -26,7 +29,7 @@ from servicekit.cursors import Page, cut_page
 from servicekit.database import Database
 from servicekit.errors import Conflict, Gone, Invalid, NotFound
 from servicekit.http import check_version
-from servicekit.records import Record, RecordReader, UnreadableHeader, guess_encoding
+from servicekit.records import Record, RecordReader, Stretch, UnreadableHeader, guess_encoding
 from servicekit.uploads import PIECE
 
 _SHAPE = ("segment_keys", "dimensions", "measures")
@@ -170,28 +173,83 @@ async def import_cells(
 async def _read_cells(
     session: AsyncSession, file: IO[bytes], kind: FileKind, encoding: str | None, shape: Shape
 ) -> CellReader:
-    """Read a file piece by piece and keep its cells aside; between two pieces others have their turn."""
-    read, records, piece = CellReader(shape), None, b"-"
-    while piece:
-        piece = file.read(PIECE)
-        if records is None:
-            guessed = encoding or guess_encoding(piece, is_all=len(piece) < PIECE)
-            records = RecordReader(file_format=kind, encoding=guessed)
+    """Read a file piece by piece and keep its cells aside."""
+    read, pieces = CellReader(shape), _pieces(file, kind, encoding, shape)
+    first = list(islice(pieces, 1))  # before anything is kept: what is wrong with the file as a whole
+    await insights.keep_aside(session, _cells(read, chain(first, pieces), shape))
+    repeated, lines = await insights.repeated_cells(session, limit=MAX_PROBLEMS)
+    read.refuse_repeated(repeated, lines=lines)
+    return read
+
+
+class _Piece(NamedTuple):
+    """What is complete with a piece of a file; of a CSV with the names of its columns."""
+
+    found: Sequence[Stretch | Record]
+    columns: Sequence[str] | None
+
+
+def _pieces(file: IO[bytes], kind: FileKind, encoding: str | None, shape: Shape) -> Iterator[_Piece]:
+    """Read a file.
+
+    Raises:
+        Invalid: it is none of this kind. Before anything is given.
+    """
+    piece = file.read(PIECE)
+    guessed = encoding or guess_encoding(piece, is_all=len(piece) < PIECE)
+    records = RecordReader(file_format=kind, encoding=guessed)
+    is_last = False
+    while not is_last:
+        is_last = not piece
         try:
-            found = list(records.feed(piece) if piece else records.finish())
+            found = list(records.feed_stretches(piece, is_last=is_last))
         except UnreadableHeader as refusal:
             raise Invalid(str(refusal), field="body") from None
         if kind == "csv" and records.columns is not None:
             problem = header_problem(records.columns, shape)
             if problem is not None:
                 raise Invalid(problem, field="body")
-        cells = [cell for record in found if (cell := _cell(read, record, records.columns)) is not None]
-        await insights.keep_aside(session, cells)
-    if kind == "csv" and records is not None and records.columns is None:
+        if found:
+            yield _Piece(found, records.columns)
+        piece = file.read(PIECE)
+    if kind == "csv" and records.columns is None:
         raise Invalid("The file has no header.", field="body")
-    repeated, lines = await insights.repeated_cells(session, limit=MAX_PROBLEMS)
-    read.refuse_repeated(repeated, lines=lines)
-    return read
+
+
+async def _cells(read: CellReader, pieces: Iterable[_Piece], shape: Shape) -> AsyncIterator[list[Cells]]:
+    """Give the cells of piece after piece; between two of them others have their turn."""
+    for piece in pieces:
+        yield [cells for found in piece.found for cells in _cells_of(read, found, piece.columns, shape)]
+        await asyncio.sleep(0)
+
+
+def _cells_of(
+    read: CellReader, found: Stretch | Record, columns: Sequence[str] | None, shape: Shape
+) -> Iterator[Cells]:
+    if isinstance(found, Record):
+        records: Iterable[Record] = [found]
+    else:
+        by_column = _by_column(found, columns, shape)
+        together = None if by_column is None else read.read_together(found.line, by_column)
+        if together is not None:
+            yield together
+            return
+        records = (Record(line, values, None) for line, values in enumerate(found.values, start=found.line))
+    for record in records:
+        cell = _cell(read, record, columns)
+        if cell is not None:
+            yield Cells.of(cell)
+
+
+def _by_column(stretch: Stretch, columns: Sequence[str] | None, shape: Shape) -> Mapping[str, Sequence[object]] | None:
+    """What stands in a stretch, column by column; None: its objects have others."""
+    if columns is not None:
+        return dict(zip(columns, zip(*stretch.values, strict=True), strict=True))
+    objects = cast("Sequence[dict[str, Any]]", stretch.values)  # without columns, it is no CSV
+    names = shape.columns
+    if any(each.keys() != names for each in objects):
+        return None
+    return {name: [each[name] for each in objects] for name in names}
 
 
 def _cell(read: CellReader, record: Record, columns: Sequence[str] | None) -> Cell | None:
