@@ -176,6 +176,8 @@ def test_what_is_wrong_is_said_in_a_sentence(
     assert "--source" in capsys.readouterr().err
     assert main(["import", str(members), "--source", "shop", "--mapping", "user_id"]) == 1
     assert "COLUMN=TARGET" in capsys.readouterr().err
+    assert main(["import", str(members), "--source", "shop", "--mapping", "a=properties.revenue:nummber"]) == 1
+    assert "nummber is no type" in capsys.readouterr().err
     assert main(["import", str(members), "--settings", str(members)]) == 1
     assert "members.csv" in capsys.readouterr().err
     assert main(["import", str(members), "--source", "nobody", "--mapping", "a=user_id"]) == 1

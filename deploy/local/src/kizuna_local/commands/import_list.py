@@ -116,7 +116,14 @@ def _column(pair: str) -> tuple[str, str | Mapping[str, str]]:
     if not equals:
         raise LauncherError(f"--mapping {pair}: say what the column is, COLUMN=TARGET.")
     name, colon, type_name = target.rpartition(":")
-    return column, {"to": name, "type": type_name} if colon and type_name in TYPES else target
+    if colon and type_name in TYPES:
+        return column, {"to": name, "type": type_name}
+    if colon and name.startswith(("traits.", "properties.")):  # mistyped, it would be part of the name
+        known = ", ".join(TYPES)
+        raise LauncherError(
+            f"--mapping {pair}: {type_name} is no type. One of {known}; :text after a name with a colon."
+        )
+    return column, target
 
 
 def _constant(pair: str) -> tuple[str, Any]:  # a JSON scalar
