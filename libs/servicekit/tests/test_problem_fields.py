@@ -57,6 +57,7 @@ def app() -> FastAPI:
             {"name": "n", "steps": [{"kind": "gate", "gate": "g", "open_to": ["a", 2]}]},
             ["steps.0.open_to", "steps.0.open_to.1"],
         ),
+        ({"name": "n", "steps": [{"kind": "gate", "gate": "g", "open_to": {"a": 1}}]}, ["steps.0.open_to"] * 2),
         ({"steps": []}, ["name"]),
         ([], ["body"]),
         ({"name": "n", "steps": [], "\ud800": 1}, ["body"]),  # not Unicode: refused, never a 500

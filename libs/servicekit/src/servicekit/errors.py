@@ -158,9 +158,10 @@ def render(error: ServiceError, *, instance: str) -> JSONResponse:
     return response
 
 
-def _field(location: Sequence[int | str], body: object) -> str:
+def _field(location: Sequence[int | str], body: object, *, is_missing: bool) -> str:
     if location and location[0] == "body" and len(location) > 1:
-        return ".".join(_without_union_tags(location[1:], body)) or '""'  # a field whose name is empty
+        named = list(_without_union_tags(location[1:], body, is_missing=is_missing))
+        return ".".join(named) or ('""' if named else "body")  # a field whose name is empty
     parts = [str(part) for part in location]
     return ".".join(parts[1:] if parts and parts[0] in {"query", "path", "header"} and len(parts) > 1 else parts)
 
@@ -169,18 +170,18 @@ _A_KEY = "[key]"
 """What pydantic adds where the name itself does not fit."""
 
 
-def _without_union_tags(location: Sequence[int | str], body: object) -> Iterator[str]:
+def _without_union_tags(location: Sequence[int | str], body: object, *, is_missing: bool) -> Iterator[str]:
     """Drop what pydantic adds where it chose between models: it is no part of what was sent.
 
-    A part that is not there and yet leads further is such a choice: what is missing stands last. So is the kind of a
-    thing, which may be a field's name as well, where it comes first; and a name said of what has no names.
+    A part that is not there is such a choice, unless just that is wrong: what is missing stands last. So is the kind of
+    a thing, which may be a field's name as well, where it comes first; and a name said of what has no names.
     """
     value = body
     is_kind_known = False
     for index, part in enumerate(location):
         is_last = index == len(location) - 1
         if isinstance(value, dict):
-            if part not in value and not is_last:
+            if part not in value and part != _A_KEY and not (is_last and is_missing):
                 continue
             if value.get("kind") == part and not is_kind_known and not is_last:
                 is_kind_known = True
@@ -212,7 +213,10 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
         detail="The body is not valid JSON." if broken_json else "The request does not fit; see errors.",
         instance=request.url.path,
         # pydantic's messages may repeat the input; only its fixed part is passed on
-        errors=[(_field(item["loc"], error.body), item["msg"]) for item in error.errors()[:20]],
+        errors=[
+            (_field(item["loc"], error.body, is_missing=item["type"] == "missing"), item["msg"])
+            for item in error.errors()[:20]
+        ],
     )
 
 

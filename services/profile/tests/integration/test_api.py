@@ -119,6 +119,11 @@ REFUSED: list[tuple[str, str, Any, str | None]] = [
         ("PUT", "/v1/segments/X!", SEGMENT, "key"),
         ("PUT", "/v1/segments/x", {**SEGMENT, "name": "\0"}, "name"),
         ("PUT", "/v1/segments/x", {**SEGMENT, "condition": {"kind": "magic"}}, "condition"),
+        ("PUT", "/v1/segments/x", {**SEGMENT, "kind": "static"}, "condition"),
+        ("PUT", "/v1/segments/x", {"name": "no condition"}, "condition"),
+        ("PUT", "/v1/segments/x", {**SEGMENT, "condition": {**BOUGHT, "where": [
+            {"property": "gift", "comparison": "eq", "value": {"a": 1}}]}}, "condition.where.0.value"),
+        ("PUT", "/v1/segments/x", {**SEGMENT, "condition": {**BOUGHT, "window": {"start": None}}}, "condition.window"),
         ("PUT", "/v1/segments/x", {**SEGMENT, "condition": {**BOUGHT, "value": 10**30}}, "condition.value"),
         ("PUT", "/v1/segments/x", {**SEGMENT, "condition": {**BOUGHT, "event": "a\0"}}, "condition.event"),
         ("PUT", "/v1/segments/x", {**SEGMENT, "condition": _deep(13)}, "condition" + ".condition" * 12),

@@ -1,10 +1,10 @@
 """Segments as they are written and read."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from contracts.conditions import Condition
 from profile_service.schemas.fields import Description, Title, Withheld
@@ -20,12 +20,6 @@ class SegmentBody(Body):
     name: Title
     description: Description | None = None
     condition: Condition | None = None
-
-    @model_validator(mode="after")
-    def _condition_fits(self) -> Self:
-        if (self.condition is None) != (self.kind == "static"):
-            raise ValueError("a dynamic segment has a `condition`, a static list has none")
-        return self
 
 
 class PublishBody(Body):
