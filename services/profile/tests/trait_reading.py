@@ -57,7 +57,12 @@ def fits(value: Any, of_type: str | None) -> bool:
     if value is None or of_type is None:
         return True
     if of_type == "date":
-        return isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T.*)?", value) is not None
+        if (
+            not isinstance(value, str)
+            or (found := re.fullmatch(r"[0-9]{4}-([0-9]{2})-([0-9]{2})(T.*)?", value)) is None
+        ):
+            return False
+        return 1 <= int(found[1]) <= 12 and 1 <= int(found[2]) <= 31
     if of_type == "number":
         return isinstance(value, int | float) and not isinstance(value, bool)
     return isinstance(value, {"text": str, "bool": bool, "list": list}[of_type])

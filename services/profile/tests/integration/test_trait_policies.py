@@ -43,7 +43,9 @@ VALUES = st.one_of(
     st.none(),
     st.integers(-2, 2),
     st.booleans(),
-    st.sampled_from(["2026-01-09", "2026-01-10", "2026-01-10T08:00:00+09:00", "いいえ", ""]),
+    st.sampled_from(
+        ["2026-01-09", "2026-01-10", "2026-01-10T08:00:00+09:00", "0000-00-00", "2026-13-01", "いいえ", ""]
+    ),
     st.lists(st.sampled_from([1, "1", None, "青"]), max_size=3),
 )
 SAY = st.tuples(st.just("say"), st.sampled_from([0, 0, 0, 1, 2]), NUMBERS, st.integers(0, 4), st.integers(0, 1), VALUES)

@@ -17,7 +17,8 @@ SHAPES: Mapping[str, str] = {
     "text": 'strict $ ? (@ == null || @.type() == "string")',
     "number": 'strict $ ? (@ == null || @.type() == "number")',
     "bool": 'strict $ ? (@ == null || @.type() == "boolean")',
-    "date": 'strict $ ? (@ == null || @ like_regex "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.*)?$")',
+    # not 0000-00-00 and the like, which systems send for none
+    "date": 'strict $ ? (@ == null || @ like_regex "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T.*)?$")',
     "list": 'strict $ ? (@ == null || @.type() == "array")',
 }
 """By type the SQL/JSON path that matches its values and null."""
