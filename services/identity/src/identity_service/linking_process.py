@@ -31,9 +31,8 @@ from identity_service.linking.results import (
     ScoredPair,
     UnusableRecords,
 )
-from identity_service.repository import linking as repository
+from identity_service.repository import scoring as repository
 from identity_service.rules.linking import compartments
-from servicekit.workers import describe
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,6 +76,8 @@ def main() -> None:
     except (LinkingEngineMissing, UnusableRecords) as error:
         _say(answers, {"problem": f"{error}"})
     except Exception as error:  # noqa: BLE001 - whatever it is, the run must learn of it; messages may be personal
+        from servicekit.workers import describe
+
         _say(answers, {"problem": f"Scoring failed: {describe(error)}."})
 
 

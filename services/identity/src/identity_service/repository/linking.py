@@ -1,7 +1,7 @@
-"""SQL of probabilistic linking: its settings, its runs, what a run reads and what it finds."""
+"""SQL of probabilistic linking: its settings, its runs and what they find. What a run reads is in `scoring`."""
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -10,61 +10,8 @@ import asyncpg
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity_service.linking.results import PERSON_FIELDS
 from identity_service.models import LinkingSetting
-from identity_service.rules.agreements import Permit
-from identity_service.rules.linking import RecordSource
 from servicekit.database import json_text
-
-_APART_CANDIDATES = """
-SELECT one.customer_id, other.customer_id AS other_customer_id
-FROM link_candidates AS candidate
-JOIN identifiers AS one ON one.anchor_id = candidate.anchor_id
-JOIN identifiers AS other ON other.anchor_id = candidate.other_anchor_id
-LEFT JOIN decisions USING (decision_id)
-WHERE (candidate.state IN ('rejected', 'undone') OR decisions.undone_by IS NOT NULL)
-  AND one.customer_id <> other.customer_id
-"""
-
-_SEPARATED = """
-SELECT one.customer_id, other.customer_id AS other_customer_id
-FROM (
-    SELECT DISTINCT decision_id, side, customer_id FROM separations JOIN identifiers USING (anchor_id) WHERE is_active
-) AS one
-JOIN (
-    SELECT DISTINCT decision_id, side, customer_id FROM separations JOIN identifiers USING (anchor_id) WHERE is_active
-) AS other ON other.decision_id = one.decision_id AND one.side = 0 AND other.side = 1
-WHERE one.customer_id <> other.customer_id
-"""
-
-_APART = f"""
-SELECT DISTINCT least(customer_id, other_customer_id), greatest(customer_id, other_customer_id)
-FROM ({_APART_CANDIDATES} UNION ALL {_SEPARATED}) AS pairs
-WHERE $1::uuid[] IS NULL OR customer_id = ANY($1) OR other_customer_id = ANY($1)
-"""  # noqa: S608 - put together from the constants above
-
-CHANGED_BETWEEN = """
-SELECT customer_id FROM person_records JOIN identifiers USING (anchor_id) WHERE changed_at >= $2 AND changed_at < $3
-UNION
-SELECT identifiers.customer_id FROM moves JOIN identifiers USING (anchor_id) WHERE moved_at >= $2 AND moved_at < $3
-"""
-"""Customers of whom something new was said, or whose anchors moved, between $2 and $3."""
-
-# the whole base goes through this: one pass, no sorting; columns as `linking.engine.link` takes them
-_RECORDS = f"""
-SELECT record.anchor_id || '/' || record.source_id AS record_id, identifier.customer_id, record.source_id,
-    {", ".join(f"field.{name}" for name in PERSON_FIELDS)}
-FROM person_records AS record
-JOIN identifiers AS identifier USING (anchor_id)
-JOIN sources ON sources.source_id = record.source_id
-CROSS JOIN LATERAL jsonb_to_record(record.normal) AS field ({", ".join(f"{name} text" for name in PERSON_FIELDS)})
-WHERE sources.legal_entity = ANY($1::text[]) AND record.normal <> '{{}}'
-"""  # noqa: S608 - the fields are named in linking/results.py
-
-_OLDEST_ANCHORS = """
-SELECT DISTINCT ON (customer_id) customer_id, anchor_id
-FROM identifiers WHERE customer_id = ANY($1::uuid[]) ORDER BY customer_id, anchor_id
-"""
 
 _RUN_COLUMNS = """
     run.run_id, run.job_id, run.kind, run.created_by, run.created_at, run.started_at, run.upper, run.lower, run.engine,
@@ -126,11 +73,6 @@ _TAKE_RESULTS = """
 SELECT position, anchor_id, other_anchor_id, record_anchor_id, record_source_id, other_record_anchor_id,
     other_record_source_id, score, outcome, contradiction, fields::text
 FROM linking_results WHERE run_id = $1 ORDER BY position LIMIT $2
-"""
-
-_IN_FORCE = """
-SELECT from_entity, to_entity, purposes FROM agreements
-WHERE valid_from <= $1 AND (valid_until IS NULL OR valid_until > $1) AND removed_at IS NULL
 """
 
 
@@ -270,44 +212,6 @@ async def drop_abandoned_results(connection: asyncpg.Connection) -> None:
         "DELETE FROM linking_results USING linking_runs JOIN jobs USING (job_id) "
         "WHERE linking_results.run_id = linking_runs.run_id AND jobs.state NOT IN ('queued', 'running')"
     )
-
-
-async def find_permits(connection: asyncpg.Connection, *, at: datetime) -> list[Permit]:
-    """Return the agreements in force at a moment."""
-    rows = await connection.fetch(_IN_FORCE, at)
-    return [Permit(row["from_entity"], row["to_entity"], tuple(row["purposes"])) for row in rows]
-
-
-async def find_record_sources(connection: asyncpg.Connection) -> list[RecordSource]:
-    """Return all sources as linking sees them."""
-    rows = await connection.fetch("SELECT source_id, legal_entity, purposes FROM sources ORDER BY source_id")
-    return [RecordSource(row["source_id"], row["legal_entity"], tuple(row["purposes"])) for row in rows]
-
-
-async def copy_records(
-    connection: asyncpg.Connection, entities: Sequence[str], write: Callable[[bytes], Awaitable[None]]
-) -> None:
-    """Stream the person records of these legal entities as CSV with a header; nulls are empty and unquoted."""
-    await connection.copy_from_query(_RECORDS, list(entities), output=write, format="csv", header=True)
-
-
-async def find_changed_customers(connection: asyncpg.Connection, *, since: datetime, until: datetime) -> list[UUID]:
-    """Return the customers of whom something new was said, or whose anchors moved, between two moments."""
-    rows = await connection.fetch(f"SELECT customer_id FROM ({CHANGED_BETWEEN}) AS t WHERE $1", True, since, until)  # noqa: S608 - a constant
-    return [row["customer_id"] for row in rows]
-
-
-async def find_apart(
-    connection: asyncpg.Connection, customer_ids: Sequence[UUID] | None = None
-) -> list[tuple[UUID, UUID]]:
-    """Return the pairs of customers (all, or those of these) that no machine links: separated, rejected, or undone."""
-    return [(row[0], row[1]) for row in await connection.fetch(_APART, customer_ids)]
-
-
-async def find_oldest_anchors(connection: asyncpg.Connection, customer_ids: Sequence[UUID]) -> dict[UUID, UUID]:
-    """Return the oldest anchor of each customer that still is one."""
-    rows = await connection.fetch(_OLDEST_ANCHORS, customer_ids)
-    return {row["customer_id"]: row["anchor_id"] for row in rows}
 
 
 async def find_holders(connection: asyncpg.Connection, anchor_ids: Sequence[UUID]) -> dict[UUID, UUID]:

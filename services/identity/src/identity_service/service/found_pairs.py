@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity_service.repository import candidates as repository
 from identity_service.repository import decisions as decisions_repository
 from identity_service.repository import linking as linking_repository
+from identity_service.repository import scoring as scoring_repository
 from identity_service.repository.candidates import Evidence, ExistingCandidate, ScoredCandidate
 from identity_service.repository.linking import FoundPair
 from identity_service.rules.agreements import Permit
@@ -58,8 +59,8 @@ class _Present(NamedTuple):
 
 async def load_grounds(connection: asyncpg.Connection, *, clock: Clock, across_entities: bool) -> Grounds:
     """Read by what is decided who may use a link now."""
-    sources = await linking_repository.find_record_sources(connection)
-    permits = await linking_repository.find_permits(connection, at=clock.now())
+    sources = await scoring_repository.find_record_sources(connection)
+    permits = await scoring_repository.find_permits(connection, at=clock.now())
     return Grounds({source.source_id: source for source in sources}, permits, across_entities)
 
 
@@ -77,7 +78,7 @@ async def deal_with(
     customer_ids = sorted({customer for pair in present for customer in pair.key})
     limits = await repository.find_limits(connection)
     standing = Standing(
-        apart=await linking_repository.find_apart(connection, customer_ids),
+        apart=await scoring_repository.find_apart(connection, customer_ids),
         held=await repository.find_held(connection, customer_ids, limits),
         limits=limits,
     )

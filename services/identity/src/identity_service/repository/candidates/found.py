@@ -8,7 +8,8 @@ from uuid import UUID
 import asyncpg
 
 from identity_service.repository.candidates.review import note_decision
-from identity_service.repository.linking import CHANGED_BETWEEN, FoundPair
+from identity_service.repository.linking import FoundPair
+from identity_service.repository.scoring import CHANGED_BETWEEN
 from servicekit.database import json_text
 
 _EXISTING = """
