@@ -100,6 +100,11 @@ def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def plain_label(text: str) -> str:
+    """A label as it is kept and compared: `Wife` and `wife` mean the same."""
+    return unicodedata.normalize("NFC", text.casefold()).strip()
+
+
 def read_label(value: object, field: str) -> str:
     """Read a word or two such as `wife`: no name is needed, nothing that looks like an identifier is taken.
 
@@ -108,7 +113,7 @@ def read_label(value: object, field: str) -> str:
     Raises:
         Unfit: it is no such label.
     """
-    if not isinstance(value, str) or not (label := unicodedata.normalize("NFC", value.casefold()).strip()):
+    if not isinstance(value, str) or not (label := plain_label(value)):
         raise Unfit(field, "Give a label, such as wife or birthday.")
     if len(label) > MAX_LABEL_LENGTH:
         raise Unfit(field, f"A label has at most {MAX_LABEL_LENGTH} characters.")

@@ -65,13 +65,23 @@ async def test_the_florist_is_told_at_checkout_and_only_the_reminder_may_know(pr
     assert await mentioned_in(profile, "wife") == {"relations", "relation_statements"}
 
 
-async def test_a_token_for_other_purposes_reads_no_date(profile: RunningService) -> None:
+async def test_conditions_and_tokens_read_dates_for_their_purpose(profile: RunningService) -> None:
     customer, now = uuid4(), profile.clock.now()
     await sent(profile, given(customer, now, WIFE))
     wife = (await read(profile, customer))[0][0]
     body = {"customer_ids": [str(customer)], "purpose": PURPOSE}
     of_wife = {"relation": "wife", "occasion": "birthday", "purpose": PURPOSE}
     before = {"kind": "date", "position": "before", "date": "2000-01-01", "of": of_wife}
+    for asked, told in (
+        ({"relation": "Wife", "occasion": " Birthday"}, 1),  # labels are kept so that these mean the same
+        ({"purpose": "Any"}, "condition.of.purpose"),
+        ({"occasion": "a@b"}, "condition.of.occasion"),
+    ):
+        condition = before | {"of": of_wife | asked}
+        preview = await profile.client.post(
+            "/v1/segments:preview", json={"condition": condition}, headers=profile.headers()
+        )
+        assert preview.json().get("count") == told or preview.json()["errors"][0]["field"] == told, preview.text
     path = f"/v1/customers/{customer}/relations/{wife['relation_id']}"
     for purposes, status in ((("newsletter",), 403), (("newsletter", PURPOSE), 200)):
         token = sign_token(

@@ -17,6 +17,7 @@ from contracts.conditions import (
     SegmentCondition,
     SignCondition,
 )
+from contracts.relations import plain_label
 from profile_service.conditions.library import LIFECYCLE, Library, Reference, Tree, cuts_key
 
 AskedKind = Literal["trait", "event", "relation", "purpose", "property", "purchases", "reference"]
@@ -67,7 +68,7 @@ def _asked_by_node(node: BaseModel, path: str) -> Iterator[Asked]:
         case LifecycleCondition():
             yield Asked(path, "reference", reference=LIFECYCLE)
         case RelationDate():
-            yield Asked(f"{path}.relation", "relation", node.relation)
+            yield Asked(f"{path}.relation", "relation", plain_label(node.relation))
             yield Asked(f"{path}.purpose", "purpose", node.purpose)
         case PercentileCondition():
             kind: AskedKind = "purchases" if isinstance(node.of, str) else "reference"

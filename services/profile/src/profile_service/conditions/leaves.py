@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from contracts import conditions as c
+from contracts.relations import plain_label
 from profile_service.conditions import nodes as n
 from profile_service.conditions import translating as t
 from servicekit.errors import Invalid
@@ -88,7 +89,7 @@ def _day(node: c.DateCondition | c.AnniversaryCondition, field: str) -> n.Predic
         case c.TraitDate():
             of = n.TraitDay(node.of.trait)
         case c.RelationDate():
-            of = n.RelationDay(node.of.relation, node.of.occasion, node.of.purpose)
+            of = n.RelationDay(plain_label(node.of.relation), plain_label(node.of.occasion), node.of.purpose)
         case c.WhichEvent():
             of = n.EventDay(n.Aggregate(node.of.which, t.events(node.of, field=f"{field}.of")))
     if isinstance(node, c.DateCondition):

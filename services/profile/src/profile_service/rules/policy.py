@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from contracts.relations import plain_label
+
 Kind = Literal["trait", "event", "segment", "sign", "remark", "relation"]
 KINDS: tuple[Kind, ...] = ("trait", "event", "segment", "sign", "remark", "relation")
 Effect = Literal["allow", "deny"]
@@ -204,8 +206,11 @@ def _fits(what: What, thing: Thing) -> bool:
     if what.kind == "remark" and thing.kind == "event" and thing.name != REMARK:
         return False
     origin = what.origin or From()
+    names = what.names
+    if thing.kind == "relation" and names is not None:
+        names = [plain_label(pattern) for pattern in names]  # as relations are kept
     return (
-        _any(what.names, [thing.name])
+        _any(names, [thing.name])
         and _any(what.labels, thing.labels)
         and _any(origin.departments, [thing.origin.department])
         and _any(origin.brands, [thing.origin.brand])
