@@ -29,12 +29,13 @@ from tests.running_platform import RunningPlatform, wait_for
 STORY = "records"
 TILLS, CARD, PURPOSE = f"{STORY}-tills", f"{STORY}.card", f"{STORY}-reminder"
 SPENDERS, GOLD, POINTS = f"{STORY}-spenders", f"{STORY}-gold", f"{STORY}-points"
+GIFTS, LIKES, SIZES = f"{STORY}-gifts", f"{STORY}_likes", f"{STORY}_sizes"
 RANK, BALANCE = f"{STORY}_rank", f"{STORY}_balance"
-ORDERS = """伝票番号,日時,カード番号,金額,店舗
-T-1,2026/11/01 10:05,C-1,"\\1,200",髙島屋前
-T-2,2026/11/02 23:50,C-1,９００,髙島屋前
-T-3,2026/11/03 11:00,C-1,1.2.3,髙島屋前
-T-4,2026/11/03 12:00,C-2,500,髙島屋前
+ORDERS = """伝票番号,日時,カード番号,金額,店舗,分類
+T-1,2026/11/01 10:05,C-1,"\\1,200",髙島屋前,花束｜贈答
+T-2,2026/11/02 23:50,C-1,９００,髙島屋前,
+T-3,2026/11/03 11:00,C-1,1.2.3,髙島屋前,花束
+T-4,2026/11/03 12:00,C-2,500,髙島屋前,花束｜鉢植
 """
 r"""CP932 has `\` where Japanese fonts draw ¥."""
 HOW_ORDERS_ARE_READ = {
@@ -46,6 +47,7 @@ HOW_ORDERS_ARE_READ = {
         "カード番号": f"external_ids.{CARD}",
         "金額": {"to": "properties.revenue", "type": "number"},
         "店舗": "properties.store",
+        "分類": {"to": "properties.categories", "type": "list", "separator": "｜"},
     },
     "constants": {"event": ORDER, "properties.shop": STORY, "properties.currency": "USD"},  # the platform's
     "time_zone": "Asia/Tokyo",
@@ -63,14 +65,18 @@ def test_a_departments_records_are_known_of_whoever_has_the_card(platform: Runni
     orders.write_bytes(ORDERS.replace("\n", "\r\n").encode("cp932"))
     how.write_text(json.dumps(HOW_ORDERS_ARE_READ), encoding="utf-8")
     ranks = tmp_path / "ranks.csv"
-    ranks.write_text('card,rank,balance\nC-1,gold,"12,345"\nC-2,silver,80\n', encoding="utf-8")
+    ranks.write_text(
+        'card,rank,balance,likes,sizes\nC-1,gold,"12,345",茶;花,24.5/25\nC-2,silver,80,,\n', encoding="utf-8"
+    )
     ranked = ["--source", TILLS, "--mapping", f"card=external_ids.{CARD}", "--mapping", f"rank=traits.{RANK}"]
-    ranked += ["--mapping", f"balance=traits.{BALANCE}:number"]
+    ranked += ["--mapping", f"balance=traits.{BALANCE}:number", "--mapping", f"likes=traits.{LIKES}:list(;)"]
+    ranked += ["--mapping", f"sizes=traits.{SIZES}:list(/):number"]
 
     tried = bring(platform, orders, "--settings", str(how), "--dry-run")
     assert "done: 5 lines read, 3 taken, 1 not" in tried
     assert f"would be {ORDER} of {CARD}: " in tried
     assert "revenue (number)" in tried
+    assert "categories (list)" in tried
     rejected = tmp_path / "rejected.csv"
     assert "3 taken, 1 not" in bring(platform, orders, "--settings", str(how), "--rejected", str(rejected))
     with rejected.open(encoding="utf-8", newline="") as opened:
@@ -88,9 +94,11 @@ def test_a_departments_records_are_known_of_whoever_has_the_card(platform: Runni
     assert [(one["properties"]["revenue"], one["properties"].get("store")) for one in bought] == [
         (100, None), (900, "髙島屋前"), (1200, "髙島屋前"),
     ]  # fmt: skip
+    assert [one["properties"].get("categories") for one in bought] == [None, None, ["花束", "贈答"]]
     assert bought[1]["occurredAt"].startswith("2026-11-02T14:50:00")  # the tills' clocks hang in Tokyo
     said = {trait["name"]: (trait["value"], trait["source"], trait["department"]) for trait in before["traits"]}
     assert (said[RANK], said[BALANCE]) == (("gold", TILLS, "stores"), (12345, TILLS, "stores"))
+    assert (said[LIKES][0], said[SIZES][0]) == (["茶", "花"], [24.5, 25])
     assert before["computed"][POINTS] == 22
     assert before["relations"] == [{"relation": "妻", "occasion": "birthday", "date": "1984-02-29", "source": TILLS}]
 
@@ -116,6 +124,11 @@ def configure(platform: RunningPlatform) -> str:
     put(platform, "identity", f"/v1/namespaces/{CARD}", {"priority": 5})
     spent = ordered(STORY, kind="event_sum", property="revenue", comparison="ge", value=2000)
     create_segment(platform, SPENDERS, name="高額", condition=spent)
+    gift = {"property": "categories", "comparison": "contains", "value": "贈答"}
+    bought_gifts = ordered(STORY)
+    bought_gifts["where"] = [*bought_gifts["where"], gift]
+    likes = {"kind": "trait", "trait": LIKES, "comparison": "contains_any", "value": ["花", "木"]}
+    create_segment(platform, GIFTS, name="贈答", condition={"kind": "and", "conditions": [bought_gifts, likes]})
     is_gold = {"kind": "trait", "trait": RANK, "comparison": "eq", "value": "gold"}
     is_rich = {"kind": "trait", "trait": BALANCE, "comparison": "ge", "value": 10_000}
     create_segment(platform, GOLD, name="ゴールド", condition={"kind": "and", "conditions": [is_gold, is_rich]})
@@ -194,5 +207,5 @@ def seen(platform: RunningPlatform, customer: str) -> dict[str, Any]:
 
 def is_concluded(platform: RunningPlatform, customer: str) -> bool:
     found = seen(platform, customer)
-    is_member = {one["key"] for one in found["segments"] or ()} >= {SPENDERS, GOLD}
+    is_member = {one["key"] for one in found["segments"] or ()} >= {SPENDERS, GOLD, GIFTS}
     return is_member and bool(found["relations"])

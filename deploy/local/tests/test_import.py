@@ -154,6 +154,25 @@ def test_events_are_brought_with_types_and_constants(
     ]  # fmt: skip
 
 
+def test_columns_with_several_elements_are_said(imports: type[Imports], members: Path) -> None:
+    mapped = [
+        "a=user_id",
+        "b=properties.tags:list(|)",
+        "c=traits.x:y:list( ; ):number",
+        "d=traits.x:list:number",
+        "e=traits.y:list",
+    ]
+    options = [part for each in mapped for part in ("--mapping", each)]
+    assert main(["import", str(members), "--source", "shop", *options]) == 0
+    assert imports.announced[0]["mapping"] == {
+        "a": "user_id",
+        "b": {"to": "properties.tags", "type": "list", "separator": "|"},
+        "c": {"to": "traits.x:y", "type": "list", "separator": " ; ", "elements": "number"},
+        "d": {"to": "traits.x", "type": "list", "elements": "number"},
+        "e": {"to": "traits.y", "type": "list"},
+    }
+
+
 def test_an_interrupted_upload_goes_on(imports: type[Imports], members: Path) -> None:
     imports.content.extend(members.read_bytes()[:333])
     assert main(["import", str(members), "--resume", "i1"]) == 0
@@ -178,6 +197,8 @@ def test_what_is_wrong_is_said_in_a_sentence(
     assert "COLUMN=TARGET" in capsys.readouterr().err
     assert main(["import", str(members), "--source", "shop", "--mapping", "a=properties.revenue:nummber"]) == 1
     assert "nummber is no type" in capsys.readouterr().err
+    assert main(["import", str(members), "--source", "shop", "--mapping", "a=properties.tags:list(|):date"]) == 1
+    assert "text or number" in capsys.readouterr().err
     assert main(["import", str(members), "--settings", str(members)]) == 1
     assert "members.csv" in capsys.readouterr().err
     assert main(["import", str(members), "--source", "nobody", "--mapping", "a=user_id"]) == 1

@@ -167,7 +167,45 @@ async def test_dates_of_related_persons_are_held_against_what_profile_takes(file
     ]  # fmt: skip
 
 
+TAGS: dict[str, Any] = {"to": "properties.tags", "type": "list", "separator": "|"}
+SIZES: dict[str, Any] = {"to": "properties.sizes", "type": "list", "separator": ";", "elements": "number"}
+
+
+async def test_columns_with_several_elements_become_lists(identity: RunningService, files: Files) -> None:
+    how: dict[str, Any] = {"kind": "events", "constants": {"event": ORDER}}
+    mapping = {"id": "user_id", "at": "occurred_at", "tags": TAGS, "sizes": SIZES}
+    rows = ["1,2026-11-18,限定 | 贈答,24.5;２５", "2,2026-11-18,,", "3,2026-11-18,a||b,1", "4,2026-11-18,a,1;L"]
+    content = "\n".join(["id,at,tags,sizes", *rows])
+    found = await files.load(content.encode(), mapping=mapping, **how)
+    assert (found["accepted"], found["rejected"]) == (2, 2)
+    assert found["mapping"] == mapping | {"tags": TAGS | {"elements": "text"}}
+    lines = await files.lines(found["import_id"])
+    assert [(one["line"], one["field"], one["detail"][:11]) for one in lines] == [
+        (4, "tags", "Element 2: "), (5, "sizes", "Element 2: "),
+    ]  # fmt: skip
+    assert [one.properties for one in await orders(identity)] == [{"tags": ["限定", "贈答"], "sizes": [24.5, 25]}, {}]
+
+    records = [
+        {"id": 5, "tags": ["a", "b"], "sizes": [1, "1,200"]},
+        {"id": 6, "tags": "a|b"},
+        {"id": 7, "tags": [["a"]]},
+    ]
+    content = "\n".join(json.dumps(one) for one in records)
+    plain = SIZES | {"separator": None}
+    ndjson = {"id": "user_id", "tags": TAGS, "sizes": plain}
+    found = await files.load(content.encode(), format="ndjson", mapping=ndjson, **how)
+    assert (found["accepted"], found["rejected"]) == (2, 1)
+    [line] = await files.lines(found["import_id"])
+    assert (line["line"], line["field"]) == (3, "tags")
+    [*_, one, other] = await orders(identity)
+    assert [one.properties, other.properties] == [{"tags": ["a", "b"], "sizes": [1, 1200]}, {"tags": ["a", "b"]}]
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
+    ({"mapping": MAPPING | {"店舗": {"to": "properties.shop", "type": "list"}}}, "mapping.店舗"),
+    ({"mapping": MAPPING | {"店舗": TAGS | {"separator": ""}}}, "mapping.店舗"),
+    ({"mapping": MAPPING | {"店舗": TAGS | {"elements": "date"}}}, "mapping.店舗"),
+    ({"mapping": MAPPING | {"店舗": TAGS | {"type": "text"}}}, "mapping.店舗"),
     ({"mapping": MAPPING | {"金額": "properties.revenue"}}, "mapping.金額"),
     ({"mapping": MAPPING | {"金額": {"to": "properties.revenue", "type": "float"}}}, "mapping.金額"),
     ({"constants": {"properties.currency": "JPY"}}, "mapping"),

@@ -124,6 +124,22 @@ def test_a_rank_that_another_system_decided_is_a_typed_trait() -> None:
     assert event["traits"] == {"loyalty": {"program": "kizuna", "points": 12345}, "rank": "gold"}
 
 
+def test_a_column_may_hold_several_elements() -> None:
+    mapping = {
+        "会員": "external_ids.card",
+        "好み": {"to": "traits.likes", "type": "list", "separator": "|"},
+        "サイズ": {"to": "traits.shoes.sizes", "type": "list", "separator": "/", "elements": "number"},
+    }
+    event = made(mapping, {}, "0077", "花|茶", "24.5/２５", kind="customers")
+    assert event["traits"] == {"likes": ["花", "茶"], "shoes": {"sizes": [24.5, 25]}}
+    assert made(mapping, {}, "0077", " ", "", kind="customers").get("traits") is None
+    field, detail = made(mapping, {}, "0077", "花", "24.5/大", kind="customers")
+    assert (field, detail[:11], "大" in detail) == ("サイズ", "Element 2: ", False)
+    found = maker(mapping, {}, kind="customers").event_of(["0077", "花", "1"], message_id="line")
+    assert isinstance(found, Made)
+    assert outline(found.event)["traits"] == {"likes": "list", "shoes.sizes": "list"}
+
+
 @given(st.text(min_size=1, max_size=200), st.text(min_size=1, max_size=200), st.text(min_size=1), st.text(min_size=1))
 def test_a_record_is_known_by_its_events_name_and_its_own_id(one: str, other: str, name: str, another: str) -> None:
     same = record_message_id(name, one) == record_message_id(another, other)
@@ -143,6 +159,9 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ({"id": "user_id", "金額": "properties.revenue"}, CONSTANTS, "events", "mapping.金額"),  # text is not summed
     ({"id": "user_id", "a": {"to": "user_id", "type": "number"}}, CONSTANTS, "events", "mapping.a"),
     ({"id": "user_id", "a": {"to": "properties.a", "type": "float"}}, CONSTANTS, "events", "mapping.a"),
+    ({"id": "user_id", "a": {"to": "properties.a", "type": "list"}}, CONSTANTS, "events", "mapping.a"),  # cut where?
+    ({"id": "user_id", "a": {"to": "record_id", "type": "list", "separator": "|"}}, CONSTANTS, "events", "mapping.a"),
+    ({"id": "user_id", "a": {"to": "traits.email", "type": "list", "separator": ","}}, {}, "customers", "mapping.a"),
     ({"id": "user_id", "a": "traits.a"}, CONSTANTS, "events", "mapping.a"),
     ({"id": "user_id", "a": "properties.a"}, {}, "customers", "mapping.a"),
     ({"id": "user_id", "a": "record_id"}, {}, "customers", "mapping.a"),
@@ -165,3 +184,5 @@ def test_a_mapping_that_makes_no_sense_is_named(
 
 def test_what_has_numbers_of_its_own_may_say_revenue_plainly() -> None:
     assert problems({"id": "user_id", "sum": "properties.revenue"}, is_text_only=False, **CONSTANTS) == []
+    several = {"to": "properties.several", "type": "list"}
+    assert problems({"id": "user_id", "several": several}, is_text_only=False, **CONSTANTS) == []

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from identity_service.rules.normalisation.dates import EARLIEST, LATEST
-from identity_service.rules.typed_values import MAX_DIGITS, read_boolean, read_moment, read_number, read_typed
+from identity_service.rules.typed_values import (
+    MAX_DIGITS,
+    read_boolean,
+    read_list,
+    read_moment,
+    read_number,
+    read_typed,
+)
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 _WIDE = str.maketrans("0123456789,.-+", "０１２３４５６７８９，．－＋")
@@ -108,3 +116,35 @@ def test_a_time_that_is_not_understood_is_no_reason_to_take_the_day(text: str) -
 @pytest.mark.parametrize(("value", "expected"), [("007", "007"), (7, "7"), (True, None), (1.5, None), (["a"], None)])
 def test_text_stays_text(value: object, expected: str | None) -> None:
     assert read_typed(value, "text", TOKYO) == expected  # type: ignore[arg-type]  # free JSON
+
+
+@pytest.mark.parametrize(
+    ("value", "separator", "elements", "expected"),
+    [
+        ("限定 | ギフト", "|", "text", ["限定", "ギフト"]), ("1,200、▲3、４", "、", "number", [1200, -3, 4]),
+        ("007", ";", "text", ["007"]), ("a::b:c", "::", "text", ["a", "b:c"]), (["a", 7], "|", "text", ["a", "7"]),
+        ([1, "1,200", 0.5], None, "number", [1, 1200, 0.5]), ([], None, "text", []),
+        ("a|b", None, "text", "A list."),
+        (7, "|", "number", "A list, or text"), ({"a": 1}, "|", "text", "A list, or text"),
+        ("a||b", "|", "text", "Element 2: nothing"), ("a|b|", "|", "text", "Element 3: nothing"),
+        ([None], "|", "text", "Element 1: "),
+        ("1;2;1,5", ";", "number", "Element 3: A number"), ([1, [2]], None, "number", "Element 2: A number"),
+        ([{"a": 1}], None, "text", "Element 1: Text"), (["a", True], None, "text", "Element 2: Text"),
+    ],
+)  # fmt: skip
+def test_a_list_is_read_element_by_element(value: Any, separator: str | None, elements: str, expected: object) -> None:
+    read = read_list(value, separator=separator, elements=elements, zone=TOKYO)
+    if isinstance(expected, str):
+        assert isinstance(read, str)
+        assert read.startswith(expected)
+    else:
+        assert read == expected
+
+
+@given(
+    st.lists(st.decimals(min_value=0, max_value=10**9, places=2), min_size=1), st.sampled_from([";", "|", " / ", "\n"])
+)
+def test_numbers_that_were_joined_are_read_back(numbers: list[Decimal], separator: str) -> None:
+    joined = separator.join(f"{number:,f}" for number in numbers)
+    read = read_list(joined, separator=separator, elements="number", zone=TOKYO)
+    assert read == [float(number) for number in numbers]

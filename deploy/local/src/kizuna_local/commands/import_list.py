@@ -7,6 +7,7 @@ The upload goes on after an interruption with --resume. Bad lines are named and 
 import argparse
 import csv
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,10 @@ from kizuna_local.uploads import ImportService, Json, drawn_up, follow, open_fil
 
 SHOWN_LINES = 20
 TYPES = ("text", "number", "boolean", "date", "datetime")
+_LIST = re.compile(
+    r"(?P<to>(?:traits|properties)\..+):list(?:\((?P<separator>.+)\))?(?::(?P<elements>text|number))?", re.DOTALL
+)
+"""`properties.tags:list(|)`, `traits.sizes:list(;):number`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN=TARGET[:TYPE]",
         help="what a column is: user_id, anonymous_id, occurred_at, traits.<name>, external_ids.<namespace>, "
         "sha256.<namespace>; of events also event, record_id, properties.<name>; may be repeated. Traits and "
-        f"properties have a type: {', '.join(TYPES)} (CSV holds text, and text counts in no sum)",
+        f"properties have a type: {', '.join(TYPES)} (CSV holds text, and text counts in no sum), or list(SEPARATOR), "
+        "list(SEPARATOR):number",
     )
     parser.add_argument(
         "--constant",
@@ -115,11 +121,15 @@ def _column(pair: str) -> tuple[str, str | Mapping[str, str]]:
     column, equals, target = pair.rpartition("=")
     if not equals:
         raise LauncherError(f"--mapping {pair}: say what the column is, COLUMN=TARGET.")
+    if found := _LIST.fullmatch(target):
+        return column, {"type": "list"} | {name: said for name, said in found.groupdict().items() if said is not None}
     name, colon, type_name = target.rpartition(":")
+    if colon and _LIST.fullmatch(name):
+        raise LauncherError(f"--mapping {pair}: the elements of a list are text or number.")
     if colon and type_name in TYPES:
         return column, {"to": name, "type": type_name}
     if colon and name.startswith(("traits.", "properties.")):  # mistyped, it would be part of the name
-        known = ", ".join(TYPES)
+        known = ", ".join([*TYPES, "list(SEPARATOR)"])
         raise LauncherError(
             f"--mapping {pair}: {type_name} is no type. One of {known}; :text after a name with a colon."
         )

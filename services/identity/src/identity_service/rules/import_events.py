@@ -32,7 +32,7 @@ from identity_service.rules.records import (
     record_problem,
 )
 from identity_service.rules.tracking import has_nul
-from identity_service.rules.typed_values import DATETIME, Value, expected, read_moment, read_typed
+from identity_service.rules.typed_values import DATETIME, LIST, Value, expected, read_list, read_moment, read_typed
 
 
 class Made(NamedTuple):
@@ -97,11 +97,9 @@ class EventMaker:
             problem = self._problem(column, value)
             if problem is not None:
                 return column.title, problem
-            if column.type is not None:
-                typed = read_typed(value, column.type, self._zone)
-                if typed is None:
-                    return column.title, expected(column.type)
-                value = typed
+            value, problem = self._typed(column, value)
+            if problem is not None:
+                return column.title, problem
             found += column.namespace is not None and not self._is_blocked(column, value)
             _take(read, column, value)
         if found < self._needed:
@@ -153,6 +151,16 @@ class EventMaker:
             return "Text or a number."
         problem = value_problem(column.namespace, value, self._rules)
         return None if problem is None else problem[1]
+
+    def _typed(self, column: Column, value: Value) -> tuple[Value, str | None]:
+        """Return a value as its column's type, and what is wrong with it."""
+        if column.type is None:
+            return value, None
+        if column.type == LIST:
+            read = read_list(value, separator=column.separator, elements=column.elements, zone=self._zone)
+            return (None, read) if isinstance(read, str) else (read, None)
+        typed = read_typed(value, column.type, self._zone)
+        return typed, expected(column.type) if typed is None else None
 
     def _is_blocked(self, column: Column, value: Value) -> bool:
         return column.kind != SHA256 and self._rules.blocks(column.namespace or "", value)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from identity_service.rules.partners import Problem, SourceRules, namespace_problem
 from identity_service.rules.records import EVENT, PROPERTIES, RECORD_ID, event_name_problem
-from identity_service.rules.typed_values import TEXT, TYPES
+from identity_service.rules.typed_values import LIST, TEXT, TYPES
 
 CUSTOMERS, ID_SYNCS, EVENTS = "customers", "id_syncs", "events"
 
@@ -24,8 +24,8 @@ _CONTACTS = frozenset({"email", "phone"})
 _NUMBERS = frozenset({"revenue", "price", "quantity", "total", "subtotal", "value", "tax", "shipping", "discount"})
 """Numbers by Segment's specification of e-commerce events. As text they would count in no sum."""
 
-Target = str | Mapping[str, str]
-"""What a column is: the target, or {"to": target, "type": one of TYPES}."""
+Target = str | Mapping[str, str | None]
+"""What a column is: the target, or {"to": target, "type": one of TYPES}, of a list also its separator and elements."""
 Constant = str | int | float | bool
 
 
@@ -37,6 +37,10 @@ class Column(NamedTuple):
     name: str
     type: str | None = None
     """None: as it stands there."""
+    separator: str | None = None
+    """Of a list: what stands between its elements where it is text."""
+    elements: str = TEXT
+    """Of a list: what they are."""
 
     @property
     def namespace(self) -> str | None:
@@ -57,7 +61,8 @@ def read_mapping(mapping: Mapping[str, Target]) -> list[Column]:
 def _column(title: str, target: Target) -> Column:
     if isinstance(target, str):
         return Column(title, *_split(target))
-    return Column(title, *_split(target["to"]), target["type"])
+    kind, name = _split(target["to"] or "")
+    return Column(title, kind, name, target["type"], target.get("separator"), target.get("elements") or TEXT)
 
 
 def _split(target: str) -> tuple[str, str]:
@@ -132,6 +137,10 @@ def _column_problem(column: Column, *, kind: str, is_text_only: bool, rules: Sou
         return "It holds an identifier: that is text."
     if column.kind == PROPERTIES and column.name in _NUMBERS and column.type is None and is_text_only:
         return f'CSV holds text, and text counts in no sum: {{"to": "properties.{column.name}", "type": "number"}}.'
+    if column.type == LIST and column.separator is None and is_text_only:
+        return (
+            f'CSV holds text. Say what stands between the elements: {{"to": ..., "type": "{LIST}", "separator": "|"}}.'
+        )
     return _target_problem(column, kind=kind)
 
 

@@ -14,7 +14,7 @@ from identity_service.rules.normalisation.dates import date_value
 from identity_service.rules.normalisation.text import dashes, lower, nfkc
 from identity_service.rules.tracking import moment
 
-TEXT, NUMBER, BOOLEAN, DATE, DATETIME = "text", "number", "boolean", "date", "datetime"
+TEXT, NUMBER, BOOLEAN, DATE, DATETIME, LIST = "text", "number", "boolean", "date", "datetime", "list"
 
 MAX_DIGITS = 15
 """What a double of IEEE 754 holds exactly, as readers of JSON do."""
@@ -118,11 +118,35 @@ _TYPES: Mapping[str, _Type] = {
     DATE: _Type(lambda value, _: date_value(value), "A date, such as 2026-11-20, 2026/11/20 or 令和8年11月20日."),
     DATETIME: _Type(read_moment, "A date, or a date and time, such as 2026-11-20T09:05:00+09:00 or 2026/11/20 9:05."),
 }
-TYPES = frozenset(_TYPES)
+TYPES = frozenset({*_TYPES, LIST})
+
+
+def read_list(
+    value: Value, *, separator: str | None, elements: str, zone: ZoneInfo
+) -> list[str | int | float | bool] | str:
+    """Return a list, each element read as the type `elements`; or say what is wrong with it, never quoting it.
+
+    Text is cut at `separator` (None: only what is a list already is one); blanks around an element are left out.
+    A place with nothing in it is refused: it could be an element that was forgotten, or none.
+    """
+    if isinstance(value, str) and separator is not None:
+        value = list(value.split(separator))
+    if not isinstance(value, list):
+        return "A list." if separator is None else f"A list, or text with {separator!r} between its elements."
+    read = []
+    for place, element in enumerate(value, start=1):
+        said = element.strip() if isinstance(element, str) else element
+        if said is None or said == "":
+            return f"Element {place}: nothing stands there."
+        typed = read_typed(said, elements, zone)
+        if typed is None:
+            return f"Element {place}: {expected(elements)}"
+        read.append(typed)
+    return read
 
 
 def read_typed(value: Value, type_name: str, zone: ZoneInfo) -> str | int | float | bool | None:
-    """Return a value as a type of TYPES, or None when it is none."""
+    """Return a value as a type of TYPES other than a list, or None when it is none."""
     return _TYPES[type_name].read(value, zone)
 
 

@@ -21,6 +21,20 @@ class TypedTarget(Body):
     type: Literal["text", "number", "boolean", "date", "datetime"]
 
 
+class ListTarget(Body):
+    """A column that holds several elements: in CSV as one text, in NDJSON also as a list."""
+
+    to: Annotated[Target, Field(description="traits.<name> or properties.<name>.")]
+    type: Literal["list"]
+    separator: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=10, pattern=r"^[^\x00]+$")] | None,
+        Field(description="What stands between the elements of a text, such as |. CSV must say it."),
+    ] = None
+    elements: Annotated[Literal["text", "number"], Field(description="What each of them is.")] = "text"
+
+
+Typed = Annotated[TypedTarget | ListTarget, Field(discriminator="type")]
+
 Constant = (
     StrictBool
     | StrictInt
@@ -46,7 +60,7 @@ class ImportBody(Body):
     format: Literal["csv", "ndjson"]
     encoding: Literal["utf-8", "cp932", "auto"] = "auto"
     mapping: Annotated[
-        dict[ColumnTitle, Target | TypedTarget],
+        dict[ColumnTitle, Target | Typed],
         Field(
             min_length=1,
             max_length=1000,
@@ -99,7 +113,7 @@ class ImportAnswer(Answer):
     kind: str
     format: str
     encoding: str
-    mapping: dict[str, str | TypedTarget]
+    mapping: dict[str, str | Typed]
     constants: dict[str, Constant]
     time_zone: str
     as_of: datetime
