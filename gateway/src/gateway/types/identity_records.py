@@ -238,7 +238,7 @@ class Import:
     kind: str = strawberry.field(description="customers, id_syncs or events.")
     format: str
     encoding: str
-    mapping: Json = strawberry.field(description="Column -> what it is, or {to, type}, of a list also separator and elements.")
+    mapping: Json = strawberry.field(description="Column -> what it is, or {to, type, separator, elements}.")
     constants: Json = strawberry.field(description="What is the same in every record.")
     time_zone: str = strawberry.field(description="Where times without an offset are meant.")
     as_of: DateTime
