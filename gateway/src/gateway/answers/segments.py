@@ -84,9 +84,9 @@ class SegmentDaysAnswer(Struct):
 
 
 class MemberRow(ListedCustomer):
-    """Somebody in a segment."""
+    """Somebody in a segment, and when they entered; in profile's list of everybody it may be null."""
 
-    since: str
+    since: str | None
 
 
 class MemberListAnswer(Struct):

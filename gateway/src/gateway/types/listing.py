@@ -31,7 +31,7 @@ async def list_customers(loaders: Loaders, *, first: int, after: str | None, seg
         CustomerEdge(
             cursor=cursor,
             node=Customer(id=strawberry.ID(item.customer_id), loaders=loaders),
-            since=DateTime(item.since) if isinstance(item, segments.MemberRow) else None,
+            since=DateTime(item.since) if isinstance(item, segments.MemberRow) and item.since is not None else None,
         )
         for item, cursor in zip(found.items[at.skip :], places, strict=True)
     ]

@@ -230,3 +230,17 @@ async def test_a_computed_trait_is_explained_by_what_it_is_drawn_from(profile_at
     question = {"department": "ads", "kind": "trait", "name": "ills"}
     answer = await profile.client.post("/v1/policy:explain", json=question, headers=officer(profile))
     assert (answer.json()["effect"], answer.json()["because"]) == ("deny", "drawn_from")
+
+
+async def test_when_a_hidden_event_was_first_is_not_told(profile: RunningService) -> None:
+    await profile.publish([event(ONE, "Clinic Visited", profile.clock.now() - timedelta(days=9))])
+    await profile.publish([event(ONE, "Page Viewed", profile.clock.now())])
+    await profile.drain()
+    await publish(profile, "visitors", VISITED)
+    await settled(profile)
+    await hide_from_ads(profile, {"kind": "event", "names": ["Clinic *"]})
+    for department, since in (("crm", "2026-11-11T03:00:00Z"), ("ads", None)):
+        [listed] = (await ask(profile, department, "GET", "/v1/customers")).json()["items"]
+        assert listed["since"] == since
+        [member] = (await ask(profile, department, "GET", "/v1/customers?segment=visitors")).json()["items"]
+        assert member["since"] == "2026-11-20T03:00:00Z"

@@ -200,12 +200,15 @@ class ConversionsAnswer(Answer):
 
 
 class ListedCustomerAnswer(Answer):
-    """A customer, and since when it is known or in the segment asked for."""
+    """A customer, and since when it is known or in the segment asked for.
+
+    Since when it is known is its first event's time: null for whoever may not see all events.
+    """
 
     customer_id: UUID
     anchor_id: UUID
     """Anchor of the customer's latest event: what a fact about the customer hangs on."""
-    since: datetime
+    since: datetime | None
 
 
 class CustomerListAnswer(Answer):

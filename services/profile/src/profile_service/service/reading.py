@@ -133,8 +133,10 @@ async def get_timelines(
 
 async def list_customers(
     session: AsyncSession, *, segment_key: str | None, after: UUID | None, first: int
-) -> tuple[list[tuple[UUID, UUID, datetime]], bool, int]:
+) -> tuple[list[tuple[UUID, UUID, datetime | None]], bool, int]:
     """Customers (of a segment) with their latest anchor and since when; whether there are more; how many in all.
+
+    Since when they are known, which is when their first event was, is not told to whoever may not see all events.
 
     Raises:
         NotFound: there is no such segment.
@@ -147,7 +149,9 @@ async def list_customers(
     if segment_key is not None:
         publisher = await publisher_of(session, segment_key)
         sight_of(session).note_read("segment", repeat(publisher, min(len(rows), first)))
-    return rows[:first], len(rows) > first, total
+    is_told = segment_key is not None or not sight_of(session).restricts("event")
+    found = [(customer_id, anchor_id, since if is_told else None) for customer_id, anchor_id, since in rows[:first]]
+    return found, len(rows) > first, total
 
 
 async def get_conversions(
