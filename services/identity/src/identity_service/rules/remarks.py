@@ -14,6 +14,7 @@ REMARK = "Remark Made"
 MAX_REMARKS = 1000
 MAX_TEXT, MAX_URL, MAX_REMARK_ID = 10_000, 2000, 200
 _LANGUAGE_LENGTHS = range(2, 36)  # BCP 47
+_WEB = ("https://", "http://")
 
 
 class Author(Struct, forbid_unknown_fields=True, gc=False):
@@ -77,6 +78,8 @@ def remark_problem(remark: Remark, rules: SourceRules) -> Problem | None:
             return field, f"{allowed.start} to {allowed.stop - 1} characters."
         if value is not None and "\x00" in value:
             return field, "Text cannot hold the character U+0000."
+    if remark.url is not None and not remark.url.lower().startswith(_WEB):
+        return "url", "An address that begins with https:// or http://: people follow it."
     if remark.occurred_at is not None and moment(remark.occurred_at) is None:
         return "occurred_at", NO_MOMENT
     return None
