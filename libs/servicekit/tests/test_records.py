@@ -1,6 +1,7 @@
 """Lists as departments really write them, cut into records."""
 
 import csv
+import gzip
 import io
 from collections.abc import Iterator
 
@@ -120,6 +121,20 @@ def test_one_broken_character_makes_no_other_encoding_of_a_file() -> None:
     assert guess_encoding(b"\xef\xbb\xbfid\n\xff\n", is_all=True) == UTF_8
 
 
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (gzip.compress(b"id\n1\n"), "unpack"),
+        (b"PK\x03\x04\x14\x00\x06\x00[Content_Types].xml", "save it as CSV"),
+        ("id,name\n1,a\n".encode("utf-16"), "UTF-16"),
+    ],
+)
+@pytest.mark.parametrize("file_format", [CSV, NDJSON])
+def test_what_is_sent_by_mistake_is_told_what_to_do(content: bytes, advice: str, file_format: str) -> None:
+    with pytest.raises(UnreadableHeader, match=advice):
+        read(content, file_format=file_format)
+
+
 def test_a_file_whose_lines_end_with_cr_alone_is_told_so() -> None:
     with pytest.raises(UnreadableHeader, match="carriage return"):
         read(b"id,name\r1,a\r2,b\r")
@@ -186,7 +201,7 @@ def test_what_a_csv_writer_wrote_is_read_back(rows: list[list[str]], pieces: int
 
 @given(data=anything, stop=st.integers(0, 20), file_format=st.sampled_from([CSV, NDJSON]))
 def test_reading_goes_on_from_any_record(data: bytes, stop: int, file_format: str) -> None:
-    data = b"a,b\n" + data if file_format == CSV else data
+    data = (b"a,b\n" if file_format == CSV else b"{}\n") + data
     expected, _ = read(data, file_format=file_format)
     first = RecordReader(file_format=file_format, encoding=UTF_8)
     taken = []

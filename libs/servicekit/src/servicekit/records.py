@@ -28,6 +28,14 @@ _SURELY_SHORT = MAX_RECORD_BYTES // 4
 
 _BOM = codecs.BOM_UTF8
 _NEWLINE, _QUOTE, _COMMA = b"\n", b'"', b","
+_NO_LISTS = {
+    b"\x1f\x8b": "It is gzip: unpack it, or send it with `Content-Encoding: gzip`.",
+    b"PK\x03\x04": "It is a ZIP archive, as Excel's workbooks are: save it as CSV in UTF-8.",
+    b"\xd0\xcf\x11\xe0": "It is a workbook of Excel: save it as CSV in UTF-8.",
+    b"\xff\xfe": "It is UTF-16: save it as UTF-8.",
+    b"\xfe\xff": "It is UTF-16: save it as UTF-8.",
+}
+"""What files begin with that are sent by mistake -> what to do. No text in UTF-8 or CP932 begins so."""
 _UNDECODABLE = re.compile("[\uf8f0-\uf8f3]")
 """What CP932 makes of bytes that stand for nothing (A0, FD-FF)."""
 
@@ -53,7 +61,7 @@ class Stretch(NamedTuple):
 
 
 class UnreadableHeader(Exception):
-    """The first record of a CSV names no columns."""
+    """The first record of a CSV names no columns, or the file is no text."""
 
 
 def guess_encoding(beginning: bytes, *, is_all: bool) -> str:
@@ -192,7 +200,14 @@ class RecordReader:
                 yield record
 
     def _skip_bom(self, *, is_last: bool) -> bool:
-        """False: too little is there to tell."""
+        """False: too little is there to tell.
+
+        Raises:
+            UnreadableHeader: what begins so is no text.
+        """
+        for beginning, advice in _NO_LISTS.items():
+            if self._buffer.startswith(beginning):
+                raise UnreadableHeader(f"The file cannot be read. {advice}")
         if len(self._buffer) < len(_BOM) and not is_last and _BOM.startswith(self._buffer):
             return False
         if self._buffer.startswith(_BOM):
