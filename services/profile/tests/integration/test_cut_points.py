@@ -133,6 +133,9 @@ async def test_a_computed_trait_is_cut_again_when_it_changes(profile: RunningSer
     refusal = await call(profile, "DELETE", "cut-points/computed:spent", status=409)
     assert "segment best" in refusal["detail"]
     await call(profile, "PUT", "cut-points/computed:nothing", {}, 404)
+    for wrong in ({"every": "day", "day": 1}, {"every": "week", "day": 8}):
+        refusal = await call(profile, "PUT", "cut-points/recency", wrong, 422)
+        assert [error["field"] for error in refusal["errors"]] == ["day"], wrong
 
 
 async def test_what_was_due_while_nobody_ran_is_taken_later(profile_at_rest: RunningService) -> None:

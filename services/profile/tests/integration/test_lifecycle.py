@@ -149,8 +149,15 @@ async def test_a_condition_asks_for_states_and_follows_new_thresholds(profile: R
     await settled(profile)
     [member] = (await call(profile, "GET", "customers?segment=leaving"))["items"]
     assert member["customer_id"] == str(customer)
-    refusal = await call(profile, "PUT", "lifecycle", {**thresholds, "dormant_days": 40}, 422)
-    assert refusal["errors"]
+    for wrong, field in (
+        ({"dormant_days": 40}, "dormant_days"),
+        ({"won_back_days": 51}, "won_back_days"),
+        ({"second_purchase_due_days": 50}, "going_dormant_days"),
+    ):
+        refusal = await call(profile, "PUT", "lifecycle", thresholds | wrong, 422)
+        assert [error["field"] for error in refusal["errors"]] == [field], wrong
+    refusal = await call(profile, "PUT", "lifecycle", {"second_purchase_due_days": 130}, 422)
+    assert "going_dormant_days" in refusal["errors"][0]["detail"]  # its default is too short
     where = [{"property": "gift", "comparison": "lt", "value": True}]
     refusal = await call(profile, "PUT", "lifecycle", {**thresholds, "where": where}, 422)
     assert refusal["errors"][0]["field"] == "where.0.comparison"

@@ -3,9 +3,9 @@
 One state at any moment: the first of STATES' conditions that holds. docs/values.md draws the machine.
 """
 
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
 
 from contracts.conditions import Condition, Days, Filters, Name
 
@@ -17,7 +17,7 @@ _CONDITION: TypeAdapter[Condition] = TypeAdapter(Condition)
 class Lifecycle(BaseModel):
     """What counts as a purchase, and after how many days of 24 hours which state begins."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     event: Name = "Order Completed"
     where: Filters = []
@@ -32,13 +32,19 @@ class Lifecycle(BaseModel):
     """So many purchases within the last `loyal_window_days`."""
     loyal_window_days: Days = 365
 
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if not self.second_purchase_due_days < self.going_dormant_days < self.dormant_days:
+    @field_validator("going_dormant_days", "dormant_days")
+    @classmethod
+    def _in_order(cls, days: int, info: ValidationInfo) -> int:
+        if days <= max(info.data.get(each, 0) for each in ("second_purchase_due_days", "going_dormant_days")):
             raise ValueError("`second_purchase_due_days` < `going_dormant_days` < `dormant_days` must hold")
-        if self.won_back_days > self.going_dormant_days:
+        return days
+
+    @field_validator("won_back_days")
+    @classmethod
+    def _ends_before_the_next_begins(cls, days: int, info: ValidationInfo) -> int:
+        if days > info.data.get("going_dormant_days", days):
             raise ValueError("`won_back_days` is at most `going_dormant_days`")
-        return self
+        return days
 
 
 DEFAULT = Lifecycle()

@@ -1,10 +1,10 @@
 """When what is taken by schedule is taken next."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 
 class Timing(BaseModel):
@@ -16,13 +16,14 @@ class Timing(BaseModel):
     day: Annotated[int, Field(ge=1, le=28)] | None = None
     at: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "03:00"
 
-    @model_validator(mode="after")
-    def _day_fits(self) -> Self:
-        if self.every == "day" and self.day is not None:
+    @field_validator("day")
+    @classmethod
+    def _day_fits(cls, day: int | None, info: ValidationInfo) -> int | None:
+        if info.data.get("every") == "day" and day is not None:
             raise ValueError("what is taken every day has no `day`")
-        if self.every == "week" and (self.day or 1) > 7:
+        if info.data.get("every") == "week" and (day or 1) > 7:
             raise ValueError("a week has the days 1 to 7")
-        return self
+        return day
 
 
 def next_time(timing: Timing, *, after: datetime, zone: ZoneInfo) -> datetime:
