@@ -56,7 +56,7 @@ BROKEN_JOURNEYS: list[tuple[dict[str, Any], str]] = [
     (journey({"key": "a", **SEND, "next": "b"}), "steps.0.next"),
     (journey({"key": "a", **SEND}, {"key": "b", "kind": "end"}), "steps.1"),
     (journey({"key": "a", **without(SEND, "template_key")}), "steps.0.template_key"),
-    (journey({"key": "a", "kind": "wait"}), "steps.0.wait"),
+    (journey({"key": "a", "kind": "wait"}), "steps.0"),
     (journey({"key": "a", "kind": "fly"}), "steps.0"),
     (journey({"key": "a", **SEND, "surprise": 1}), "steps.0.surprise"),
     (journey(campaign_key="nowhere"), "campaign_key"),
