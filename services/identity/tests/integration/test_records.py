@@ -154,6 +154,22 @@ async def test_a_dry_run_says_what_would_happen_and_no_value(identity: RunningSe
     ]
 
 
+async def test_a_dry_run_foresees_repetitions_over_the_whole_file(identity: RunningService, files: Files) -> None:
+    apart: int = 2 * Settings.model_fields["import_batch_lines"].default
+    rows = [f"A-{number},2026/11/18 9:05,{number},1,渋谷" for number in range(1, apart + 1)]
+    await files.load("\n".join([HEADER, rows[6]]).encode(), **ORDERS)
+    again = [rows[0], rows[apart - 1], rows[0], rows[6], "A-1,2026/11/18 9:05,1,1.2.3,渋谷"]
+    content = "\n".join([HEADER, *rows, *again]).encode()
+    tried = await files.load(content, **ORDERS, dry_run=True)
+    foreseen = [(line["line"], line["state"]) for line in await files.lines(tried["import_id"], "accepted", first=1000)]
+    assert [line for line, state in foreseen if state == "repeated"] == [8, apart + 2, apart + 3, apart + 4, apart + 5]
+    found = await files.load(content, **ORDERS)
+    told = [(line["line"], line["state"]) for line in await files.lines(found["import_id"], "accepted", first=1000)]
+    assert foreseen == told
+    for each in (tried, found):
+        assert (each["accepted"], each["repeated"], each["rejected"]) == (apart + 4, 5, 1)
+
+
 async def test_dates_of_related_persons_are_held_against_what_profile_takes(files: Files) -> None:
     mapping = {"id": "user_id", "who": "properties.relation", "day": {"to": "properties.date", "type": "date"}}
     constants = {

@@ -76,6 +76,26 @@ UPDATE imports SET repeated = coalesce(repeated, 0) + cardinality($3::bigint[]),
 WHERE import_id = $1
 """
 
+_FORESEE_REPEATED = """
+WITH said AS (
+    SELECT number, said.line, min(said.line) OVER (PARTITION BY said.event_id) AS first
+    FROM import_batches CROSS JOIN LATERAL unnest(lines, event_ids) AS said (line, event_id)
+    WHERE import_id = $1 AND said.event_id IS NOT NULL
+), again AS (
+    SELECT number, array_agg(line) AS lines FROM said WHERE line > first GROUP BY number
+)
+UPDATE import_batches
+SET repeated = (SELECT array_agg(DISTINCT line ORDER BY line) FROM unnest(repeated || again.lines) AS line)
+FROM again WHERE import_batches.import_id = $1 AND import_batches.number = again.number
+"""
+"""Sorted on disk, whatever the file's size; said again, it changes nothing."""
+
+_COUNT_FORESEEN = """
+UPDATE imports
+SET repeated = (SELECT coalesce(sum(cardinality(import_batches.repeated)), 0) FROM import_batches WHERE import_id = $1)
+WHERE import_id = $1
+"""
+
 _CUSTOMERS_OF = """
 SELECT message_ids.event_id, identifiers.customer_id
 FROM message_ids JOIN identifiers USING (anchor_id) WHERE message_ids.event_id = ANY($1::uuid[])
@@ -155,24 +175,27 @@ async def save_batch(
     accepted: Sequence[int],
     event_ids: Sequence[UUID],
     requests: Sequence[tuple[UUID, int]],
+    repeated: Sequence[int],
     rejected: Sequence[tuple[int, str, str]],
     bytes_read: int,
     lines_read: int,
 ) -> None:
     """Write what became of a stretch of lines, and how far the file is read.
 
-    `event_ids`: of the accepted lines; `requests`: those that they are in, in order, with how many each has.
+    `event_ids`: of the accepted lines; `requests`: those that they are in, in order, with how many each has;
+    `repeated`: accepted lines of which that is known already.
     """
     if accepted:
         await connection.execute(
-            "INSERT INTO import_batches (import_id, number, lines, event_ids, request_ids, request_sizes) "
-            "VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO import_batches (import_id, number, lines, event_ids, request_ids, request_sizes, repeated) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7)",
             import_id,
             number,
             accepted,
             event_ids,
             [request_id for request_id, _ in requests],
             [size for _, size in requests],
+            repeated,
         )
     await _save_rejected(connection, import_id, rejected)
     await connection.execute(
@@ -207,6 +230,12 @@ async def save_foreseen(
         repeated,
         json.dumps(sample),
     )
+
+
+async def foresee_repeated(connection: asyncpg.Connection, import_id: UUID) -> None:
+    """Note, of a dry run that has read all, the lines whose record the file has before; count all that are repeated."""
+    await connection.execute(_FORESEE_REPEATED, import_id)
+    await connection.execute(_COUNT_FORESEEN, import_id)
 
 
 class Outcome(NamedTuple):

@@ -15,8 +15,9 @@ from identity_service.repository import imports as repository
 from identity_service.repository.messages import find_messages, find_records
 from identity_service.repository.partners import load_source_rules
 from identity_service.rules.import_events import EventMaker, Made, outline
-from identity_service.rules.import_mapping import ID_SYNCS, missing_columns
+from identity_service.rules.import_mapping import ID_SYNCS, missing_columns, read_mapping
 from identity_service.rules.partners import SourceRules
+from identity_service.rules.records import RECORD_ID
 from identity_service.rules.tracking import ID_SYNC, IMPORT
 from identity_service.service.configuration import get_source
 from identity_service.service.imports import get_import, lock_import, message_id
@@ -78,7 +79,9 @@ class Importer:
                 await self._read(job, plan)
             except UnreadableHeader as error:
                 raise Invalid(str(error)) from None
-            if not plan.target.dry_run:
+            if plan.target.dry_run:
+                await self._foresee_repeated(plan.target)
+            else:
                 await self._wait_for_resolver(job)
                 await self._settle(job, import_id)
             async with self._database.transaction() as session:
@@ -154,12 +157,13 @@ class Importer:
             "sequence": max((one.sequence for one in appended), default=job.cursor.get("sequence", 0)),
         }
         sample = [outline(event) for event in stretch.events[: MAX_SAMPLE - len(target.sample)]]
+        repeated: Sequence[int] = ()
         async with self._database.transaction() as session:
             connection = await raw(session)
             await job.report(reader.offset, target.size, cursor, session=session)
             if target.dry_run:
-                repeated = await _count_repeated(connection, stretch.event_ids)
-                await repository.save_foreseen(connection, target.import_id, repeated=repeated, sample=sample)
+                repeated = await _taken_before(connection, stretch)
+                await repository.save_foreseen(connection, target.import_id, repeated=len(repeated), sample=sample)
             await repository.save_batch(
                 connection,
                 target.import_id,
@@ -167,6 +171,7 @@ class Importer:
                 accepted=stretch.accepted,
                 event_ids=stretch.event_ids,
                 requests=[(one.request_id, one.events) for one in appended],
+                repeated=repeated,
                 rejected=stretch.rejected,
                 bytes_read=reader.offset,
                 lines_read=reader.line - 1,
@@ -204,6 +209,12 @@ class Importer:
             await asyncio.sleep(delay)
             delay = min(delay * 2, 2)
 
+    async def _foresee_repeated(self, target: Import) -> None:
+        """Find, of a dry run, what stands in the file twice, however far apart: only an id of its own tells that."""
+        if RECORD_ID in {column.kind for column in read_mapping(target.mapping)}:
+            async with self._database.transaction() as session:
+                await repository.foresee_repeated(await raw(session), target.import_id)
+
     async def _settle(self, job: RunningJob, import_id: UUID) -> None:
         """Note of each stretch what the resolver refused, and what it had taken before."""
         for number in range(job.cursor.get("settled", 0) + 1, job.cursor["batches"] + 1):
@@ -220,10 +231,10 @@ class Importer:
                 )
 
 
-async def _count_repeated(connection: asyncpg.Connection, event_ids: Sequence[UUID]) -> int:
-    """Count the records that were taken before, or stand in this stretch twice."""
-    before = {*await find_messages(connection, event_ids), *await find_records(connection, event_ids)}
-    return len(event_ids) - len(set(event_ids) - before)
+async def _taken_before(connection: asyncpg.Connection, stretch: _Stretch) -> list[int]:
+    """Return the lines whose records were taken before this file came."""
+    known = {*await find_messages(connection, stretch.event_ids), *await find_records(connection, stretch.event_ids)}
+    return [line for line, event in zip(stretch.accepted, stretch.event_ids, strict=True) if event in known]
 
 
 def _maker(plan: _Plan, reader: RecordReader) -> EventMaker:
