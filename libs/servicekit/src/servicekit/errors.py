@@ -158,9 +158,9 @@ def render(error: ServiceError, *, instance: str) -> JSONResponse:
     return response
 
 
-def _field(location: Sequence[int | str], body: object, *, is_missing: bool) -> str:
+def _field(location: Sequence[int | str], body: object, *, blamed: object) -> str:
     if location and location[0] == "body" and len(location) > 1:
-        named = list(_without_union_tags(location[1:], body, is_missing=is_missing))
+        named = list(_without_union_tags(location[1:], body, blamed=blamed))
         return ".".join(named) or ('""' if named else "body")  # a field whose name is empty
     parts = [str(part) for part in location]
     return ".".join(parts[1:] if parts and parts[0] in {"query", "path", "header"} and len(parts) > 1 else parts)
@@ -170,18 +170,19 @@ _A_KEY = "[key]"
 """What pydantic adds where the name itself does not fit."""
 
 
-def _without_union_tags(location: Sequence[int | str], body: object, *, is_missing: bool) -> Iterator[str]:
+def _without_union_tags(location: Sequence[int | str], body: object, *, blamed: object) -> Iterator[str]:
     """Drop what pydantic adds where it chose between models: it is no part of what was sent.
 
-    A part that is not there is such a choice, unless just that is wrong: what is missing stands last. So is the kind of
-    a thing, which may be a field's name as well, where it comes first; and a name said of what has no names.
+    A part that is not there and yet leads further is such a choice: what is missing, or whose default does not fit,
+    stands last - unless the thing itself is `blamed`. So is the kind of a thing, which may be a field's name as well,
+    where it comes first; and a name said of what has no names.
     """
     value = body
     is_kind_known = False
     for index, part in enumerate(location):
         is_last = index == len(location) - 1
         if isinstance(value, dict):
-            if part not in value and part != _A_KEY and not (is_last and is_missing):
+            if part not in value and part != _A_KEY and (not is_last or value == blamed):
                 continue
             if value.get("kind") == part and not is_kind_known and not is_last:
                 is_kind_known = True
@@ -214,7 +215,10 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
         instance=request.url.path,
         # pydantic's messages may repeat the input; only its fixed part is passed on
         errors=[
-            (_field(item["loc"], error.body, is_missing=item["type"] == "missing"), item["msg"])
+            (
+                _field(item["loc"], error.body, blamed=None if item["type"] == "missing" else item.get("input")),
+                item["msg"],
+            )
             for item in error.errors()[:20]
         ],
     )
