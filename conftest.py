@@ -1,6 +1,8 @@
 """What all tests share: the declared streams, and how tests are distributed to processes. The chassis' plugin
 (`servicekit.testing`) brings the real parts."""
 
+import gc
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -20,6 +22,17 @@ settings.load_profile("whatever the machine")
 def topology() -> ModuleType:
     """The streams and consumers of the platform."""
     return declared
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Tell the garbage collector that what is imported and collected stays: it need not look through it ever again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class _StoriesTogether(LoadFileScheduling):
