@@ -142,7 +142,7 @@ async def test_a_percentile_is_hidden_with_what_its_cut_points_were_taken_of(pro
         )
 
 
-async def test_what_was_made_of_a_segment_stays_hidden_when_it_is_archived(profile: RunningService) -> None:
+async def test_what_was_made_of_a_segment_stays_hidden_when_it_is_archived_or_opened(profile: RunningService) -> None:
     now = profile.clock.now()
     await profile.publish([identify(UUID(each), now, illness="asthma") for each in EVERYBODY["customer_ids"]])
     await profile.drain()
@@ -154,15 +154,26 @@ async def test_what_was_made_of_a_segment_stays_hidden_when_it_is_archived(profi
     path = f"/v1/anonymised-exports/{(await do(profile, 'POST', '/v1/anonymised-exports', export))['export_id']}"
     await until(profile, path, "state", "done")
     await hide_from_ads(profile, {"kind": "trait", "names": ["illness"]})
-    for is_archived in (False, True):
-        if is_archived:  # its members exit by and by
+    for change in ("", "archived", "opened"):
+        if change == "archived":  # its members exit by and by
             await do(profile, "POST", "/v1/segments/ill:archive")
+        if change == "opened":  # what it meant before is no less hidden
+            await do(profile, "POST", "/v1/segments/ill:unarchive")
+            profile.clock.advance(timedelta(days=1))
+            await publish(profile, "ill", VISITED)
+            await settled(profile)
+            for department, days in (("crm", 30), ("ads", 0)):
+                found = (await ask(profile, department, "GET", "/v1/segments/ill/days")).json()["days"]
+                assert len(found) == days
         assert (await ask(profile, "ads", "GET", path)).status_code == 404
         assert (await ask(profile, "ads", "GET", f"{path}/content")).status_code == 404
+        assert (await ask(profile, "ads", "GET", "/v1/anonymised-exports")).json()["items"] == []
+        assert (await ask(profile, "crm", "GET", f"{path}/content")).status_code == 200
+        if change == "opened":
+            continue
         asked = await ask(profile, "ads", "POST", "/v1/anonymised-exports", export)
         assert (asked.status_code, asked.json()["errors"][0]["field"]) == (403, "segment")
         assert '"ill"' not in (await ask(profile, "ads", "POST", "/v1/customers:batchGet", EVERYBODY)).text
-        assert (await ask(profile, "crm", "GET", f"{path}/content")).status_code == 200
 
 
 async def test_who_refers_to_what_is_changed_is_named_only_to_whoever_may_see_it(

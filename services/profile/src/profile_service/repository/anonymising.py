@@ -58,6 +58,24 @@ class Outcome:
     smallest: int | None
 
 
+async def list_meanings(session: AsyncSession, export_ids: Collection[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """By export of a segment the conditions that the segment had while the export was made."""
+    rows = await (await raw(session)).fetch(
+        "SELECT e.export_id, v.condition FROM anonymised_exports e "
+        "JOIN segments s ON s.key = e.definition ->> 'segment' "
+        "JOIN segment_versions v ON v.segment_id = s.segment_id "
+        "    AND v.published_at <= COALESCE(e.finished_at, 'infinity') "
+        "WHERE e.export_id = ANY($1::uuid[]) AND NOT EXISTS ("
+        "    SELECT FROM segment_versions l "
+        "    WHERE l.segment_id = v.segment_id AND l.version > v.version AND l.published_at <= e.created_at)",
+        list(export_ids),
+    )
+    found: dict[UUID, list[dict[str, Any]]] = {}
+    for export_id, condition in rows:
+        found.setdefault(export_id, []).append(condition)
+    return found
+
+
 async def insert_export(
     session: AsyncSession,
     export_id: UUID,

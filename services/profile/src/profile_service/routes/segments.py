@@ -27,7 +27,16 @@ from profile_service.service.segment_sizes import Overlap
 from profile_service.service.static_lists import Outcome
 from servicekit.auth import Principal, require
 from servicekit.cursors import encode_cursor
-from servicekit.http import ClockDependency, IfMatch, Key, Session, TransactionalRoute, etag, resource
+from servicekit.http import (
+    ClockDependency,
+    IfMatch,
+    Key,
+    Session,
+    TransactionalRoute,
+    check_version,
+    etag,
+    resource,
+)
 
 router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["segments"])
 
@@ -108,15 +117,18 @@ async def put_segment(
 
 @router.post("/segments/{key}:publish")
 async def publish_segment(
-    key: Key, change: ChangeDependency, body: schemas.PublishBody | None = None
+    key: Key, change: ChangeDependency, demanded: IfMatch, body: schemas.PublishBody | None = None
 ) -> schemas.SegmentAnswer:
-    """Make the edited condition count, live at once and for everybody by a backfill."""
+    """Make the edited condition count, live at once and for everybody by a backfill. `If-Match`: only this edit."""
     body, session, writer = body or schemas.PublishBody(), change.session, change.principal
     check_force(writer, is_forced=body.force)
     if not body.force:
         segment = await segments.get_segment(session, key)
+        check_version(segment.revision, demanded)  # here already: what somebody else's edit costs is not the question
         await previewer_of(change.request).check_cost_of(session, segment, now=change.now)
-    row = await segments.publish_segment(session, key, published_by=writer.subject, why=body.why, now=change.now)
+    row = await segments.publish_segment(
+        session, key, demanded_revision=demanded, published_by=writer.subject, why=body.why, now=change.now
+    )
     await note_publisher(session, row.segment_id, writer.department)
     change.wake_backfill()
     return _changed(row, change)
@@ -151,11 +163,19 @@ def _version(row: VersionRow, sight: Sight) -> schemas.VersionAnswer:
 
 
 @router.post("/segments/{key}:restore")
-async def restore_segment(key: Key, body: schemas.RestoreBody, change: ChangeDependency) -> schemas.SegmentAnswer:
-    """Publish an earlier version's condition again, as a new version."""
+async def restore_segment(
+    key: Key, body: schemas.RestoreBody, change: ChangeDependency, demanded: IfMatch
+) -> schemas.SegmentAnswer:
+    """Publish an earlier version's condition again, as a new version. `If-Match`: unless it was edited meanwhile."""
     session, writer = change.session, change.principal
     row = await segments.restore_version(
-        session, key, version=body.version, published_by=writer.subject, why=body.why, now=change.now
+        session,
+        key,
+        version=body.version,
+        demanded_revision=demanded,
+        published_by=writer.subject,
+        why=body.why,
+        now=change.now,
     )
     await note_publisher(session, row.segment_id, writer.department)
     change.wake_backfill()
@@ -206,8 +226,9 @@ async def list_days(
     last_day: date | None = None,
 ) -> schemas.SegmentDaysAnswer:
     """A segment's size at the end of each day, who entered and exited; by default of the last 30 days."""
-    today = clock.now().astimezone(ZoneInfo(settings.time_zone)).date()
-    days = await segment_sizes.list_days(session, key, first=first_day, last=last_day, today=today)
+    zone = ZoneInfo(settings.time_zone)
+    today = clock.now().astimezone(zone).date()
+    days = await segment_sizes.list_days(session, key, first=first_day, last=last_day, today=today, zone=zone)
     return schemas.SegmentDaysAnswer(days=[schemas.SegmentDayAnswer.model_validate(day) for day in days])
 
 

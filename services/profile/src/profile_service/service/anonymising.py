@@ -75,14 +75,26 @@ async def get_export(session: AsyncSession, export_id: UUID) -> ExportRow:
         NotFound: there is none.
     """
     found = await anonymising.get_export(session, export_id)
-    if found is None or not _is_visible(session, found):
+    if found is None or not await _visible(session, [found]):
         raise NotFound(f"There is no export {export_id}.")
     return found
 
 
-def _is_visible(session: AsyncSession, export: ExportRow) -> bool:
+async def _visible(session: AsyncSession, exports: Sequence[ExportRow]) -> list[ExportRow]:
+    """Those that the asker may see: all that they ask for, and what their segment meant when they were made."""
     sight = sight_of(session)
-    return sight.is_whole or _hidden_in(sight, ExportDefinition.model_validate(export.definition)) is None
+    if sight.is_whole:
+        return list(exports)
+    meanings = await anonymising.list_meanings(session, [each.export_id for each in exports])
+    return [
+        each
+        for each in exports
+        if _hidden_in(sight, ExportDefinition.model_validate(each.definition)) is None
+        and all(
+            sight.sees_segment(each.definition["segment"], unpublished=condition)
+            for condition in meanings.get(each.export_id, ())
+        )
+    ]
 
 
 def _hidden_in(sight: Sight, definition: ExportDefinition) -> str | None:
@@ -108,7 +120,7 @@ async def list_exports(session: AsyncSession, *, before: tuple[datetime, UUID] |
     """A page of exports, the newest first; fewer where the asker may not see some."""
     found = await anonymising.list_exports(session, before=before, limit=first + 1)
     page = cut_page(found, first, lambda row: (row.created_at, row.export_id))
-    return Page([row for row in page.items if _is_visible(session, row)], page.next)
+    return Page(await _visible(session, page.items), page.next)
 
 
 async def cancel_export(session: AsyncSession, export_id: UUID, *, now: datetime) -> ExportRow:

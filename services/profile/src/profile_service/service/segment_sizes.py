@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from profile_service.repository import segments, sizes
 from profile_service.repository.sizes import DayRow
+from profile_service.service.policy import sight_of
 from profile_service.service.segments import get_segment, get_segments
 from servicekit.clock import Clock
 from servicekit.database import Database
@@ -17,6 +19,7 @@ from servicekit.errors import Invalid
 
 MAX_DAYS = 800
 _ADDED_AT_ONCE = 20_000
+_VERSIONS_LOOKED_AT = 1000
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,9 @@ async def compare_segments(session: AsyncSession, keys: Sequence[str]) -> list[O
 
 
 async def list_days(
-    session: AsyncSession, key: str, *, first: date | None, last: date | None, today: date
+    session: AsyncSession, key: str, *, first: date | None, last: date | None, today: date, zone: ZoneInfo
 ) -> list[DayRow]:
-    """A segment's days, oldest first; by default the last 30.
+    """A segment's days, oldest first; by default the last 30. None of a time when its meaning is hidden from the asker.
 
     Raises:
         NotFound: there is no such segment.
@@ -91,4 +94,18 @@ async def list_days(
     first = first or last - timedelta(days=29)
     if not 0 <= (last - first).days < MAX_DAYS:
         raise Invalid(f"Ask for 1 to {MAX_DAYS} days, up to today.", field="first_day")
-    return await sizes.list_days(session, segment.segment_id, first=first, last=last)
+    days = await sizes.list_days(session, segment.segment_id, first=first, last=last)
+    hidden_until = await _hidden_until(session, segment)
+    return days if hidden_until is None else [each for each in days if each.day > hidden_until.astimezone(zone).date()]
+
+
+async def _hidden_until(session: AsyncSession, segment: segments.SegmentRow) -> datetime | None:
+    """When a segment came to mean what the asker may see, if it ever meant anything else; of its latest versions."""
+    sight = sight_of(session)
+    if sight.is_whole:
+        return None
+    versions = await segments.list_versions(session, segment.segment_id, before=None, limit=_VERSIONS_LOOKED_AT)
+    for later, version in pairwise(versions):
+        if not sight.sees_segment(segment.key, unpublished=version.condition):
+            return later.published_at
+    return None
