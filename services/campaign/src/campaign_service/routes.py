@@ -150,9 +150,11 @@ async def get_journey(key: ThingKey, session: Session, response: Response) -> Jo
 
 
 @router.post("/journeys/{key}:publish", dependencies=WRITE)
-async def publish_journey(key: ThingKey, request: Request, session: Session, clock: ClockDependency) -> JourneyAnswer:
+async def publish_journey(
+    key: ThingKey, request: Request, session: Session, clock: ClockDependency, expected: IfMatch
+) -> JourneyAnswer:
     """Let customers enter the present draft from now on; also ends a pause. Again: nothing changes."""
-    journey = await configuration.publish_journey(session, key, now=clock.now())
+    journey = await configuration.publish_journey(session, key, expected=expected, now=clock.now())
     _wake(request, session, "members")
     _wake(request, session, "runs")
     return JourneyAnswer.of(journey)

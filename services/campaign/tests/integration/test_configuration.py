@@ -158,6 +158,19 @@ async def test_drafts_are_not_paused_and_published_journeys_keep_their_campaign(
     assert moved.status_code == 409
 
 
+async def test_somebody_elses_draft_is_not_published_along(service: RunningService, marketer: Marketer) -> None:
+    await marketer.put("/v1/campaigns/dormant", CAMPAIGN)
+    for name in ("Mine", "Theirs"):
+        await marketer.put("/v1/journeys/winback", journey(name=name))
+    before = await marketer.get("/v1/journeys/winback")
+    path, headers = "/v1/journeys/winback:publish", service.headers()
+    refused = await service.client.post(path, headers=headers | {"If-Match": '"1"'})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (412, "If-Match")
+    assert await marketer.get("/v1/journeys/winback") == before
+    published = await service.client.post(path, headers=headers | {"If-Match": '"2"'})
+    assert (published.status_code, published.json()["published_version"]) == (200, 2)
+
+
 async def test_batch_reads_answer_one_entry_per_id_in_order(
     service: RunningService, marketer: Marketer, settle: Settle
 ) -> None:

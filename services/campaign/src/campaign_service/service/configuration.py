@@ -110,9 +110,14 @@ async def put_journey(
     return journey, False
 
 
-async def publish_journey(session: AsyncSession, key: str, *, now: datetime) -> Journey:
-    """Let customers enter the draft's version from now on; also ends a pause. Runs on the way keep their version."""
+async def publish_journey(session: AsyncSession, key: str, *, expected: int | None = None, now: datetime) -> Journey:
+    """Let customers enter the draft's version from now on; also ends a pause. Runs on the way keep their version.
+
+    Raises:
+        NotFound: there is no such journey. PreconditionFailed: its draft is of another version than expected.
+    """
     journey = await _journey(session, key)
+    check_version(journey.version, expected)
     trigger = Definition.model_validate(journey.definition).trigger
     if journey.published_version != journey.version:
         await _publish_version(session, journey, trigger, now=now)

@@ -23,7 +23,16 @@ from profile_service.service import outcomes, signs
 from profile_service.service.outcomes import Outcome
 from profile_service.service.policy import Sight
 from servicekit.cursors import decode_cursor, encode_cursor
-from servicekit.http import ClockDependency, IfMatch, Key, Session, TransactionalRoute, etag, resource
+from servicekit.http import (
+    ClockDependency,
+    IfMatch,
+    Key,
+    Session,
+    TransactionalRoute,
+    check_version,
+    etag,
+    resource,
+)
 
 router = APIRouter(prefix="/v1", route_class=TransactionalRoute, tags=["signs"])
 
@@ -86,15 +95,18 @@ async def put_sign(key: Key, body: schemas.SignBody, change: ChangeDependency, d
 
 @router.post("/signs/{key}:publish")
 async def publish_sign(
-    key: Key, change: ChangeDependency, body: schemas.PublishSignBody | None = None
+    key: Key, change: ChangeDependency, demanded: IfMatch, body: schemas.PublishSignBody | None = None
 ) -> schemas.SignAnswer:
-    """Detect the sign as it is edited, live at once and in everybody by a backfill."""
+    """Detect the sign as it is edited, live at once and in everybody by a backfill. `If-Match`: only this edit."""
     body, session, writer = body or schemas.PublishSignBody(), change.session, change.principal
     check_force(writer, is_forced=body.force)
     if not body.force:
-        edited = (await signs.get_sign(session, key)).edited
-        await previewer_of(change.request).check_cost_of_condition(session, edited["condition"], now=change.now)
-    row = await signs.publish_sign(session, key, published_by=writer.subject, why=body.why, now=change.now)
+        sign = await signs.get_sign(session, key)
+        check_version(sign.revision, demanded)  # here already: what somebody else's edit costs is not the question
+        await previewer_of(change.request).check_cost_of_condition(session, sign.edited["condition"], now=change.now)
+    row = await signs.publish_sign(
+        session, key, demanded_revision=demanded, published_by=writer.subject, why=body.why, now=change.now
+    )
     change.wake_backfill()
     return _changed(row, change)
 

@@ -101,7 +101,13 @@ async def _put_list(
 
 
 async def publish_segment(
-    session: AsyncSession, key: str, *, published_by: str | None, why: str | None, now: datetime
+    session: AsyncSession,
+    key: str,
+    *,
+    demanded_revision: int | None = None,
+    published_by: str | None,
+    why: str | None,
+    now: datetime,
 ) -> SegmentRow:
     """Make the edited condition count from now on, live at once and for everybody by a backfill.
 
@@ -110,10 +116,12 @@ async def publish_segment(
     Raises:
         NotFound: there is no such segment.
         Conflict: it is archived.
+        PreconditionFailed: somebody edited it meanwhile: what would count is not what was meant.
         Invalid: what it refers to does not allow it any more, or what refers to it would not hold.
     """
     await segments.lock_definitions(session)
     segment = await get_segment(session, key)
+    check_version(segment.revision, demanded_revision)
     _refuse_archived(segment)
     if segment.published_condition != segment.condition:
         await resolve(session, segment.condition, own=of_segment(key))
@@ -124,17 +132,26 @@ async def publish_segment(
 
 
 async def restore_version(
-    session: AsyncSession, key: str, *, version: int, published_by: str | None, why: str | None, now: datetime
+    session: AsyncSession,
+    key: str,
+    *,
+    version: int,
+    demanded_revision: int | None,
+    published_by: str | None,
+    why: str | None,
+    now: datetime,
 ) -> SegmentRow:
     """Put the condition of an earlier version and publish it, as a new version.
 
     Raises:
         NotFound: there is no such segment or version.
         Conflict: it is archived.
+        PreconditionFailed: somebody edited it meanwhile.
         Invalid: what that version refers to is not there any more, or what refers to the segment would not hold.
     """
     await segments.lock_definitions(session)
     segment = await get_segment(session, key)
+    check_version(segment.revision, demanded_revision)
     _refuse_archived(segment)
     earlier = await segments.get_version(session, segment.segment_id, version)
     if earlier is None:

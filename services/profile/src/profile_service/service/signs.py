@@ -75,7 +75,13 @@ def _definition(
 
 
 async def publish_sign(
-    session: AsyncSession, key: str, *, published_by: str | None, why: str | None, now: datetime
+    session: AsyncSession,
+    key: str,
+    *,
+    demanded_revision: int | None = None,
+    published_by: str | None,
+    why: str | None,
+    now: datetime,
 ) -> SignRow:
     """Detect what is edited from now on, live at once and in everybody by a backfill. Idempotent.
 
@@ -83,11 +89,13 @@ async def publish_sign(
 
     Raises:
         NotFound: there is no such sign. Conflict: it is archived.
+        PreconditionFailed: somebody edited it meanwhile: what would be detected is not what was meant.
         Invalid: what it refers to does not allow it any more, what should follow it is no sign any more, or what refers
             to it would not hold.
     """
     await segments.lock_definitions(session)
     sign = await get_sign(session, key)
+    check_version(sign.revision, demanded_revision)
     _refuse_archived(sign)
     if sign.published != sign.edited:
         await resolve(session, sign.edited["condition"], own=of_sign(key))
