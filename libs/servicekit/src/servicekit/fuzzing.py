@@ -17,9 +17,14 @@ from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import response_schema_conformance
+from schemathesis.specs.openapi.negative import mutations
 
 from servicekit.middleware import body_limit
 from servicekit.testing import RunningService
+
+mutations.MAX_WALK_DEPTH = 12
+"""So deep in a body something is made wrong. Conditions hold conditions: down to Schemathesis' own 32 there are a
+million places, nearly all of them in the depths, and to list them takes longer than to send the requests."""
 
 Outcomes = Counter[tuple[str, int]]
 """`METHOD /path` and status -> how often."""
