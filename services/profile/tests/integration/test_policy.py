@@ -250,7 +250,12 @@ async def test_when_a_hidden_event_was_first_is_not_told(profile: RunningService
     await publish(profile, "visitors", VISITED)
     await settled(profile)
     await hide_from_ads(profile, {"kind": "event", "names": ["Clinic *"]})
+    first = {"kind": "moment", "of": "first_event"}
+    column = {"name": "c", "category": "c", "source": first, "generalisation": {"kind": "calendar", "unit": "year"}}
+    export = {"columns": [column], "purpose": "p", "recipient": "r", "provision": "SFTP"}
     for department, since in (("crm", "2026-11-11T03:00:00Z"), ("ads", None)):
+        asked = await ask(profile, department, "POST", "/v1/anonymised-exports", export)
+        assert asked.status_code == (202 if since else 403), asked.text
         [listed] = (await ask(profile, department, "GET", "/v1/customers")).json()["items"]
         assert listed["since"] == since
         [member] = (await ask(profile, department, "GET", "/v1/customers?segment=visitors")).json()["items"]

@@ -108,7 +108,7 @@ def _hidden_in(sight: Sight, definition: ExportDefinition) -> str | None:
             case RankSource():
                 is_seen = sight.sees_definition(OF_RANKS)
             case MomentSource(of="first_event"):
-                is_seen = True
+                is_seen = not sight.restricts("event")
             case _:
                 is_seen = sight.sees_purchases()
         if not is_seen:
