@@ -206,11 +206,11 @@ def _fits(what: What, thing: Thing) -> bool:
     if what.kind == "remark" and thing.kind == "event" and thing.name != REMARK:
         return False
     origin = what.origin or From()
-    names = what.names
-    if thing.kind == "relation" and names is not None:
-        names = [plain_label(pattern) for pattern in names]  # as relations are kept
+    names, name = what.names, thing.name
+    if thing.kind == "relation" and names is not None:  # as relations are kept
+        names, name = [plain_label(pattern) for pattern in names], plain_label(name)
     return (
-        _any(names, [thing.name])
+        _any(names, [name])
         and _any(what.labels, thing.labels)
         and _any(origin.departments, [thing.origin.department])
         and _any(origin.brands, [thing.origin.brand])
