@@ -137,6 +137,28 @@ async def test_unreadable_messages_are_put_aside_and_block_nobody(sample: Runnin
         assert (await session.execute(text("SELECT count(*) FROM dead_letters"))).scalar_one() == 3
 
 
+@pytest.mark.parametrize("levels", [300, 100_000])
+async def test_what_stands_too_deep_in_itself_is_put_aside_and_blocks_nobody(
+    sample: RunningService, levels: int
+) -> None:
+    deep = '{"a":' * levels + "1" + "}" * levels
+    body = asked("poison").model_dump_json()[:-1] + f',"more":{deep}}}'
+    for number, facts in enumerate([body, asked("good").model_dump_json()]):
+        envelope = Envelope(
+            subject="asking.note.asked.v1.1",
+            body=f'{{"facts":[{facts}]}}'.encode(),
+            id=f"m{number}",
+            source="/t",
+            type=Asked.fact_type,
+            time=NOW,
+        )
+        await sample.nats.publish_all([envelope])
+    await sample.drain()
+    assert await texts(sample) == ["good"]
+    async with sample.database.transaction() as session:
+        assert (await session.execute(text("SELECT count(*) FROM dead_letters"))).scalar_one() == 1
+
+
 async def test_messages_are_taken_as_many_at_once_as_fit(sample: RunningService) -> None:
     await sample.nats.jetstream.add_consumer("sample", ConsumerConfig(durable_name="taker", ack_wait=60))
     subscription = PullSubscription(sample.nats, stream="sample", durable="taker")

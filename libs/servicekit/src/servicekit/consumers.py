@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 import structlog
 from nats.aio.msg import Msg
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from servicekit.clock import Clock
@@ -175,9 +175,7 @@ class Consumer:
                 raise
             if len(facts) == 1:
                 fact = facts[0]
-                await self._put_aside(
-                    Poison(fact.event_id, fact.fact_type, fact.model_dump_json().encode(), describe(error))
-                )
+                await self._put_aside(Poison(fact.event_id, fact.fact_type, _as_json(fact), describe(error)))
                 return
             middle = len(facts) // 2
             await self._halve(facts[:middle])
@@ -295,7 +293,7 @@ def read_batch(
             continue
         try:
             batch.facts.extend(_validate(message.data, adapter, awaited))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             _read_singly(message, fact_type, adapter, batch)
     return batch
 
@@ -329,7 +327,7 @@ def _facts_of(body: bytes) -> Any:  # JSON of unknown shape, validated by the ca
 def _read_singly(message: Msg, fact_type: str, adapter: TypeAdapter[Any], batch: Batch) -> None:
     try:
         items = list(_facts_of(message.data))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         identifier = uuid5(_POISON_NAMESPACE, f"{message.metadata.stream}/{message.metadata.sequence.stream}")
         batch.poison.append(Poison(identifier, fact_type, message.data, type(error).__name__))
         return
@@ -347,6 +345,18 @@ def _read_singly(message: Msg, fact_type: str, adapter: TypeAdapter[Any], batch:
             batch.poison.append(
                 Poison(identifier, fact_type, json.dumps(item).encode(), f"does not fit the contract: {fields}")
             )
+
+
+def _as_json(fact: Fact) -> bytes:
+    """A fact that could not be handled: what is wrong with it must not keep it from being put aside."""
+    try:
+        return fact.model_dump_json().encode()
+    except ValueError:  # deeper than pydantic follows, or halves of surrogate pairs
+        return json.dumps(dict(fact), default=_plain).encode()  # type: ignore[call-overload]  # a pydantic model
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, BaseModel) else str(value)
 
 
 async def take_new(session: AsyncSession, facts: Sequence[Fact], *, clock: Clock) -> list[Fact]:

@@ -271,6 +271,7 @@ async def test_bad_records_are_named_and_the_others_taken(identity: RunningServi
         ({**good, "identifiers": [{"namespace": "unheard", "value": "1"}]}, "identifiers.0.namespace"),
         ({**good, "identifiers": [{"namespace": "user_id", "value": "null"}]}, "identifiers.0.value"),
         ({**good, "properties": {"a": ["x\0"]}}, "properties"),
+        ({**good, "properties": {"a": json.loads("[" * 62 + "]" * 62)}}, "properties"),
         ({**good, "properties": {"a": "x" * 40_000}}, ""),
         ({**good, "record_id": ""}, "record_id"),
         ({**good, "record_id": "1" * 201}, "record_id"),

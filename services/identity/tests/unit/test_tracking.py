@@ -66,6 +66,8 @@ def stored(event: dict[str, Any]) -> StoredEvent:
         ({"context": {"externalIds": [{"id": "1", "type": 5}]}}, "context.externalIds.0.type"),
         ({"properties": {"note": "a\0b"}}, ""),
         ({"properties": {"text": "x" * 33_000}}, ""),
+        ({"properties": {"deep": json.loads("[" * 63 + "]" * 63)}}, ""),
+        ({"context": {"unused": json.loads('{"a":' * 300 + "1" + "}" * 300)}}, ""),
     ],
 )
 def test_a_bad_event_is_named_by_index_and_field(change: dict[str, Any], field: str) -> None:
@@ -115,6 +117,7 @@ def test_the_value_is_never_in_the_detail() -> None:
         {"type": "alias", "userId": "2", "previousId": "1"},
         {"type": "page", "anonymousId": "a", "name": None, "category": "docs"},
         {**TRACK, "properties": {"emoji": "\U0001f600", "n": 10**18, "backslash": "\\u0000"}},
+        {**TRACK, "properties": {"matrix": [[1]] * 100, "deep": json.loads("[" * 62 + "]" * 62)}},
     ],
 )
 def test_good_events_are_taken(event: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ from identity_service.rules.records import (
     record_message_id,
     record_problem,
 )
-from identity_service.rules.tracking import has_nul
+from identity_service.rules.tracking import free_json_problem
 from identity_service.rules.typed_values import DATETIME, LIST, Value, expected, read_list, read_moment, read_typed
 
 
@@ -138,8 +138,9 @@ class EventMaker:
         return value
 
     def _problem(self, column: Column, value: Value) -> str | None:
-        if has_nul(value):
-            return "Text cannot hold the character U+0000."
+        unfit = free_json_problem(value)
+        if unfit is not None:
+            return unfit
         if column.kind == OCCURRED_AT:
             return None if read_moment(value, self._zone) else expected(DATETIME)
         if column.kind == SHA256:

@@ -17,7 +17,7 @@ from identity_service.rules.partners import (
     read_list,
 )
 from identity_service.rules.records import Happened, Known, record_event, record_message_id, record_problem
-from identity_service.rules.tracking import NO_MOMENT, Rejected, has_nul, moment
+from identity_service.rules.tracking import NO_MOMENT, Rejected, free_json_problem, moment
 
 MAX_RECORDS = 1000
 
@@ -77,8 +77,9 @@ def signed_record_problem(record: SignedRecord, rules: SourceRules) -> Problem |
     if problem is not None:
         return problem
     for field, value in (("properties", record.properties), ("traits", record.traits)):
-        if has_nul(value):
-            return field, "Text cannot hold the character U+0000."
+        unfit = free_json_problem(value)
+        if unfit is not None:
+            return field, unfit
     problem = purposes_problem(record.purposes or (), rules)
     if problem is not None:
         return problem

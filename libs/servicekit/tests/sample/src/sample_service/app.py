@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Response
@@ -62,6 +62,7 @@ class Noted(BaseModel):
     anchor_id: UUID
     occurred_at: AwareDatetime
     text: str = ""
+    more: Any = None  # free JSON
 
 
 class Asked(Noted):

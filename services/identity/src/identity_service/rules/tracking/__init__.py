@@ -1,7 +1,7 @@
 """The Segment tracking API's events: `shapes` says what they look like, `checking` which are taken, `subjects` of whom
 they speak, `moments` when they happened, `contents` what becomes of the rest."""
 
-from identity_service.rules.tracking.checking import check_events, has_nul, read_body, repair
+from identity_service.rules.tracking.checking import check_events, free_json_problem, read_body, repair
 from identity_service.rules.tracking.contents import group_traits_of, properties_of, purposes_of, read_event, traits_of
 from identity_service.rules.tracking.moments import NO_MOMENT, moment, occurred_at
 from identity_service.rules.tracking.shapes import (
@@ -48,9 +48,9 @@ __all__ = [
     "StoredEvent",
     "check_events",
     "describe",
+    "free_json_problem",
     "group_id_of",
     "group_traits_of",
-    "has_nul",
     "hashed_identifiers_of",
     "identifiers_of",
     "moment",

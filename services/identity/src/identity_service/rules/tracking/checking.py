@@ -13,6 +13,7 @@ from identity_service.rules.tracking.shapes import (
     EVENT_NAMES,
     MAX_EVENT_BYTES,
     MAX_EVENTS,
+    MAX_LEVELS,
     MAX_MESSAGE_ID_LENGTH,
     MAX_NAME_LENGTH,
     Body,
@@ -85,8 +86,10 @@ def _check(raw: bytes | Raw, kind: str) -> tuple[str, str] | None:
         return describe(error)
     except DECODE_ERRORS:
         return "", "Not valid JSON."
-    if _NUL in text and has_nul(msgspec.json.decode(text)):
-        return "", "Text cannot hold the character U+0000."
+    if _NUL in text or text.count(b"{") + text.count(b"[") > MAX_LEVELS:
+        problem = free_json_problem(msgspec.json.decode(text), levels=MAX_LEVELS)
+        if problem is not None:
+            return "", problem
     return _check_meaning(event, (event.type or "") if kind in BATCHES else kind)
 
 
@@ -110,10 +113,29 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def has_nul(value: Any) -> bool:
-    """Tell whether a text somewhere in free JSON holds the character U+0000, which the database does not take."""
+def free_json_problem(value: Any, *, levels: int = MAX_LEVELS - 2) -> str | None:
+    """Say what keeps free JSON from being taken, or None. `levels`: of objects and lists in each other; as a rule it
+    will stand in an event's properties or traits."""
+    if _is_deeper(value, levels):
+        return f"Objects and lists stand in each other at most {MAX_LEVELS} levels deep."
+    return "Text cannot hold the character U+0000." if _has_nul(value) else None
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    pending = [(value, 1)]
+    while pending:
+        each, level = pending.pop()
+        if isinstance(each, dict | list):
+            if level > levels:
+                return True
+            inside = each.values() if isinstance(each, dict) else each
+            pending.extend((item, level + 1) for item in inside)
+    return False
+
+
+def _has_nul(value: Any) -> bool:
     if isinstance(value, str):
         return "\x00" in value
     if isinstance(value, dict):
-        return any("\x00" in key or has_nul(item) for key, item in value.items())
-    return isinstance(value, list) and any(has_nul(item) for item in value)
+        return any("\x00" in key or _has_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(_has_nul(item) for item in value)

@@ -14,6 +14,8 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 MAX_EVENT_BYTES = 32 * 1024
 MAX_BODY_BYTES = 500 * 1024
 MAX_EVENTS = 2500
+MAX_LEVELS = 64
+"""Of objects and lists in each other; libraries that read JSON stop at 200 and more."""
 MAX_MESSAGE_ID_LENGTH = 255
 MAX_NAME_LENGTH = 255
 
