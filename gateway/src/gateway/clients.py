@@ -128,9 +128,10 @@ class ServiceClient:
         """POST a JSON body. Raises GatewayError."""
         return await self._call("POST", path, answer, headers=headers, body=_encoder.encode(body), patience=patience)
 
-    async def delete(self, path: str, *, headers: Mapping[str, str]) -> None:
-        """DELETE a resource; nothing is answered. Raises GatewayError."""
-        await self._call("DELETE", path, Nothing, headers=headers, patience=self.patience_for_changes)
+    async def delete(self, path: str, *, headers: Mapping[str, str], idempotency_key: str | None = None) -> None:
+        """DELETE a resource, once, as `change` does; nothing is answered. Raises GatewayError."""
+        once = {**headers, "idempotency-key": idempotency_key or str(uuid4())}
+        await self._call("DELETE", path, Nothing, headers=once, patience=self.patience_for_changes)
 
     @property
     def patience_for_changes(self) -> Patience:
@@ -284,6 +285,11 @@ def header_lines(headers: Mapping[str, str]) -> str:
     if lines.count("\n") != len(headers) or lines.count("\r") != len(headers) or "\0" in lines:
         raise ValueError("a header must be one line")
     return lines
+
+
+def demanding(headers: Mapping[str, str], version: int | None) -> dict[str, str]:
+    """The headers, and that what is changed be of this version (where one is given)."""
+    return dict(headers) if version is None else {**headers, "if-match": f'"{version}"'}
 
 
 def path_segment(key: str) -> str:

@@ -185,14 +185,13 @@ async def test_a_segment_is_put_and_published_as_it_was_put(gateway: Gateway) ->
     [call] = gateway.fake.calls
     assert (call.path, call.body) == ("/v1/segments/loyal:publish", {"why": "Spring.", "force": False})
     gateway.fake.calls.clear()
-    for given, field in (
-        ({"name": "X"}, "condition"),
-        ({"condition": CONDITION}, "name"),
-        ({"expectedVersion": 1}, "expectedVersion"),
-    ):
+    for given, field in (({"name": "X"}, "condition"), ({"condition": CONDITION}, "name")):
         answer = await gateway.ask(publish, {"input": {"key": "loyal"} | given})
         assert answer.body["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
     assert gateway.fake.calls == []
+    await gateway.ask(publish, {"input": {"key": "loyal", "expectedVersion": 4}})
+    [call] = gateway.fake.calls
+    assert (call.path, call.headers["if-match"]) == ("/v1/segments/loyal:publish", '"4"')
 
 
 async def test_a_static_list_is_filled_and_emptied(gateway: Gateway) -> None:

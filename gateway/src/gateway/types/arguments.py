@@ -3,12 +3,14 @@
 import re
 from collections.abc import Sequence
 from typing import TypeGuard
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from gateway.errors import bad_input
 
 _NAMESPACE = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,62}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_CALLS = UUID("5f0c9a5e-3a0e-4c0b-9d43-6d1c0c6f8b57")
+"""The namespace of keys that are derived from a key."""
 MAX_TEXT = 512
 MAX_PAGE_SIZE = 100
 """The services' largest page of a timeline or listing."""
@@ -37,6 +39,14 @@ def idempotency_key(value: str | None) -> str | None:
     if value is not None and not _KEY.fullmatch(value):
         raise bad_input("idempotencyKey must be 1 to 255 visible ASCII characters, e.g. a UUID", field="idempotencyKey")
     return value
+
+
+def following_key(value: str | None, call: str) -> str | None:
+    """The key of a further call that one change makes, or None: the same each time the change is repeated.
+
+    The first call has the key as it was given: one that was used for another change is refused before anything happens.
+    """
+    return None if value is None else str(uuid5(_CALLS, f"{call} {value}"))
 
 
 def page_size(first: int, *, field: str = "first", most: int = MAX_PAGE_SIZE) -> int:

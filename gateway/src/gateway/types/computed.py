@@ -7,7 +7,7 @@ import strawberry
 from gateway.answers import computed
 from gateway.errors import bad_input
 from gateway.types import fields
-from gateway.types.identity_inputs import VERSION
+from gateway.types.identity_inputs import ONCE, VERSION
 from gateway.types.profile_calls import ContextInfo, change, delete, find, get, path_of
 from gateway.types.profile_inputs import body_of
 from gateway.types.record import record
@@ -118,6 +118,7 @@ class PutRanksInput:
     )
     measure: Json | None = strawberry.field(default=None, description="The Value that thresholds are compared with.")
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="A computed trait: a `value`, or rules for `points` that make one.")
@@ -131,6 +132,7 @@ class PutComputedTraitInput:
     value: Json | None = None
     points: Json | None = None
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="Which computed trait is removed.")
@@ -139,6 +141,7 @@ class DeleteComputedTraitInput:
 
     key: str
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="The lifecycle's thresholds.")
@@ -147,6 +150,7 @@ class PutLifecycleInput:
 
     definition: Json = strawberry.field(description="As `lifecycleDefinition` has it; what is left out is as shipped.")
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.type(description="The ranks as they now are.")
@@ -185,7 +189,15 @@ class ComputedMutation:
     async def put_ranks(self, info: ContextInfo, given: Annotated[PutRanksInput, INPUT]) -> RanksPayload | None:
         """PUT /v1/ranks/default"""
         body = body_of(given)
-        row = await change(info, "PUT", "/v1/ranks/default", body, computed.RanksAnswer, version=given.expected_version)
+        row = await change(
+            info,
+            "PUT",
+            "/v1/ranks/default",
+            body,
+            computed.RanksAnswer,
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
+        )
         return RanksPayload(rank_table=row)
 
     @fields.mutation(description="Define a computed trait. Needs profile:write. Repeating it changes nothing.")
@@ -195,7 +207,13 @@ class ComputedMutation:
         """PUT /v1/computed-traits/{key}"""
         at = path_of("computed-traits", given.key)
         row = await change(
-            info, "PUT", at, body_of(given, "key"), computed.ComputedTraitRow, version=given.expected_version
+            info,
+            "PUT",
+            at,
+            body_of(given, "key"),
+            computed.ComputedTraitRow,
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
         )
         return ComputedTraitPayload(computed_trait=row)
 
@@ -204,7 +222,12 @@ class ComputedMutation:
         self, info: ContextInfo, given: Annotated[DeleteComputedTraitInput, INPUT]
     ) -> DeleteComputedTraitPayload | None:
         """DELETE /v1/computed-traits/{key}"""
-        await delete(info, path_of("computed-traits", given.key), version=given.expected_version)
+        await delete(
+            info,
+            path_of("computed-traits", given.key),
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
+        )
         return DeleteComputedTraitPayload(key=given.key)
 
     @fields.mutation(description="Change the lifecycle's thresholds: everybody is looked at anew. Needs profile:write.")
@@ -215,6 +238,12 @@ class ComputedMutation:
         if not isinstance(given.definition, dict):
             raise bad_input("definition must be an object", field="definition")
         row = await change(
-            info, "PUT", "/v1/lifecycle", given.definition, computed.LifecycleAnswer, version=given.expected_version
+            info,
+            "PUT",
+            "/v1/lifecycle",
+            given.definition,
+            computed.LifecycleAnswer,
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
         )
         return LifecyclePayload(lifecycle=row)

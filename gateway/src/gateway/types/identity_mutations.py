@@ -7,7 +7,7 @@ from strawberry.types import Info
 
 from gateway.answers import decisions, jobs, linking, partners, privacy
 from gateway.answers.rules import RulesRow
-from gateway.clients import path_segment
+from gateway.clients import demanding, path_segment
 from gateway.context import OperationContext
 from gateway.disclosures import disclose
 from gateway.loaders import Loaders
@@ -334,9 +334,7 @@ async def _put(
     info: ContextInfo, path: str, body: dict[str, Any], answer: type[RowT], *, version: int | None
 ) -> RowT:  # Any: JSON
     loaders = info.context.loaders
-    headers = dict(loaders.headers)
-    if version is not None:
-        headers["if-match"] = f'"{version}"'
+    headers = demanding(loaders.headers, version)
     return await loaders.services.identity.change("PUT", path, body, answer, headers=headers)
 
 

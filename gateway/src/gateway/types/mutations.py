@@ -1,18 +1,20 @@
 """What can be changed. Who may is decided by the service that owns the thing, by the caller's scopes."""
 
-from typing import Annotated, TypeVar
+from collections.abc import Mapping
+from typing import Annotated
 
 import strawberry
 from strawberry.types import Info
 
 from gateway.answers import campaign, problem
-from gateway.clients import ServiceClient, path_segment
+from gateway.clients import demanding, path_segment
 from gateway.context import OperationContext
 from gateway.errors import GatewayError, bad_input
 from gateway.loaders import Loaders
 from gateway.types import arguments, fields
 from gateway.types.computed import ComputedMutation
 from gateway.types.customer import Customer, find_customer
+from gateway.types.identity_inputs import ONCE
 from gateway.types.identity_mutations import IdentityMutation
 from gateway.types.policy import PolicyMutation
 from gateway.types.profile_mutations import ProfileMutation
@@ -22,7 +24,6 @@ from gateway.types.schedules import ScheduleMutation
 from gateway.types.sign import SignMutation
 
 ContextInfo = Info[OperationContext, None]
-RowT = TypeVar("RowT")
 INPUT = strawberry.argument(name="input")
 
 
@@ -39,6 +40,7 @@ class PublishJourneyInput:
     expected_version: int | None = strawberry.field(
         default=None, description="Refuse (CONFLICT) when somebody has changed the journey since this version."
     )
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.type(description="The published journey.")
@@ -69,11 +71,14 @@ class WithdrawPermissionPayload:
 class Mutation(IdentityMutation, ProfileMutation, SignMutation, ComputedMutation, ScheduleMutation, PolicyMutation):
     """The graph's changes."""
 
-    @fields.mutation(description="Define a journey and start it. Needs campaign:write. Repeating it changes nothing.")
+    @fields.mutation(
+        description="Define a journey and start it; somebody else's edit in between is refused (CONFLICT), not "
+        "started. Needs campaign:write. Repeating it changes nothing."
+    )
     async def publish_journey(
         self, info: ContextInfo, given: Annotated[PublishJourneyInput, INPUT]
     ) -> PublishJourneyPayload | None:
-        """PUT and publish at campaign."""
+        """PUT at campaign, and publish that very version."""
         loaders = info.context.loaders
         body: dict[str, object] = {
             "name": given.name,
@@ -83,16 +88,7 @@ class Mutation(IdentityMutation, ProfileMutation, SignMutation, ComputedMutation
         }
         if given.reentry is not None:
             body["reentry"] = given.reentry
-        row = await _publish(
-            loaders,
-            loaders.services.campaign,
-            "journeys",
-            given.key,
-            body,
-            given.expected_version,
-            answer=campaign.JourneyRow,
-        )
-        return PublishJourneyPayload(journey=row)
+        return PublishJourneyPayload(journey=await _publish(loaders, given, body))
 
     @fields.mutation(
         description="The customer no longer permits this. Needs delivery:write. Repeating it changes nothing."
@@ -114,23 +110,25 @@ class Mutation(IdentityMutation, ProfileMutation, SignMutation, ComputedMutation
         return WithdrawPermissionPayload(customer=Customer(id=customer.id, loaders=loaders.renewed()))
 
 
-async def _publish(
-    loaders: Loaders,
-    service: ServiceClient,
-    plural: str,
-    key: str,
-    body: dict[str, object],
-    expected_version: int | None,
-    *,
-    answer: type[RowT],
-) -> RowT:
-    """PUT the definition, publish it, read it back."""
-    if not key:
+async def _publish(loaders: Loaders, given: PublishJourneyInput, body: Mapping[str, object]) -> campaign.JourneyRow:
+    """PUT the definition and publish that version of it: an edit by somebody else in between is refused."""
+    if not given.key:
         raise bad_input("key must not be empty", field="key")
-    path = f"/v1/{plural}/{path_segment(key)}"
-    headers = dict(loaders.headers)
-    if expected_version is not None:
-        headers["if-match"] = f'"{expected_version}"'
-    await service.put(path, body, problem.Anything, headers=headers)
-    await service.post(f"{path}:publish", {}, problem.Anything, headers=loaders.headers)
-    return await service.get(path, answer, headers=loaders.headers)
+    service, path = loaders.services.campaign, f"/v1/journeys/{path_segment(given.key)}"
+    key = arguments.idempotency_key(given.idempotency_key)
+    put = await service.change(
+        "PUT",
+        path,
+        body,
+        campaign.JourneyRow,
+        headers=demanding(loaders.headers, given.expected_version),
+        idempotency_key=key,
+    )
+    return await service.change(
+        "POST",
+        f"{path}:publish",
+        {},
+        campaign.JourneyRow,
+        headers=demanding(loaders.headers, put.version),
+        idempotency_key=arguments.following_key(key, "publish"),
+    )

@@ -7,7 +7,7 @@ import strawberry
 from gateway.answers import policy
 from gateway.answers.policy import PolicyRow
 from gateway.types import fields
-from gateway.types.identity_inputs import VERSION
+from gateway.types.identity_inputs import ONCE, VERSION
 from gateway.types.paging import DEFAULT_PAGE, Connection
 from gateway.types.profile_calls import ContextInfo, change, get, page
 from gateway.types.profile_inputs import WHY, body_of
@@ -199,6 +199,7 @@ class PutPolicyInput:
     rules: Json = strawberry.field(description="In order, e.g. [{effect: deny, who: {...}, what: {...}, note: ...}].")
     why: str = strawberry.field(description=WHY)
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.type(description="The policy as it now holds.")
@@ -217,5 +218,13 @@ class PolicyMutation:
     )
     async def put_policy(self, info: ContextInfo, given: Annotated[PutPolicyInput, INPUT]) -> PolicyPayload | None:
         """PUT /v1/policy"""
-        row = await change(info, "PUT", "/v1/policy", body_of(given), policy.PolicyRow, version=given.expected_version)
+        row = await change(
+            info,
+            "PUT",
+            "/v1/policy",
+            body_of(given),
+            policy.PolicyRow,
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
+        )
         return PolicyPayload(policy=row)

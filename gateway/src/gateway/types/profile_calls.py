@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeVar
 
 from strawberry.types import Info
 
-from gateway.clients import path_segment
+from gateway.clients import demanding, path_segment
 from gateway.context import OperationContext
 from gateway.types import arguments, paging
 from gateway.types.paging import Connection
@@ -52,23 +52,19 @@ async def change(
     idempotency_key: str | None = None,
 ) -> RowT:
     """Change something once, if it is of this version (where one is given). Raises GatewayError."""
-    return await info.context.loaders.services.profile.change(
+    loaders = info.context.loaders
+    return await loaders.services.profile.change(
         method,
         path,
         body,
         answer,
-        headers=_demanding(info, version),
+        headers=demanding(loaders.headers, version),
         idempotency_key=arguments.idempotency_key(idempotency_key),
     )
 
 
-async def delete(info: ContextInfo, path: str, *, version: int | None) -> None:
-    """Delete something, if it is of this version (where one is given). Raises GatewayError."""
-    await info.context.loaders.services.profile.delete(path, headers=_demanding(info, version))
-
-
-def _demanding(info: ContextInfo, version: int | None) -> dict[str, str]:
-    headers = dict(info.context.loaders.headers)
-    if version is not None:
-        headers["if-match"] = f'"{version}"'
-    return headers
+async def delete(info: ContextInfo, path: str, *, version: int | None, idempotency_key: str | None = None) -> None:
+    """Delete something once, if it is of this version (where one is given). Raises GatewayError."""
+    loaders = info.context.loaders
+    key = arguments.idempotency_key(idempotency_key)
+    await loaders.services.profile.delete(path, headers=demanding(loaders.headers, version), idempotency_key=key)

@@ -32,6 +32,7 @@ class PutSegmentInput:
     description: str | None = None
     condition: Json | None = strawberry.field(default=None, description=CONDITION)
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(
@@ -49,6 +50,7 @@ class PublishSegmentInput:
     expected_version: int | None = strawberry.field(
         default=None, description="Refuse (CONFLICT) when somebody has changed the segment since this version."
     )
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="Which segment.")
@@ -56,6 +58,7 @@ class SegmentKeyInput:
     """As profile takes it."""
 
     key: str
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="Which version of a segment counts again.")
@@ -65,6 +68,8 @@ class RestoreSegmentInput:
     key: str
     version: int
     why: str | None = strawberry.field(default=None, description=WHY)
+    expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="Who is put on a static list, or taken off it.")
@@ -73,6 +78,7 @@ class SegmentMembersInput:
 
     key: str
     customer_ids: list[strawberry.ID] = strawberry.field(description="At most 10,000.")
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="A source that is trusted, or a department: one of the two.")
@@ -97,6 +103,7 @@ class PutTraitDefinitionInput:
     is_sensitive: bool = False
     labels: list[str] = strawberry.field(default_factory=list)
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="Which definition of a trait ends: any value again, and the latest wins.")
@@ -105,6 +112,7 @@ class DeleteTraitDefinitionInput:
 
     name: str
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="What a source takes back of a trait: of a customer, of one event, or of everybody.")
@@ -168,6 +176,7 @@ class PutInsightDatasetInput:
     minimum_cell_size: int | None = strawberry.field(default=None, description="Smaller cells are refused.")
     expires_at: DateTime
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="Which dataset is deleted with its cells.")
@@ -176,6 +185,7 @@ class DeleteInsightDatasetInput:
 
     key: str
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="An anonymised export: of whom, what, for whom, why and by which way.")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import strawberry
 
-from gateway.answers import insights, problem, relations, segments, traits
+from gateway.answers import insights, relations, segments, traits
 from gateway.errors import GatewayError, bad_input
 from gateway.types import arguments, fields
 from gateway.types.customer import Customer, find_customer
@@ -122,29 +122,37 @@ class ProfileMutation:
         """PUT /v1/segments/{key}"""
         path = path_of("segments", given.key)
         row = await change(
-            info, "PUT", path, body_of(given, "key"), segments.SegmentRow, version=given.expected_version
+            info,
+            "PUT",
+            path,
+            body_of(given, "key"),
+            segments.SegmentRow,
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
         )
         return SegmentPayload(segment=segment_of(row, info.context.loaders.renewed()))
 
     @fields.mutation(
         description="Put a segment to work: for new events at once, for everybody by a backfill. With `name` and "
-        "`condition` it is defined first. Needs profile:write. Repeating it changes nothing."
+        "`condition` it is defined first; somebody else's edit in between is refused (CONFLICT), not published. Needs "
+        "profile:write. Repeating it changes nothing."
     )
     async def publish_segment(
         self, info: ContextInfo, given: Annotated[PublishSegmentInput, INPUT]
     ) -> PublishSegmentPayload | None:
-        """PUT, if there is something to put, and publish."""
+        """PUT, if there is something to put, and publish that very revision."""
         path = path_of("segments", given.key)
         edited = body_of(given, "key", "why", "force")
+        revision, key = given.expected_version, given.idempotency_key
         if edited:
             for needed in ("name", "condition"):
                 if needed not in edited:
                     raise bad_input("name and condition go together", field=needed)
-            await change(info, "PUT", path, edited, problem.Anything, version=given.expected_version)
-        elif given.expected_version is not None:
-            raise bad_input("expectedVersion is of an edit: give name and condition", field="expectedVersion")
+            row = await change(info, "PUT", path, edited, segments.SegmentRow, version=revision, idempotency_key=key)
+            revision, key = row.revision, arguments.following_key(key, "publish")
         body = {"why": given.why, "force": given.force}
-        row = await change(info, "POST", f"{path}:publish", body, segments.SegmentRow)
+        at = f"{path}:publish"
+        row = await change(info, "POST", at, body, segments.SegmentRow, version=revision, idempotency_key=key)
         return PublishSegmentPayload(segment=segment_of(row, info.context.loaders.renewed()))
 
     @fields.mutation(
@@ -155,21 +163,21 @@ class ProfileMutation:
         self, info: ContextInfo, given: Annotated[SegmentKeyInput, INPUT]
     ) -> SegmentPayload | None:
         """POST /v1/segments/{key}:archive"""
-        return await _act_on_segment(info, given.key, "archive", {})
+        return await _act_on_segment(info, given, "archive", {})
 
     @fields.mutation(description="Take an archived segment into use again. Needs profile:write.")
     async def unarchive_segment(
         self, info: ContextInfo, given: Annotated[SegmentKeyInput, INPUT]
     ) -> SegmentPayload | None:
         """POST /v1/segments/{key}:unarchive"""
-        return await _act_on_segment(info, given.key, "unarchive", {})
+        return await _act_on_segment(info, given, "unarchive", {})
 
     @fields.mutation(description="Publish an earlier version's condition as a new version. Needs profile:write.")
     async def restore_segment(
         self, info: ContextInfo, given: Annotated[RestoreSegmentInput, INPUT]
     ) -> SegmentPayload | None:
         """POST /v1/segments/{key}:restore"""
-        return await _act_on_segment(info, given.key, "restore", body_of(given, "key"))
+        return await _act_on_segment(info, given, "restore", body_of(given, "key"), version=given.expected_version)
 
     @fields.mutation(
         description="Put customers on a static list. Needs profile:write. Repeating it changes nothing. Files are sent "
@@ -198,7 +206,15 @@ class ProfileMutation:
         """PUT /v1/traits/{name}"""
         body = body_of(given, "name") | {"trusted": [body_of(each) for each in given.trusted]}
         path = path_of("traits", given.name, field="name")
-        row = await change(info, "PUT", path, body, traits.TraitDefinitionRow, version=given.expected_version)
+        row = await change(
+            info,
+            "PUT",
+            path,
+            body,
+            traits.TraitDefinitionRow,
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
+        )
         return TraitDefinitionPayload(definition=row)
 
     @fields.mutation(description="Remove a trait's definition. Needs profile:write.")
@@ -206,7 +222,12 @@ class ProfileMutation:
         self, info: ContextInfo, given: Annotated[DeleteTraitDefinitionInput, INPUT]
     ) -> DeletedPayload | None:
         """DELETE /v1/traits/{name}"""
-        await delete(info, path_of("traits", given.name, field="name"), version=given.expected_version)
+        await delete(
+            info,
+            path_of("traits", given.name, field="name"),
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
+        )
         return DeletedPayload(key=given.name)
 
     @fields.mutation(
@@ -260,7 +281,15 @@ class ProfileMutation:
         """PUT /v1/insights/{key}"""
         body = body_of(given, "key") | {"measures": [body_of(each) for each in given.measures]}
         path = path_of("insights", given.key)
-        row = await change(info, "PUT", path, body, insights.InsightDatasetRow, version=given.expected_version)
+        row = await change(
+            info,
+            "PUT",
+            path,
+            body,
+            insights.InsightDatasetRow,
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
+        )
         return InsightDatasetPayload(dataset=row)
 
     @fields.mutation(description="Delete a bought dataset and its cells. Needs insights:write.")
@@ -268,7 +297,9 @@ class ProfileMutation:
         self, info: ContextInfo, given: Annotated[DeleteInsightDatasetInput, INPUT]
     ) -> DeletedPayload | None:
         """DELETE /v1/insights/{key}"""
-        await delete(info, path_of("insights", given.key), version=given.expected_version)
+        await delete(
+            info, path_of("insights", given.key), version=given.expected_version, idempotency_key=given.idempotency_key
+        )
         return DeletedPayload(key=given.key)
 
     @fields.mutation(
@@ -298,15 +329,24 @@ class ProfileMutation:
         return AnonymisedExportPayload(export=await change(info, "POST", path, {}, insights.AnonymisedExportRow))
 
 
-async def _act_on_segment(info: ContextInfo, key: str, verb: str, body: dict[str, object]) -> SegmentPayload:
-    row = await change(info, "POST", f"{path_of('segments', key)}:{verb}", body, segments.SegmentRow)
+async def _act_on_segment(
+    info: ContextInfo,
+    given: SegmentKeyInput | RestoreSegmentInput,
+    verb: str,
+    body: dict[str, object],
+    *,
+    version: int | None = None,
+) -> SegmentPayload:
+    at, key = f"{path_of('segments', given.key)}:{verb}", given.idempotency_key
+    row = await change(info, "POST", at, body, segments.SegmentRow, version=version, idempotency_key=key)
     return SegmentPayload(segment=segment_of(row, info.context.loaders.renewed()))
 
 
 async def _change_members(info: ContextInfo, given: SegmentMembersInput, verb: str) -> SegmentMembersPayload:
     ids = arguments.uuids(given.customer_ids, field="customerIds", kind="a customer id")
     path = f"{path_of('segments', given.key)}:{verb}"
-    found = await change(info, "POST", path, {"customer_ids": ids}, segments.ListMembersAnswer)
+    body = {"customer_ids": ids}
+    found = await change(info, "POST", path, body, segments.ListMembersAnswer, idempotency_key=given.idempotency_key)
     return SegmentMembersPayload(outcomes=found.results)
 
 

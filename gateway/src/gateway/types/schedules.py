@@ -9,7 +9,7 @@ from gateway.answers import schedules
 from gateway.clients import path_segment
 from gateway.loaders import Loaders
 from gateway.types import arguments, fields, paging
-from gateway.types.identity_inputs import VERSION
+from gateway.types.identity_inputs import ONCE, VERSION
 from gateway.types.paging import DEFAULT_PAGE, Connection
 from gateway.types.profile_calls import ContextInfo, change, delete, find, get, path_of
 from gateway.types.profile_inputs import body_of
@@ -118,6 +118,7 @@ class PutRfmInput:
     where: Json | None = strawberry.field(default=None, description="Filters of the event's properties.")
     window: Json | None = None
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="When cut points of a subject are taken.")
@@ -129,6 +130,7 @@ class PutCutPointScheduleInput:
     day: int | None = strawberry.field(default=None, description=DAY)
     at: str | None = strawberry.field(default=None, description=AT)
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="Of which subject cut points are taken now.")
@@ -136,6 +138,7 @@ class TakeCutPointsInput:
     """As profile takes it."""
 
     subject: str
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="Of which subject no more cut points are taken; those taken are forgotten.")
@@ -144,6 +147,7 @@ class DeleteCutPointScheduleInput:
 
     subject: str
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="From which purchases lifts are taken, and when; what is left out is as shipped.")
@@ -160,6 +164,7 @@ class PutNextCategorySettingsInput:
     day: int | None = strawberry.field(default=None, description=DAY)
     at: str | None = strawberry.field(default=None, description=AT)
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.type(description="What RFM is measured by now.")
@@ -194,7 +199,13 @@ class ScheduleMutation:
     async def put_rfm(self, info: ContextInfo, given: Annotated[PutRfmInput, INPUT]) -> RfmPayload | None:
         """PUT /v1/rfm"""
         row = await change(
-            info, "PUT", "/v1/rfm", body_of(given), schedules.RfmDefinitionAnswer, version=given.expected_version
+            info,
+            "PUT",
+            "/v1/rfm",
+            body_of(given),
+            schedules.RfmDefinitionAnswer,
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
         )
         return RfmPayload(rfm_definition=row)
 
@@ -212,6 +223,7 @@ class ScheduleMutation:
             body_of(given, "subject"),
             schedules.CutPointScheduleRow,
             version=given.expected_version,
+            idempotency_key=given.idempotency_key,
         )
         return CutPointSchedulePayload(schedule=schedule_of(row, info.context.loaders.renewed()))
 
@@ -220,7 +232,8 @@ class ScheduleMutation:
         self, info: ContextInfo, given: Annotated[TakeCutPointsInput, INPUT]
     ) -> CutPointSchedulePayload | None:
         """POST /v1/cut-points/{subject}:cut"""
-        row = await change(info, "POST", f"{_path_of(given.subject)}:cut", {}, schedules.CutPointScheduleRow)
+        at, key = f"{_path_of(given.subject)}:cut", given.idempotency_key
+        row = await change(info, "POST", at, {}, schedules.CutPointScheduleRow, idempotency_key=key)
         return CutPointSchedulePayload(schedule=schedule_of(row, info.context.loaders.renewed()))
 
     @fields.mutation(description="Take no more cut points of a subject, and forget those taken. Needs profile:write.")
@@ -228,7 +241,9 @@ class ScheduleMutation:
         self, info: ContextInfo, given: Annotated[DeleteCutPointScheduleInput, INPUT]
     ) -> DeletedPayload | None:
         """DELETE /v1/cut-points/{subject}"""
-        await delete(info, _path_of(given.subject), version=given.expected_version)
+        await delete(
+            info, _path_of(given.subject), version=given.expected_version, idempotency_key=given.idempotency_key
+        )
         return DeletedPayload(key=given.subject)
 
     @fields.mutation(
@@ -245,21 +260,25 @@ class ScheduleMutation:
             body_of(given),
             schedules.NextCategorySettingsRow,
             version=given.expected_version,
+            idempotency_key=given.idempotency_key,
         )
         return NextCategorySettingsPayload(settings=row)
 
     @fields.mutation(description="Take lifts of categories now. Needs profile:write.")
-    async def take_category_lifts(self, info: ContextInfo) -> NextCategorySettingsPayload | None:
+    async def take_category_lifts(
+        self, info: ContextInfo, idempotency_key: str | None = None
+    ) -> NextCategorySettingsPayload | None:
         """POST /v1/next-categories:take"""
-        row = await change(info, "POST", "/v1/next-categories:take", {}, schedules.NextCategorySettingsRow)
+        at = "/v1/next-categories:take"
+        row = await change(info, "POST", at, {}, schedules.NextCategorySettingsRow, idempotency_key=idempotency_key)
         return NextCategorySettingsPayload(settings=row)
 
     @fields.mutation(description="Take no more lifts of categories, and forget those taken. Needs profile:write.")
     async def delete_next_category_settings(
-        self, info: ContextInfo, expected_version: int | None = None
+        self, info: ContextInfo, expected_version: int | None = None, idempotency_key: str | None = None
     ) -> DeletedPayload | None:
         """DELETE /v1/next-categories"""
-        await delete(info, "/v1/next-categories", version=expected_version)
+        await delete(info, "/v1/next-categories", version=expected_version, idempotency_key=idempotency_key)
         return DeletedPayload(key="next-categories")
 
 

@@ -10,7 +10,7 @@ from gateway.clients import path_segment
 from gateway.loaders import Loaders
 from gateway.types import arguments, fields, paging
 from gateway.types.customer import Customer
-from gateway.types.identity_inputs import VERSION
+from gateway.types.identity_inputs import ONCE, VERSION
 from gateway.types.paging import DEFAULT_PAGE, Connection
 from gateway.types.profile_calls import ContextInfo, change, delete, find, get, path_of
 from gateway.types.profile_inputs import CONDITION, FORCE, WHY, body_of
@@ -204,6 +204,7 @@ class PutSignInput:
     lifetime_days: int
     outcome: SignOutcomeInput | None = None
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="Which sign is published as it was put.")
@@ -213,6 +214,8 @@ class PublishSignInput:
     key: str
     why: str | None = strawberry.field(default=None, description=WHY)
     force: bool = strawberry.field(default=False, description=FORCE)
+    expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="Which sign.")
@@ -220,6 +223,7 @@ class SignKeyInput:
     """As profile takes it."""
 
     key: str
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="A topic of remarks by its keywords; remarks are read anew when they change.")
@@ -232,6 +236,7 @@ class PutRemarkTopicInput:
     keywords: Json = strawberry.field(description='By language, e.g. {ja: ["絆"], any: ["Kizuna"]}.')
     exclude: Json | None = None
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="Which topic is removed.")
@@ -240,6 +245,7 @@ class DeleteRemarkTopicInput:
 
     key: str
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.input(description="The words that speak for an opinion; remarks are read anew when they change.")
@@ -249,6 +255,7 @@ class PutOpinionWordsInput:
     opinion: str = strawberry.field(description="positive or negative.")
     words: Json = strawberry.field(description='By language, e.g. {ja: ["よい"], any: ["good"]}.')
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 
 
 @strawberry.type(description="The sign as it now is.")
@@ -291,7 +298,13 @@ class SignMutation:
         """PUT /v1/signs/{key}"""
         body = body_of(given, "key") | ({} if given.outcome is None else {"outcome": body_of(given.outcome)})
         row = await change(
-            info, "PUT", path_of("signs", given.key), body, signs.SignRow, version=given.expected_version
+            info,
+            "PUT",
+            path_of("signs", given.key),
+            body,
+            signs.SignRow,
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
         )
         return SignPayload(sign=sign_of(row, info.context.loaders.renewed()))
 
@@ -301,7 +314,15 @@ class SignMutation:
     async def publish_sign(self, info: ContextInfo, given: Annotated[PublishSignInput, INPUT]) -> SignPayload | None:
         """POST /v1/signs/{key}:publish"""
         at = f"{path_of('signs', given.key)}:publish"
-        row = await change(info, "POST", at, body_of(given, "key"), signs.SignRow)
+        row = await change(
+            info,
+            "POST",
+            at,
+            body_of(given, "key"),
+            signs.SignRow,
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
+        )
         return SignPayload(sign=sign_of(row, info.context.loaders.renewed()))
 
     @fields.mutation(
@@ -310,12 +331,12 @@ class SignMutation:
     )
     async def archive_sign(self, info: ContextInfo, given: Annotated[SignKeyInput, INPUT]) -> SignPayload | None:
         """POST /v1/signs/{key}:archive"""
-        return await _act_on_sign(info, given.key, "archive")
+        return await _act_on_sign(info, given, "archive")
 
     @fields.mutation(description="Take an archived sign into use again. Needs profile:write.")
     async def unarchive_sign(self, info: ContextInfo, given: Annotated[SignKeyInput, INPUT]) -> SignPayload | None:
         """POST /v1/signs/{key}:unarchive"""
-        return await _act_on_sign(info, given.key, "unarchive")
+        return await _act_on_sign(info, given, "unarchive")
 
     @fields.mutation(description="Say by which words a topic is known in remarks. Needs profile:write.")
     async def put_remark_topic(
@@ -324,7 +345,13 @@ class SignMutation:
         """PUT /v1/remark-topics/{key}"""
         at = path_of("remark-topics", given.key)
         row = await change(
-            info, "PUT", at, body_of(given, "key"), remarks.RemarkTopicRow, version=given.expected_version
+            info,
+            "PUT",
+            at,
+            body_of(given, "key"),
+            remarks.RemarkTopicRow,
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
         )
         return RemarkTopicPayload(topic=row)
 
@@ -333,7 +360,12 @@ class SignMutation:
         self, info: ContextInfo, given: Annotated[DeleteRemarkTopicInput, INPUT]
     ) -> DeleteRemarkTopicPayload | None:
         """DELETE /v1/remark-topics/{key}"""
-        await delete(info, path_of("remark-topics", given.key), version=given.expected_version)
+        await delete(
+            info,
+            path_of("remark-topics", given.key),
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
+        )
         return DeleteRemarkTopicPayload(key=given.key)
 
     @fields.mutation(description="Say by which words an opinion is known in remarks. Needs profile:write.")
@@ -343,11 +375,18 @@ class SignMutation:
         """PUT /v1/remark-opinions/{opinion}"""
         at = path_of("remark-opinions", given.opinion, field="opinion")
         row = await change(
-            info, "PUT", at, body_of(given, "opinion"), remarks.OpinionWordsRow, version=given.expected_version
+            info,
+            "PUT",
+            at,
+            body_of(given, "opinion"),
+            remarks.OpinionWordsRow,
+            version=given.expected_version,
+            idempotency_key=given.idempotency_key,
         )
         return OpinionWordsPayload(opinion_words=row)
 
 
-async def _act_on_sign(info: ContextInfo, key: str, verb: str) -> SignPayload:
-    row = await change(info, "POST", f"{path_of('signs', key)}:{verb}", {}, signs.SignRow)
+async def _act_on_sign(info: ContextInfo, given: SignKeyInput, verb: str) -> SignPayload:
+    at = f"{path_of('signs', given.key)}:{verb}"
+    row = await change(info, "POST", at, {}, signs.SignRow, idempotency_key=given.idempotency_key)
     return SignPayload(sign=sign_of(row, info.context.loaders.renewed()))
