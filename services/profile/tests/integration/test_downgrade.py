@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import asyncpg
+
 from profile_service.app import build
 from profile_service.models import Base
 from servicekit.embedded.postgres import EmbeddedPostgres
@@ -19,3 +21,22 @@ async def test_each_migration_is_taken_back_and_applied_again(postgres: Embedded
         await asyncio.to_thread(migrate, url, MIGRATIONS, "-1")
     await asyncio.to_thread(migrate, url, MIGRATIONS)
     assert await asyncio.to_thread(differences, url, Base.metadata) == []
+
+
+async def test_relation_ids_recorded_before_leave_the_timeline(postgres: EmbeddedPostgres) -> None:
+    url = await create_database(postgres, build)
+    for _ in range(len(list((MIGRATIONS / "versions").glob("*.py"))) - 14):
+        await asyncio.to_thread(migrate, url, MIGRATIONS, "-1")
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "INSERT INTO events (customer_id, occurred_at, event_id, anchor_id, kind, name, source_id, properties) "
+        "SELECT gen_random_uuid(), now(), gen_random_uuid(), gen_random_uuid(), 'track', name, 'web', "
+        """'{"relation_id": "1", "purpose": "gifts"}' FROM unnest($1::text[]) AS name""",
+        ["Relation Date Given", "Relation Date Withdrawn", "Theirs"],
+    )
+    await asyncio.to_thread(migrate, url, MIGRATIONS)
+    kept = await connection.fetch("SELECT name FROM events WHERE properties ? 'relation_id'")
+    purposes = await connection.fetchval("SELECT count(*) FROM events WHERE properties ? 'purpose'")
+    await connection.close()
+    assert [row["name"] for row in kept] == ["Theirs"]
+    assert purposes == 3
