@@ -33,11 +33,13 @@ async def kept(profile: RunningService, plural: str) -> tuple[Any, ...]:
     connection = await profile.database.connect()
     requested = await connection.fetchval("SELECT COALESCE(sum(generation), 0) FROM backfills")
     await connection.close()
-    answers = [
+    definition, versions = [
         (await profile.client.get(f"/v1/{plural}/ours{more}", headers=profile.headers())).json()
         for more in ("", "/versions")
     ]
-    return requested, *answers
+    # a backfill that ends meanwhile changes how far it is
+    lasting = {name: value for name, value in definition.items() if name not in {"status", "evaluated", "size"}}
+    return requested, lasting, versions
 
 
 def check_refused(answer: httpx.Response) -> None:
