@@ -1,6 +1,7 @@
 """One platform for all stories: each test brings sources, definitions and people of its own, named after it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,13 +17,12 @@ def traces() -> Traces:
 
 
 @pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory, traces: Traces) -> Iterator[RunningPlatform]:
+def platform(parts_directory: Path, traces: Traces) -> Iterator[RunningPlatform]:
     """The shared platform: traced, and counting its coverage every second."""
-    home = tmp_path_factory.mktemp("e2e") / "home"
     with (
         listening_collector(traces.take) as endpoint,
         running_platform(
-            home,
+            parts_directory / "e2e",
             OTEL_EXPORTER_OTLP_ENDPOINT=endpoint,
             OTEL_BSP_SCHEDULE_DELAY="200",
             IDENTITY_COVERAGE_SECONDS="1",

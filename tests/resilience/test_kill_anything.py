@@ -1,6 +1,7 @@
 """R1: an event answered 2xx is on its customer's timeline exactly once, whatever process is killed whenever."""
 
 import random
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -19,10 +20,12 @@ _BATCH = 100
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Iterator[RunningPlatform]:
+def platform(parts_directory: Path) -> Iterator[RunningPlatform]:
     """An empty platform of its own: its processes are killed."""
-    with running_platform(tmp_path / "home") as started:
+    home = parts_directory / "kill-anything"
+    with running_platform(home) as started:
         yield started
+    shutil.rmtree(home)
 
 
 @dataclass

@@ -1,7 +1,9 @@
 """A home of its own and free ports for every test."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -11,8 +13,10 @@ from kizuna_local.testing import Launcher, free_port_base
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "kizuna")
+def home(parts_directory: Path) -> Iterator[Home]:
+    root = parts_directory / f"kizuna-{uuid4().hex[:8]}"
+    yield Home(root)
+    shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture
