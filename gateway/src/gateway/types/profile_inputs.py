@@ -68,6 +68,7 @@ class RestoreSegmentInput:
     key: str
     version: int
     why: str | None = strawberry.field(default=None, description=WHY)
+    force: bool = strawberry.field(default=False, description=FORCE)
     expected_version: int | None = strawberry.field(default=None, description=VERSION)
     idempotency_key: str | None = strawberry.field(default=None, description=ONCE)
 

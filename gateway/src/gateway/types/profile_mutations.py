@@ -177,7 +177,8 @@ class ProfileMutation:
         self, info: ContextInfo, given: Annotated[RestoreSegmentInput, INPUT]
     ) -> SegmentPayload | None:
         """POST /v1/segments/{key}:restore"""
-        return await _act_on_segment(info, given, "restore", body_of(given, "key"), version=given.expected_version)
+        body = body_of(given, "key", "force") | ({"force": True} if given.force else {})
+        return await _act_on_segment(info, given, "restore", body, version=given.expected_version)
 
     @fields.mutation(
         description="Put customers on a static list. Needs profile:write. Repeating it changes nothing. Files are sent "

@@ -155,7 +155,7 @@ async def test_what_was_due_while_nobody_ran_is_taken_later(profile_at_rest: Run
     wrong = {**rfm, "window": {"calendar": "year", "zone": "Nowhere/Land"}}
     refusal = await call(profile, "PUT", "rfm", wrong, 422)
     assert refusal["errors"][0]["field"] == "window.zone"
-    unordered = [{"property": "gift", "comparison": "lt", "value": True}]
+    unordered: list[object] = [{"property": "gift", "comparison": "lt", "value": True}]
     refusal = await call(profile, "PUT", "rfm", {**rfm, "where": unordered}, 422)
     assert refusal["errors"][0]["field"] == "where.0.comparison"
 

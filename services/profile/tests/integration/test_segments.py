@@ -293,5 +293,15 @@ async def test_what_would_read_too_much_is_refused_with_its_estimate(environment
         headers = profile.headers("profile:read", "profile:write", "profile:scan")
         forced = await profile.client.post("/v1/segments/bought:publish", json={"force": True}, headers=headers)
         assert forced.status_code == 200
+        simple = {"kind": "identifier", "namespace": "email"}
+        await put(profile, "bought", simple, status=200)
+        published = await profile.client.post("/v1/segments/bought:publish", json={"force": True}, headers=headers)
+        assert published.json()["version"] == 2
+        refused = await post(profile, "/bought:restore", {"version": 1}, status=422)
+        assert "estimated to cost" in refused["errors"][0]["detail"]
+        await post(profile, "/bought:restore", {"version": 1, "force": True}, status=403)
+        body = {"version": 1, "force": True}
+        restored = await profile.client.post("/v1/segments/bought:restore", json=body, headers=headers)
+        assert restored.json()["version"] == 3
         body = {"condition": condition, "force": True}
         assert (await profile.client.post("/v1/segments:preview", json=body, headers=headers)).json()["count"] == 0

@@ -168,6 +168,11 @@ async def restore_segment(
 ) -> schemas.SegmentAnswer:
     """Publish an earlier version's condition again, as a new version. `If-Match`: unless it was edited meanwhile."""
     session, writer = change.session, change.principal
+    check_force(writer, is_forced=body.force)
+    if not body.force:
+        segment = await segments.get_segment(session, key)
+        check_version(segment.revision, demanded)
+        await previewer_of(change.request).check_cost_of_version(session, segment, body.version, now=change.now)
     row = await segments.restore_version(
         session,
         key,

@@ -29,11 +29,10 @@ class PublishBody(Body):
     force: bool = False
 
 
-class RestoreBody(Body):
-    """Which version is to count again, and why."""
+class RestoreBody(PublishBody):
+    """Which version is to count again, and why; `force` as of what is published."""
 
     version: Annotated[int, Field(ge=1, le=2**31 - 1)]
-    why: Why | None = None
 
 
 class SegmentAnswer(Answer):

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.conditions import Condition
 from profile_service.conditions import CompiledConditions, Compiler, Predicate
-from profile_service.repository import previews
+from profile_service.repository import previews, segments
 from profile_service.repository.previews import Cost
 from profile_service.repository.segments import SegmentRow
 from profile_service.rules.estimating import estimate_count
@@ -81,9 +81,27 @@ class Previewer:
         Raises:
             Invalid: with the estimate, and what to narrow by its path in the tree.
         """
-        if segment.kind == "dynamic" and segment.condition != segment.published_condition:
-            expanded = await resolve(session, segment.condition, own=of_segment(segment.key))
-            await self._check_cost(session, self._compiler.members(expanded), segment.condition, now=now)
+        if segment.kind == "dynamic":
+            await self._check_cost_of_next(session, segment, segment.condition, now=now)
+
+    async def check_cost_of_version(
+        self, session: AsyncSession, segment: SegmentRow, version: int, *, now: datetime
+    ) -> None:
+        """Refuse to restore a version, if there is such, that reads too much now when everybody is evaluated.
+
+        Raises:
+            Invalid: with the estimate, and what to narrow by its path in the tree.
+        """
+        earlier = await segments.get_version(session, segment.segment_id, version)
+        if earlier is not None:
+            await self._check_cost_of_next(session, segment, earlier.condition, now=now)
+
+    async def _check_cost_of_next(
+        self, session: AsyncSession, segment: SegmentRow, condition: dict[str, Any], *, now: datetime
+    ) -> None:
+        if condition != segment.published_condition:
+            expanded = await resolve(session, condition, own=of_segment(segment.key))
+            await self._check_cost(session, self._compiler.members(expanded), condition, now=now)
 
     async def check_cost_of_condition(self, session: AsyncSession, tree: dict[str, Any], *, now: datetime) -> None:
         """Refuse a stored condition, which nothing refers to, that reads too much when everybody is evaluated.
