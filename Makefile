@@ -56,7 +56,7 @@ lint: install ## ruff: rules and format
 	@$(BIN)/ruff format --check .
 
 types: install ## mypy, strict
-	@$(BIN)/mypy libs services gateway deploy tests
+	@$(BIN)/mypy --num-workers 2 libs services gateway deploy tests
 
 imports: install ## who may import whom
 	@$(BIN)/lint-imports --no-logo
