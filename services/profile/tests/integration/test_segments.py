@@ -300,8 +300,8 @@ async def test_what_would_read_too_much_is_refused_with_its_estimate(environment
         refused = await post(profile, "/bought:restore", {"version": 1}, status=422)
         assert "estimated to cost" in refused["errors"][0]["detail"]
         await post(profile, "/bought:restore", {"version": 1, "force": True}, status=403)
-        body = {"version": 1, "force": True}
-        restored = await profile.client.post("/v1/segments/bought:restore", json=body, headers=headers)
+        again = {"version": 1, "force": True}
+        restored = await profile.client.post("/v1/segments/bought:restore", json=again, headers=headers)
         assert restored.json()["version"] == 3
         body = {"condition": condition, "force": True}
         assert (await profile.client.post("/v1/segments:preview", json=body, headers=headers)).json()["count"] == 0
