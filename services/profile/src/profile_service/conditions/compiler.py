@@ -72,7 +72,8 @@ class Compiler:
         statement = Statement(self._setting(is_restricted=False, is_timed=True, is_quick=is_quick))
         term = statement.predicate(condition)
         columns = [f"{term.sql} AS m0", f"{_in_reach(term.until)} AS v0"]
-        where = f" AND {term.sql}" if term.until == NEVER else f" AND ({term.sql} OR {term.until} < {NEVER})"
+        comes_later = term.until != NEVER and term.may_come
+        where = f" AND ({term.sql} OR {term.until} < {NEVER})" if comes_later else f" AND {term.sql}"
         sql = statement.write(columns, where=where, leaves_strangers_out=not holds_for_stranger(condition))
         return CompiledConditions(sql, tuple(statement.parameters.values))
 

@@ -33,6 +33,8 @@ class Term:
     until: str = NEVER
     level: int = -1
     may_be_null: bool = True
+    may_come: bool = True
+    """Whether, where it does not hold, time alone can make it hold; of no meaning where time changes nothing."""
 
 
 class Statement:
@@ -118,7 +120,7 @@ class Statement:
         until = term.until
         if self._setting.is_timed and until != NEVER:
             until = self._place(until, level)
-        return Term(self._place(term.sql, level), until, level)
+        return Term(self._place(term.sql, level), until, level, may_come=term.may_come)
 
     # Conditions
 
@@ -142,7 +144,7 @@ class Statement:
                 case _:
                     leaf = self._leaf(node)
                     sql = f"COALESCE({leaf.sql}, false)" if leaf.may_be_null else leaf.sql
-                    term = Term(sql, leaf.until, leaf.level)
+                    term = Term(sql, leaf.until, leaf.level, may_come=leaf.may_come)
             self._predicates[node] = self._placed(term)
         return self._predicates[node]
 
@@ -255,7 +257,14 @@ class Statement:
             return Term(sql, self._aggregates.contents_until(counted), may_be_null=False)
         _, *limits = at_least(comparison, bound)
         moments = [self._count_until(counted, limit) for limit in limits if limit is not None and limit > 0]
-        return Term(sql, earliest(*moments), may_be_null=False)
+        may_come = comparison not in {"ge", "gt"} or self._may_grow(counted)
+        return Term(sql, earliest(*moments), may_be_null=False, may_come=may_come)
+
+    def _may_grow(self, counted: Counted) -> bool:
+        """Whether time alone can make a count greater: what is dated in the future, or a window that lies back."""
+        window = counted.node.window
+        lies_back = isinstance(window, n.Since) or (isinstance(window, n.Calendar) and window.offset != 0)
+        return lies_back or self._aggregates.following(counted) != "NULL"
 
     def _count_until(self, counted: Counted, limit: int) -> str:
         """When `count >= limit` can change: enough leave, or another comes."""
@@ -434,9 +443,10 @@ def _combined(node: n.And | n.Or, children: Sequence[Term]) -> Term:
     matches = f"({every})" if isinstance(node, n.And) else f"({some})"
     if all(child.until == NEVER for child in children):
         return Term(matches, NEVER, level)
+    may_come = any(child.may_come for child in children if child.until != NEVER)
     first = f"LEAST({', '.join(child.until for child in children)})"
     if isinstance(node, n.And):
         deciding = ", ".join(f"CASE WHEN NOT {child.sql} THEN {child.until} END" for child in children)
-        return Term(matches, f"CASE WHEN {every} THEN {first} ELSE GREATEST({deciding}) END", level)
+        return Term(matches, f"CASE WHEN {every} THEN {first} ELSE GREATEST({deciding}) END", level, may_come=may_come)
     deciding = ", ".join(f"CASE WHEN {child.sql} THEN {child.until} END" for child in children)
-    return Term(matches, f"CASE WHEN {some} THEN GREATEST({deciding}) ELSE {first} END", level)
+    return Term(matches, f"CASE WHEN {some} THEN GREATEST({deciding}) ELSE {first} END", level, may_come=may_come)
