@@ -138,11 +138,11 @@ async def may_look_quickly(session: AsyncSession, segment_id: UUID, events: Coll
 
 
 async def look_at_everybody(
-    session: AsyncSession, segment_id: UUID, compiled: CompiledConditions, *, chunk: int, now: datetime
+    session: AsyncSession, segment_id: UUID, compiled: CompiledConditions, *, is_first: bool, chunk: int, now: datetime
 ) -> int:
     """Find the answers that differ from those kept (compiled for candidates), in chunks; return how many.
 
-    The answers kept are read by their two partial indexes, of this segment only, however many segments there are.
+    `is_first`: none was kept when that was asked (`may_look_quickly`); who has one since is answered already.
     """
     connection = await raw(session)
     await forget_found(session, segment_id)
@@ -159,16 +159,7 @@ async def look_at_everybody(
             FROM (
                 SELECT customer_id, COALESCE(e.m0, false) AS is_member, NULLIF(e.v0, 'infinity') AS valid_until,
                        (row_number() OVER (ORDER BY customer_id) - 1) / {chunk:d} AS number
-                FROM ({compiled.sql}) AS e FULL JOIN (
-                    SELECT customer_id, is_member, valid_until FROM segment_memberships
-                    WHERE segment_id = {place} AND is_member
-                    UNION ALL
-                    SELECT customer_id, is_member, valid_until FROM segment_memberships
-                    WHERE segment_id = {place} AND NOT is_member
-                ) AS k USING (customer_id)
-                WHERE COALESCE(e.m0, false) <> COALESCE(k.is_member, false)
-                   OR COALESCE(e.v0, 'infinity') < COALESCE(k.valid_until, 'infinity')
-                   OR k.valid_until <= $1::timestamptz
+                FROM ({compiled.sql}) AS e {"" if is_first else _COMPARED_WITH_KEPT.format(segment=place)}
             ) AS found
             GROUP BY number
             RETURNING cardinality(customer_ids) AS size
@@ -178,6 +169,17 @@ async def look_at_everybody(
         now, *compiled.parameters, segment_id,
     )  # fmt: skip
     return found
+
+
+# The answers kept are read by their two partial indexes, of this segment only, however many segments there are.
+_COMPARED_WITH_KEPT = """FULL JOIN (
+    SELECT customer_id, is_member, valid_until FROM segment_memberships WHERE segment_id = {segment} AND is_member
+    UNION ALL
+    SELECT customer_id, is_member, valid_until FROM segment_memberships WHERE segment_id = {segment} AND NOT is_member
+) AS k USING (customer_id)
+WHERE COALESCE(e.m0, false) <> COALESCE(k.is_member, false)
+   OR COALESCE(e.v0, 'infinity') < COALESCE(k.valid_until, 'infinity')
+   OR k.valid_until <= $1::timestamptz"""
 
 
 async def forget_found(session: AsyncSession, segment_id: UUID) -> None:

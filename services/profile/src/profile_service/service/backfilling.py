@@ -70,7 +70,7 @@ class Backfiller:
         is_quick = await backfills.may_look_quickly(session, segment_id, segment.dependencies.events, now=now)
         compiled = self._compiler.candidates(segment.condition, is_quick=is_quick)
         found = await backfills.look_at_everybody(
-            session, segment_id, compiled, chunk=self._settings.backfill_kept_chunk, now=now
+            session, segment_id, compiled, is_first=is_quick, chunk=self._settings.backfill_kept_chunk, now=now
         )
         if not await backfills.note_look(session, work, found=found, now=now):
             await session.rollback()
