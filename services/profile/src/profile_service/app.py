@@ -122,7 +122,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
             backfill,
             cutter,
             PeriodicWorker("circulation", 5, uses.step),
-            PeriodicWorker("sizes", 5, SizeKeeper(database=database).step),
+            PeriodicWorker("sizes", 15, SizeKeeper(database=database).step),
             trait_worker,
             remark_worker,
             PeriodicWorker("relations", 3600, relations.sweep),

@@ -44,6 +44,7 @@ SETTINGS = {
     # many customers that most of what a batch touches was not touched since the last checkpoint.
     "wal_compression": "off",
     "max_wal_size": "4GB",
+    "min_wal_size": "512MB",  # segments of the log are used again: a commit that must make one waits for 10 ms
     "checkpoint_timeout": "15min",
     # Index-only scans need fresh visibility maps, also on tables that are only ever inserted into.
     "autovacuum_naptime": "20s",
@@ -65,6 +66,7 @@ NOT_DURABLE = {
     "full_page_writes": "off",
     "shared_buffers": "128MB",
     "max_wal_size": "256MB",
+    "min_wal_size": "80MB",
     "scram_iterations": "1",  # tests connect thousands of times
 }
 
