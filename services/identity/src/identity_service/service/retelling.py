@@ -6,8 +6,6 @@ from identity_service.repository.privacy import hold_erasures
 from servicekit.database import Database, raw
 from servicekit.outbox import publish
 
-_CALLS_TO_REST = 30
-
 
 class IdentifierTeller:
     """Goes over all identifiers once, a stretch a call; stopped anywhere, the next one goes on there.
@@ -20,18 +18,13 @@ class IdentifierTeller:
         self._database = database
         self._partitions = partitions
         self._stretch = stretch
-        self._calls_to_rest = 0
 
     async def tell(self) -> bool:
         """Tell of a stretch, if there is one; False: the next one has time."""
-        if self._calls_to_rest:
-            self._calls_to_rest -= 1
-            return False
         async with self._database.transaction() as session:
             connection = await raw(session)
             after = await repository.lock_place(connection)
-            if after is None:  # all is told, or another process tells it
-                self._calls_to_rest = _CALLS_TO_REST
+            if after is None:
                 return False
             await hold_erasures(connection)
             rows = await repository.next_identifiers(connection, after, limit=self._stretch)
