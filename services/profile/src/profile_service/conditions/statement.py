@@ -1,12 +1,10 @@
 """Writing one statement: passes, traits and days as joins, and above them the nodes, level by level.
 
 Why an answer changes by time alone: see `aggregates`. So for a leaf `valid_until` is the least of the moments that
-matter. Above: `and` stays true until the first child changes, and stays false as long as ANY child that is false now
-does, hence until the last of those; `or` the other way round; `not` has its child's.
+matter. Above them: see `terms`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from profile_service.conditions import nodes as n
@@ -16,6 +14,7 @@ from profile_service.conditions.json_values import OPERATORS, Parameters, as_mom
 from profile_service.conditions.kept_signs import KeptSigns
 from profile_service.conditions.reading import COMPARISONS
 from profile_service.conditions.scans import NOW, Scans, Setting
+from profile_service.conditions.terms import Term, combined
 from profile_service.conditions.translating import at_least
 
 _COLUMNS = 800
@@ -23,18 +22,6 @@ _COLUMNS = 800
 _SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 _HUGE = "1000000000000000000000000000000"
 """10**30: what is greater is neither multiplied nor divided, so that no number outgrows the database."""
-
-
-@dataclass(frozen=True)
-class Term:
-    """An expression, when time alone can change it, and the level whose columns it looks at (-1: none)."""
-
-    sql: str
-    until: str = NEVER
-    level: int = -1
-    may_be_null: bool = True
-    may_come: bool = True
-    """Whether, where it does not hold, time alone can make it hold; of no meaning where time changes nothing."""
 
 
 class Statement:
@@ -129,7 +116,7 @@ class Statement:
         if node not in self._predicates:
             match node:
                 case n.And() | n.Or():
-                    term = _combined(node, [self.predicate(child) for child in node.children])
+                    term = combined(node, [self.predicate(child) for child in node.children])
                 case n.Negation():
                     child = self.predicate(node.child)
                     term = Term(f"NOT {child.sql}", child.until, child.level)
@@ -257,24 +244,22 @@ class Statement:
             return Term(sql, self._aggregates.contents_until(counted), may_be_null=False)
         _, *limits = at_least(comparison, bound)
         moments = [self._count_until(counted, limit) for limit in limits if limit is not None and limit > 0]
-        may_come = comparison not in {"ge", "gt"} or self._may_grow(counted)
+        may_come = comparison not in {"ge", "gt"} or self._entering(counted) != "NULL"
         return Term(sql, earliest(*moments), may_be_null=False, may_come=may_come)
 
-    def _may_grow(self, counted: Counted) -> bool:
-        """Whether time alone can make a count greater: what is dated in the future, or a window that lies back."""
+    def _entering(self, counted: Counted) -> str:
+        """When a count can become greater by time alone: what is dated in the future, or a window that lies back."""
         window = counted.node.window
-        lies_back = isinstance(window, n.Since) or (isinstance(window, n.Calendar) and window.offset != 0)
-        return lies_back or self._aggregates.following(counted) != "NULL"
+        lies_back = isinstance(window, n.Calendar) and window.offset != 0
+        return self._aggregates.contents_until(counted) if lies_back else self._aggregates.following(counted)
 
     def _count_until(self, counted: Counted, limit: int) -> str:
         """When `count >= limit` can change: enough leave, or another comes."""
-        window, leaving = counted.node.window, "NULL"
-        entering = self._aggregates.following(counted)
+        window, leaving, entering = counted.node.window, "NULL", self._entering(counted)
         if isinstance(window, n.LastHours):
             leaving = self._aggregates.kth_leaves(counted, limit, window.hours)
         elif isinstance(window, n.Calendar):
             leaving = self._aggregates.boundary(window)
-            entering = entering if window.offset == 0 else self._aggregates.contents_until(counted)
         elif isinstance(window, n.Since):
             leaving = self._aggregates.opening(counted)
         if leaving == entering == "NULL":
@@ -434,19 +419,3 @@ def _exists(table: str, condition: str) -> str:
 
 def _number_of(node: n.Expression) -> Decimal | None:
     return node.value if isinstance(node, n.Constant) and isinstance(node.value, Decimal) else None
-
-
-def _combined(node: n.And | n.Or, children: Sequence[Term]) -> Term:
-    level = max(child.level for child in children)
-    every = " AND ".join(child.sql for child in children)
-    some = " OR ".join(child.sql for child in children)
-    matches = f"({every})" if isinstance(node, n.And) else f"({some})"
-    if all(child.until == NEVER for child in children):
-        return Term(matches, NEVER, level)
-    may_come = any(child.may_come for child in children if child.until != NEVER)
-    first = f"LEAST({', '.join(child.until for child in children)})"
-    if isinstance(node, n.And):
-        deciding = ", ".join(f"CASE WHEN NOT {child.sql} THEN {child.until} END" for child in children)
-        return Term(matches, f"CASE WHEN {every} THEN {first} ELSE GREATEST({deciding}) END", level, may_come=may_come)
-    deciding = ", ".join(f"CASE WHEN {child.sql} THEN {child.until} END" for child in children)
-    return Term(matches, f"CASE WHEN {some} THEN GREATEST({deciding}) ELSE {first} END", level, may_come=may_come)
