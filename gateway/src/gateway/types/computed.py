@@ -8,7 +8,7 @@ from gateway.answers import computed
 from gateway.errors import bad_input
 from gateway.types import fields
 from gateway.types.identity_inputs import ONCE, VERSION
-from gateway.types.profile_calls import ContextInfo, change, delete, find, get, path_of
+from gateway.types.profile_calls import ContextInfo, delete, find, get, path_of, put
 from gateway.types.profile_inputs import body_of
 from gateway.types.record import record
 from gateway.types.scalars import DateTime, Json, Money
@@ -189,15 +189,7 @@ class ComputedMutation:
     async def put_ranks(self, info: ContextInfo, given: Annotated[PutRanksInput, INPUT]) -> RanksPayload | None:
         """PUT /v1/ranks/default"""
         body = body_of(given)
-        row = await change(
-            info,
-            "PUT",
-            "/v1/ranks/default",
-            body,
-            computed.RanksAnswer,
-            version=given.expected_version,
-            idempotency_key=given.idempotency_key,
-        )
+        row = await put(info, given, "/v1/ranks/default", body, computed.RanksAnswer)
         return RanksPayload(rank_table=row)
 
     @fields.mutation(description="Define a computed trait. Needs profile:write. Repeating it changes nothing.")
@@ -206,15 +198,7 @@ class ComputedMutation:
     ) -> ComputedTraitPayload | None:
         """PUT /v1/computed-traits/{key}"""
         at = path_of("computed-traits", given.key)
-        row = await change(
-            info,
-            "PUT",
-            at,
-            body_of(given, "key"),
-            computed.ComputedTraitRow,
-            version=given.expected_version,
-            idempotency_key=given.idempotency_key,
-        )
+        row = await put(info, given, at, body_of(given, "key"), computed.ComputedTraitRow)
         return ComputedTraitPayload(computed_trait=row)
 
     @fields.mutation(description="Remove a computed trait. Refused while others refer to it. Needs profile:write.")
@@ -237,13 +221,5 @@ class ComputedMutation:
         """PUT /v1/lifecycle"""
         if not isinstance(given.definition, dict):
             raise bad_input("definition must be an object", field="definition")
-        row = await change(
-            info,
-            "PUT",
-            "/v1/lifecycle",
-            given.definition,
-            computed.LifecycleAnswer,
-            version=given.expected_version,
-            idempotency_key=given.idempotency_key,
-        )
+        row = await put(info, given, "/v1/lifecycle", given.definition, computed.LifecycleAnswer)
         return LifecyclePayload(lifecycle=row)

@@ -9,7 +9,7 @@ from gateway.answers.policy import PolicyRow
 from gateway.types import fields
 from gateway.types.identity_inputs import ONCE, VERSION
 from gateway.types.paging import DEFAULT_PAGE, Connection
-from gateway.types.profile_calls import ContextInfo, change, get, page
+from gateway.types.profile_calls import ContextInfo, get, page, put
 from gateway.types.profile_inputs import WHY, body_of
 from gateway.types.record import record
 from gateway.types.scalars import BigInt, Date, DateTime, Json, Money
@@ -218,13 +218,5 @@ class PolicyMutation:
     )
     async def put_policy(self, info: ContextInfo, given: Annotated[PutPolicyInput, INPUT]) -> PolicyPayload | None:
         """PUT /v1/policy"""
-        row = await change(
-            info,
-            "PUT",
-            "/v1/policy",
-            body_of(given),
-            policy.PolicyRow,
-            version=given.expected_version,
-            idempotency_key=given.idempotency_key,
-        )
+        row = await put(info, given, "/v1/policy", body_of(given), policy.PolicyRow)
         return PolicyPayload(policy=row)

@@ -1,7 +1,7 @@
 """Calls of profile, as the graph's entrances to it and changes at it make them."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from strawberry.types import Info
 
@@ -60,6 +60,22 @@ async def change(
         answer,
         headers=demanding(loaders.headers, version),
         idempotency_key=arguments.idempotency_key(idempotency_key),
+    )
+
+
+class Given(Protocol):
+    """An input that may say of which version it is, and under which key it happens once."""
+
+    @property
+    def expected_version(self) -> int | None: ...
+    @property
+    def idempotency_key(self) -> str | None: ...
+
+
+async def put(info: ContextInfo, given: Given, path: str, body: Mapping[str, object], answer: type[RowT]) -> RowT:
+    """PUT what an input defines, of the version and under the key it says. Raises GatewayError."""
+    return await change(
+        info, "PUT", path, body, answer, version=given.expected_version, idempotency_key=given.idempotency_key
     )
 
 

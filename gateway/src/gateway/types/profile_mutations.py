@@ -9,7 +9,7 @@ from gateway.answers import insights, relations, segments, traits
 from gateway.errors import GatewayError, bad_input
 from gateway.types import arguments, fields
 from gateway.types.customer import Customer, find_customer
-from gateway.types.profile_calls import ContextInfo, change, delete, path_of
+from gateway.types.profile_calls import ContextInfo, change, delete, path_of, put
 from gateway.types.profile_inputs import (
     CancelAnonymisedExportInput,
     DeleteInsightDatasetInput,
@@ -121,15 +121,7 @@ class ProfileMutation:
     async def put_segment(self, info: ContextInfo, given: Annotated[PutSegmentInput, INPUT]) -> SegmentPayload | None:
         """PUT /v1/segments/{key}"""
         path = path_of("segments", given.key)
-        row = await change(
-            info,
-            "PUT",
-            path,
-            body_of(given, "key"),
-            segments.SegmentRow,
-            version=given.expected_version,
-            idempotency_key=given.idempotency_key,
-        )
+        row = await put(info, given, path, body_of(given, "key"), segments.SegmentRow)
         return SegmentPayload(segment=segment_of(row, info.context.loaders.renewed()))
 
     @fields.mutation(
@@ -207,15 +199,7 @@ class ProfileMutation:
         """PUT /v1/traits/{name}"""
         body = body_of(given, "name") | {"trusted": [body_of(each) for each in given.trusted]}
         path = path_of("traits", given.name, field="name")
-        row = await change(
-            info,
-            "PUT",
-            path,
-            body,
-            traits.TraitDefinitionRow,
-            version=given.expected_version,
-            idempotency_key=given.idempotency_key,
-        )
+        row = await put(info, given, path, body, traits.TraitDefinitionRow)
         return TraitDefinitionPayload(definition=row)
 
     @fields.mutation(description="Remove a trait's definition. Needs profile:write.")
@@ -282,15 +266,7 @@ class ProfileMutation:
         """PUT /v1/insights/{key}"""
         body = body_of(given, "key") | {"measures": [body_of(each) for each in given.measures]}
         path = path_of("insights", given.key)
-        row = await change(
-            info,
-            "PUT",
-            path,
-            body,
-            insights.InsightDatasetRow,
-            version=given.expected_version,
-            idempotency_key=given.idempotency_key,
-        )
+        row = await put(info, given, path, body, insights.InsightDatasetRow)
         return InsightDatasetPayload(dataset=row)
 
     @fields.mutation(description="Delete a bought dataset and its cells. Needs insights:write.")

@@ -11,7 +11,7 @@ from gateway.loaders import Loaders
 from gateway.types import arguments, fields, paging
 from gateway.types.identity_inputs import ONCE, VERSION
 from gateway.types.paging import DEFAULT_PAGE, Connection
-from gateway.types.profile_calls import ContextInfo, change, delete, find, get, path_of
+from gateway.types.profile_calls import ContextInfo, change, delete, find, get, path_of, put
 from gateway.types.profile_inputs import body_of
 from gateway.types.profile_mutations import DeletedPayload
 from gateway.types.scalars import DateTime, Json
@@ -198,15 +198,7 @@ class ScheduleMutation:
     )
     async def put_rfm(self, info: ContextInfo, given: Annotated[PutRfmInput, INPUT]) -> RfmPayload | None:
         """PUT /v1/rfm"""
-        row = await change(
-            info,
-            "PUT",
-            "/v1/rfm",
-            body_of(given),
-            schedules.RfmDefinitionAnswer,
-            version=given.expected_version,
-            idempotency_key=given.idempotency_key,
-        )
+        row = await put(info, given, "/v1/rfm", body_of(given), schedules.RfmDefinitionAnswer)
         return RfmPayload(rfm_definition=row)
 
     @fields.mutation(
@@ -216,15 +208,7 @@ class ScheduleMutation:
         self, info: ContextInfo, given: Annotated[PutCutPointScheduleInput, INPUT]
     ) -> CutPointSchedulePayload | None:
         """PUT /v1/cut-points/{subject}"""
-        row = await change(
-            info,
-            "PUT",
-            _path_of(given.subject),
-            body_of(given, "subject"),
-            schedules.CutPointScheduleRow,
-            version=given.expected_version,
-            idempotency_key=given.idempotency_key,
-        )
+        row = await put(info, given, _path_of(given.subject), body_of(given, "subject"), schedules.CutPointScheduleRow)
         return CutPointSchedulePayload(schedule=schedule_of(row, info.context.loaders.renewed()))
 
     @fields.mutation(description="Take cut points of a subject now. Needs profile:write.")
@@ -253,15 +237,7 @@ class ScheduleMutation:
         self, info: ContextInfo, given: Annotated[PutNextCategorySettingsInput, INPUT]
     ) -> NextCategorySettingsPayload | None:
         """PUT /v1/next-categories"""
-        row = await change(
-            info,
-            "PUT",
-            "/v1/next-categories",
-            body_of(given),
-            schedules.NextCategorySettingsRow,
-            version=given.expected_version,
-            idempotency_key=given.idempotency_key,
-        )
+        row = await put(info, given, "/v1/next-categories", body_of(given), schedules.NextCategorySettingsRow)
         return NextCategorySettingsPayload(settings=row)
 
     @fields.mutation(description="Take lifts of categories now. Needs profile:write.")

@@ -12,7 +12,7 @@ from gateway.types import arguments, fields, paging
 from gateway.types.customer import Customer
 from gateway.types.identity_inputs import ONCE, VERSION
 from gateway.types.paging import DEFAULT_PAGE, Connection
-from gateway.types.profile_calls import ContextInfo, change, delete, find, get, path_of
+from gateway.types.profile_calls import ContextInfo, change, delete, find, get, path_of, put
 from gateway.types.profile_inputs import CONDITION, FORCE, WHY, body_of
 from gateway.types.scalars import Date, DateTime, Json
 from gateway.types.sign_records import (
@@ -297,15 +297,7 @@ class SignMutation:
     async def put_sign(self, info: ContextInfo, given: Annotated[PutSignInput, INPUT]) -> SignPayload | None:
         """PUT /v1/signs/{key}"""
         body = body_of(given, "key") | ({} if given.outcome is None else {"outcome": body_of(given.outcome)})
-        row = await change(
-            info,
-            "PUT",
-            path_of("signs", given.key),
-            body,
-            signs.SignRow,
-            version=given.expected_version,
-            idempotency_key=given.idempotency_key,
-        )
+        row = await put(info, given, path_of("signs", given.key), body, signs.SignRow)
         return SignPayload(sign=sign_of(row, info.context.loaders.renewed()))
 
     @fields.mutation(
@@ -344,15 +336,7 @@ class SignMutation:
     ) -> RemarkTopicPayload | None:
         """PUT /v1/remark-topics/{key}"""
         at = path_of("remark-topics", given.key)
-        row = await change(
-            info,
-            "PUT",
-            at,
-            body_of(given, "key"),
-            remarks.RemarkTopicRow,
-            version=given.expected_version,
-            idempotency_key=given.idempotency_key,
-        )
+        row = await put(info, given, at, body_of(given, "key"), remarks.RemarkTopicRow)
         return RemarkTopicPayload(topic=row)
 
     @fields.mutation(description="Remove a topic of remarks. Needs profile:write.")
@@ -374,15 +358,7 @@ class SignMutation:
     ) -> OpinionWordsPayload | None:
         """PUT /v1/remark-opinions/{opinion}"""
         at = path_of("remark-opinions", given.opinion, field="opinion")
-        row = await change(
-            info,
-            "PUT",
-            at,
-            body_of(given, "opinion"),
-            remarks.OpinionWordsRow,
-            version=given.expected_version,
-            idempotency_key=given.idempotency_key,
-        )
+        row = await put(info, given, at, body_of(given, "opinion"), remarks.OpinionWordsRow)
         return OpinionWordsPayload(opinion_words=row)
 
 
